@@ -1,0 +1,70 @@
+import type { ClientConfig } from 'pg'
+import { formatShardRange, hasOverlap, parseShardRange, type ShardRange } from './shard-range.ts'
+
+/**
+ * One server of `connections`: whatever `pg` takes to connect (host, port, user, password or a function, database, ssl,
+ * connectionString, application_name …), and the logical shards that live there.
+ */
+export interface ConnectionEntry extends ClientConfig {
+  /** Logical shards of this server: `'1-9'` is 1 … 8, the end is not included. */
+  shards: string
+  /** Name of the server in errors, logs and stats; default `s1`, `s2`, … by position. */
+  id?: string
+}
+
+/** A server of the topology: its name, its shards, and what `pg` needs to connect, untouched. */
+export interface Server {
+  readonly serverId: string
+  readonly range: ShardRange
+  readonly clientConfig: ClientConfig
+}
+
+/**
+ * Reads and checks all entries.
+ *
+ * @throws TypeError or RangeError naming the entries that are malformed, overlap, or share an id
+ */
+export function parseConnections(entries: unknown): readonly Server[] {
+  if (!Array.isArray(entries)) throw new TypeError(`connections must be an array, got ${typeof entries}`)
+  if (entries.length === 0) throw new RangeError('connections must have at least one entry, got none')
+  const servers = entries.map((entry, index) => parseEntry(entry, index))
+  assertNoOverlap(servers)
+  assertUniqueIds(servers)
+  return Object.freeze(servers)
+}
+
+function parseEntry(entry: unknown, index: number): Server {
+  if (typeof entry !== 'object' || entry === null) throw new TypeError(`connections[${index}] must be an object`)
+  const { shards, id, ...clientConfig } = entry as ConnectionEntry
+  const range = parseShardRange(shards, `connections[${index}].shards`)
+  return Object.freeze({ serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig) })
+}
+
+function parseServerId(id: unknown, index: number): string {
+  if (id === undefined) return `s${index + 1}`
+  if (typeof id === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(id)) return id
+  throw new RangeError(
+    `connections[${index}].id must be 1 to 63 letters, digits, '_', '.', '-', got ${JSON.stringify(id)}`,
+  )
+}
+
+function assertNoOverlap(servers: readonly Server[]): void {
+  const problems = servers.flatMap((a, i) =>
+    servers.flatMap((b, j) => (i < j && hasOverlap(a.range, b.range) ? [describeOverlap(a, i, b, j)] : [])),
+  )
+  if (problems.length > 0) throw new RangeError(`a shard can live on one server only: ${problems.join('; ')}`)
+}
+
+function describeOverlap(a: Server, i: number, b: Server, j: number): string {
+  const shared = { first: Math.max(a.range.first, b.range.first), end: Math.min(a.range.end, b.range.end) }
+  const [left, right] = [formatShardRange(a.range), formatShardRange(b.range)]
+  return `connections[${i}] '${left}' and connections[${j}] '${right}' share '${formatShardRange(shared)}'`
+}
+
+function assertUniqueIds(servers: readonly Server[]): void {
+  servers.forEach(({ serverId }, index) => {
+    const first = servers.findIndex((server) => server.serverId === serverId)
+    if (first !== index)
+      throw new RangeError(`connections[${first}] and connections[${index}] are both named '${serverId}'`)
+  })
+}

@@ -1,0 +1,55 @@
+import { HypervaultError } from '../errors.ts'
+import { MAX_SHARD_ID } from '../key/layout.ts'
+import { assertShardId } from '../key/shard-id.ts'
+import type { Server } from './connection-entry.ts'
+import { shardIndexFor } from './shard-for.ts'
+import { shardsOf } from './shard-range.ts'
+
+const NOWHERE = -1
+
+/**
+ * Frozen snapshot of the servers and of where each logical shard lives. It never changes: a change of placement is a
+ * new topology with a higher epoch, swapped in one assignment. A look-up is one read of an array.
+ */
+export class Topology {
+  readonly servers: readonly Server[]
+  /** Grows with each change of placement. */
+  readonly epoch: number
+  /** All shards that live somewhere, ascending. */
+  readonly shardIds: readonly number[]
+  readonly #serverIndexOf = new Int16Array(MAX_SHARD_ID + 1).fill(NOWHERE)
+
+  /** Takes servers whose ranges do not overlap, as `parseConnections` gives them. */
+  constructor(servers: readonly Server[], epoch = 1) {
+    this.servers = servers
+    this.epoch = epoch
+    servers.forEach(({ range }, index) => this.#serverIndexOf.fill(index, range.first, range.end))
+    this.shardIds = Object.freeze(servers.flatMap(({ range }) => shardsOf(range)).sort((a, b) => a - b))
+    Object.freeze(this)
+  }
+
+  /** The server of a shard, or undefined in a gap. */
+  findServer(shardId: number): Server | undefined {
+    const index = this.#serverIndexOf[shardId] ?? NOWHERE
+    return index === NOWHERE ? undefined : this.servers[index]
+  }
+
+  /**
+   * The server of a shard.
+   *
+   * @throws TypeError, RangeError for what is no shard id; `HV_SHARD_UNKNOWN` for a shard that no server holds
+   */
+  getServer(shardId: number): Server {
+    const server = this.findServer(shardId)
+    if (server !== undefined) return server
+    assertShardId(shardId)
+    throw new HypervaultError('HV_SHARD_UNKNOWN', `no server holds shard ${shardId}`, { shardId })
+  }
+
+  /** The shard that a value belongs to; see {@link shardIndexFor} for the rule. */
+  shardFor(value: string | bigint): number {
+    const shardId = this.shardIds[shardIndexFor(value, this.shardIds.length)]
+    if (shardId === undefined) throw new Error('bug: a topology without shards')
+    return shardId
+  }
+}
