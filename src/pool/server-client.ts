@@ -1,0 +1,48 @@
+import { Client, type ClientConfig } from 'pg'
+
+/**
+ * A `pg` client of a server's pool. It always has a listener for `error`, so that a backend that dies while it is lent
+ * out never ends the program, and it knows when it is too old.
+ */
+export class ServerClient extends Client {
+  /** Set once the socket failed: not to be lent out again. */
+  isLost = false
+  /** `performance.now()` after which it is replaced. */
+  expiresAt = Infinity
+
+  constructor(config?: ClientConfig) {
+    super(config)
+    this.on('error', () => (this.isLost = true))
+  }
+
+  /** Like pg's, but reports through the callback also what pg throws at once (a port above 65535). */
+  override connect(): Promise<Client>
+  override connect(callback: (error: Error) => void): void
+  override connect(callback?: (error: Error) => void): Promise<Client> | void {
+    if (callback === undefined) return super.connect()
+    try {
+      super.connect(callback)
+    } catch (error) {
+      this.isLost = true
+      callback(error as Error)
+      process.nextTick(() => this.emit('end'))
+    }
+  }
+
+  /** Cuts the connection without a word to the server. What is in flight fails. */
+  cut(): void {
+    this.isLost = true
+    this.connection.stream.destroy()
+  }
+}
+
+/**
+ * Tells whether the next borrower may have this session: alive, young, no transaction open, no statement in flight. A
+ * session that is inside a transaction would draw the next borrower into it.
+ */
+export function isReusable(client: ServerClient, now: number): boolean {
+  if (client.isLost || now >= client.expiresAt) return false
+  // pg: false from the moment a statement is sent until the server says that it is ready again.
+  const isReady = (client as { readyForQuery?: boolean }).readyForQuery === true
+  return isReady && client.getTransactionStatus() === 'I'
+}

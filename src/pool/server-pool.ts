@@ -1,0 +1,272 @@
+import { Pool, type ClientConfig, type PoolClient } from 'pg'
+import { HypervaultError } from '../errors.ts'
+import { deferred } from './deferred.ts'
+import { connectFailed } from './failure.ts'
+import { Lease, type ReturnAs } from './lease.ts'
+import type { Logger } from './logger.ts'
+import { isReusable, ServerClient } from './server-client.ts'
+import { prepareSession } from './session.ts'
+import type { PoolStats } from './stats.ts'
+import { WaitQueue, type Waiter } from './wait-queue.ts'
+
+/*
+ * The connections to one server. `pg.Pool` opens, keeps and closes them (idle ones last in first out); this class says
+ * who gets one and when, because the queue of `pg.Pool` cannot: its time-out leaves a connection that arrives late lent
+ * to nobody, and it lends dirty sessions.
+ *
+ * Who is authoritative: `#queue` for who waits (first in first out), `#attempts` for the connections under way,
+ * `#leases` for what is lent. attempts + leases never exceed `max`, so `pg.Pool` itself never queues.
+ *
+ *   waiter   waiting ──▶ served | failed | timed out | aborted | closed      settles once, and leaves the queue then
+ *   attempt  for a waiter ──▶ handed to the first in the queue               not always the one it was begun for
+ *                        └──▶ failed: its waiter gets the error, the place is free again
+ *            for nobody (its waiter left) ──▶ handed on, or kept idle        a late connection is never lost
+ *   lease    held ──▶ reusable | destroyed                                   by the state of the session, see isReusable
+ *
+ * An attempt that hands its connection to another waiter takes over that waiter's own attempt in exchange, so each
+ * attempt that fails has at most one waiter to answer to. An attempt that hangs is cut after `connectTimeoutMs`; its
+ * waiter has had the time-out by then.
+ */
+
+/** Settings of one server's pool; all times in milliseconds. */
+export interface ServerPoolOptions {
+  serverId: string
+  clientConfig: ClientConfig
+  /** Most connections at once. */
+  max: number
+  /** Longest wait of a caller. */
+  blockTimeoutMs: number
+  /** Longest time for opening a connection; default 10,000. Too short fails on a busy server, too long holds a place. */
+  connectTimeoutMs?: number
+  /** How long an idle connection is kept; default 60,000. */
+  idleTimeoutMs?: number
+  /** Age at which a connection is replaced when it comes back, less up to a fifth by chance; default 30 minutes. */
+  lifetimeMs?: number
+  logger?: Logger | undefined
+}
+
+/** One wait for a connection. */
+export interface AcquireOptions {
+  /** Ends the wait with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Longest wait; default the pool's `blockTimeoutMs`. */
+  timeoutMs?: number | undefined
+}
+
+interface Attempt {
+  waiter: Waiter<Lease> | undefined
+}
+
+const LIFETIME_JITTER = 0.2
+
+/** The pool of one server. Knows nothing of shards. */
+export class ServerPool implements AsyncDisposable {
+  readonly serverId: string
+  readonly #options: Required<Omit<ServerPoolOptions, 'logger'>> & { logger: Logger | undefined }
+  readonly #pool: Pool
+  readonly #clients = new Set<ServerClient>()
+  readonly #leases = new Set<Lease>()
+  readonly #attempts = new Map<Waiter<Lease>, Attempt>()
+  readonly #queue = new WaitQueue<Lease>((waiter) => this.#forget(waiter))
+  readonly #counts = { waits: 0, timeouts: 0, created: 0, destroyed: 0, attempts: 0 }
+  readonly #closed = deferred<void>()
+  #isClosed = false
+
+  constructor(options: ServerPoolOptions) {
+    const defaults = { connectTimeoutMs: 10_000, idleTimeoutMs: 60_000, lifetimeMs: 1_800_000, logger: undefined }
+    this.#options = Object.freeze({ ...defaults, ...options })
+    this.serverId = options.serverId
+    this.#pool = this.#makePool()
+  }
+
+  /**
+   * Lends a connection.
+   *
+   * @throws `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`, or the reason of the signal; nothing was executed then
+   */
+  async acquire({ signal, timeoutMs }: AcquireOptions = {}): Promise<Lease> {
+    if (this.#isClosed) throw this.#closedError()
+    signal?.throwIfAborted()
+    const waiter = this.#queue.push({
+      timeoutMs: timeoutMs ?? this.#options.blockTimeoutMs,
+      signal,
+      onTimeout: (waitedMs) => this.#timeoutError(waitedMs),
+    })
+    this.#serve()
+    if (!this.#attempts.has(waiter)) this.#counts.waits += 1
+    return waiter.promise
+  }
+
+  stats(): PoolStats {
+    const { attempts, ...counts } = this.#counts
+    const idle = this.#pool.idleCount
+    const lent = this.#leases.size
+    return { total: idle + lent, idle, lent, connecting: attempts, waiting: this.#queue.size, ...counts }
+  }
+
+  /** Closes idle connections now and lent ones when they come back. Waiting and later callers get `HV_CLOSED`. */
+  retire(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#queue.rejectAll(this.#closedError())
+    void this.#pool.end()
+    this.#checkClosed()
+  }
+
+  /** Retires the pool, waits up to `timeoutMs` for what is lent out, and then cuts what is left. Safe twice. */
+  async close({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    this.retire()
+    const timer = setTimeout(() => this.#cutAll(), timeoutMs)
+    try {
+      await this.#closed.promise
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close({ timeoutMs: this.#options.blockTimeoutMs })
+  }
+
+  #makePool(): Pool {
+    const { clientConfig, max, idleTimeoutMs, connectTimeoutMs } = this.#options
+    const pool = new Pool({
+      connectionTimeoutMillis: connectTimeoutMs,
+      ...clientConfig,
+      max,
+      idleTimeoutMillis: idleTimeoutMs,
+      Client: this.#clientClass(),
+      onConnect: (client) => this.#prepare(client as ServerClient),
+    })
+    pool.on('error', (error) => this.#warn('idle connection lost', error))
+    return pool
+  }
+
+  /** `pg.Pool` makes the clients; each registers here, so that closing reaches also those that are still connecting. */
+  #clientClass(): typeof ServerClient {
+    const register = (client: ServerClient): void => this.#register(client)
+    return class extends ServerClient {
+      constructor(config?: ClientConfig) {
+        super(config)
+        register(this)
+      }
+    }
+  }
+
+  #register(client: ServerClient): void {
+    this.#clients.add(client)
+    client.once('connect', () => {
+      this.#counts.created += 1
+      client.once('end', () => (this.#counts.destroyed += 1))
+    })
+    client.once('end', () => {
+      this.#clients.delete(client)
+      this.#checkClosed()
+    })
+  }
+
+  #prepare(client: ServerClient): Promise<void> {
+    const { lifetimeMs, connectTimeoutMs } = this.#options
+    client.expiresAt = performance.now() + lifetimeMs * (1 - LIFETIME_JITTER * Math.random())
+    return prepareSession(client, connectTimeoutMs, () => client.cut())
+  }
+
+  /** Begins an attempt for each waiter without one, as long as there is a place. */
+  #serve(): void {
+    for (const waiter of this.#queue) {
+      if (this.#leases.size + this.#counts.attempts >= this.#options.max) return
+      if (!this.#attempts.has(waiter)) void this.#run(waiter)
+    }
+  }
+
+  async #run(waiter: Waiter<Lease>): Promise<void> {
+    const attempt: Attempt = { waiter }
+    this.#attempts.set(waiter, attempt)
+    this.#counts.attempts += 1
+    try {
+      const client = await this.#checkOut()
+      this.#counts.attempts -= 1
+      this.#hand(client, attempt)
+    } catch (error) {
+      this.#counts.attempts -= 1
+      attempt.waiter?.reject(connectFailed(this.serverId, error))
+    }
+    if (!this.#isClosed) this.#serve()
+  }
+
+  async #checkOut(): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#pool.connect()
+      if (isReusable(client as PoolClient & ServerClient, performance.now())) return client
+      client.release(true)
+    }
+  }
+
+  #hand(client: PoolClient, attempt: Attempt): void {
+    const first = this.#queue.first()
+    if (first === undefined) return client.release()
+    this.#exchange(attempt, first)
+    const lease = new Lease(this.serverId, client, (returned, as) => this.#takeBack(returned, as))
+    this.#leases.add(lease)
+    first.resolve(lease)
+  }
+
+  /** The attempt serves `first`; whom it was begun for gets the attempt of `first` instead. */
+  #exchange(attempt: Attempt, first: Waiter<Lease>): void {
+    const own = attempt.waiter
+    if (own === first) return
+    const other = this.#attempts.get(first)
+    this.#attempts.delete(first)
+    if (own !== undefined) this.#attempts.delete(own)
+    if (other === undefined) return
+    other.waiter = own
+    if (own !== undefined) this.#attempts.set(own, other)
+  }
+
+  /** A waiter has left the queue: its attempt goes on for nobody. */
+  #forget(waiter: Waiter<Lease>): void {
+    const attempt = this.#attempts.get(waiter)
+    if (attempt !== undefined) attempt.waiter = undefined
+    this.#attempts.delete(waiter)
+  }
+
+  #takeBack(lease: Lease, as: ReturnAs): void {
+    this.#leases.delete(lease)
+    const client = lease.client as PoolClient & ServerClient
+    const isKept = as === 'reusable' && isReusable(client, performance.now())
+    // A busy session does not end by a polite goodbye: it would be read after the statement in flight.
+    if (as === 'destroyed') client.cut()
+    client.release(!isKept)
+    if (!this.#isClosed) this.#serve()
+  }
+
+  #cutAll(): void {
+    for (const client of this.#clients) client.cut()
+  }
+
+  #checkClosed(): void {
+    if (this.#isClosed && this.#clients.size === 0) this.#closed.resolve()
+  }
+
+  #warn(message: string, error: Error): void {
+    const code = (error as { code?: unknown }).code
+    this.#options.logger?.warn({ serverId: this.serverId, code }, message)
+  }
+
+  #closedError(): HypervaultError {
+    const { serverId } = this
+    return new HypervaultError('HV_CLOSED', `the pool of server ${serverId} is closed`, { serverId })
+  }
+
+  #timeoutError(waitedMs: number): HypervaultError {
+    this.#counts.timeouts += 1
+    const { serverId } = this
+    const { total, idle, lent, connecting, waiting } = this.stats()
+    const figures = `${lent} lent, ${idle} idle, ${connecting} connecting, ${waiting} waiting`
+    return new HypervaultError(
+      'HV_POOL_TIMEOUT',
+      `no connection to server ${serverId} became free within ${waitedMs} ms (${figures})`,
+      { serverId, waitedMs, total, idle, lent, connecting, waiting },
+    )
+  }
+}
