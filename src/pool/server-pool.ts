@@ -113,12 +113,17 @@ export class ServerPool implements AsyncDisposable {
     this.#checkClosed()
   }
 
+  /** Resolves once the pool is retired and its last connection is closed. */
+  whenClosed(): Promise<void> {
+    return this.#closed.promise
+  }
+
   /** Retires the pool, waits up to `timeoutMs` for what is lent out, and then cuts what is left. Safe twice. */
   async close({ timeoutMs }: { timeoutMs: number }): Promise<void> {
     this.retire()
     const timer = setTimeout(() => this.#cutAll(), timeoutMs)
     try {
-      await this.#closed.promise
+      await this.whenClosed()
     } finally {
       clearTimeout(timer)
     }

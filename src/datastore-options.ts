@@ -1,0 +1,82 @@
+import { DEFAULT_EPOCH_MS } from './key/layout.ts'
+import { describeType } from './key/shard-id.ts'
+import type { Logger } from './pool/logger.ts'
+import type { ConnectionEntry } from './topology/connection-entry.ts'
+
+/** What a {@link Datastore} is made of. All times are milliseconds. */
+export interface DatastoreOptions {
+  /** The servers, and which logical shards live on each. */
+  connections: readonly ConnectionEntry[]
+  /** Most connections to each server; default 10. */
+  poolMax?: number
+  /** Longest wait for a connection; default 5,000. Beyond it the caller gets `HV_POOL_TIMEOUT`. */
+  poolBlockTimeoutMs?: number
+  /** Longest time for opening a connection; default 10,000. */
+  connectTimeoutMs?: number
+  /** How long an idle connection is kept open; default 60,000. */
+  idleTimeoutMs?: number
+  /** Age at which a connection is replaced, less up to a fifth by chance; default 1,800,000. */
+  lifetimeMs?: number
+  /** Longest time for one statement of put and get; default 30,000. Beyond it the connection is cut. */
+  statementTimeoutMs?: number
+  /** Longest wait of `disconnect()` for connections that are lent out; default 5,000. Beyond it they are cut. */
+  disconnectTimeoutMs?: number
+  /** Zero of the keys' clock, milliseconds since 1970; default 1379365531352. It belongs to the data: never change it. */
+  epochMs?: number
+  /** Hears of every statement (level `debug`) and of lost connections (`warn`); never of a value or a password. */
+  logger?: Logger
+}
+
+/** The options with every default filled in. */
+export type ResolvedOptions = Readonly<Required<Omit<DatastoreOptions, 'logger' | 'connections'>>> & {
+  readonly logger: Logger | undefined
+}
+
+/** Defaults and bounds of the numbers. */
+const numbers = {
+  poolMax: { default: 10, min: 1, max: 10_000 },
+  poolBlockTimeoutMs: { default: 5_000, min: 1, max: 2_147_483_647 },
+  connectTimeoutMs: { default: 10_000, min: 1, max: 2_147_483_647 },
+  idleTimeoutMs: { default: 60_000, min: 1, max: 2_147_483_647 },
+  lifetimeMs: { default: 1_800_000, min: 1, max: 2_147_483_647 },
+  statementTimeoutMs: { default: 30_000, min: 1, max: 2_147_483_647 },
+  disconnectTimeoutMs: { default: 5_000, min: 0, max: 2_147_483_647 },
+  epochMs: { default: DEFAULT_EPOCH_MS, min: 0, max: 8_640_000_000_000_000 },
+} as const
+
+type NumberName = keyof typeof numbers
+
+/** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
+export function resolveOptions(options: unknown): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`a Datastore takes an object of options, got ${describeType(options)}`)
+  }
+  assertKnown(options)
+  const given = options as Record<string, unknown>
+  const resolved = Object.fromEntries(
+    (Object.keys(numbers) as NumberName[]).map((name) => [name, resolveNumber(name, given[name])]),
+  ) as Record<NumberName, number>
+  return Object.freeze({ ...resolved, logger: resolveLogger(given.logger) })
+}
+
+function assertKnown(options: object): void {
+  const known = [...Object.keys(numbers), 'connections', 'logger']
+  const unknown = Object.keys(options).filter((name) => !known.includes(name))
+  if (unknown.length === 0) return
+  throw new TypeError(`unknown option ${unknown.join(', ')}: a Datastore takes ${known.sort().join(', ')}`)
+}
+
+function resolveNumber(name: NumberName, value: unknown): number {
+  if (value === undefined) return numbers[name].default
+  const { min, max } = numbers[name]
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
+}
+
+function resolveLogger(logger: unknown): Logger | undefined {
+  if (logger === undefined) return undefined
+  const { debug, warn } = Object(logger) as { debug?: unknown; warn?: unknown }
+  if (typeof debug === 'function' && typeof warn === 'function') return logger as Logger
+  throw new TypeError('logger must have the methods debug() and warn(), as pino has them')
+}

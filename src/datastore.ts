@@ -1,0 +1,175 @@
+import { resolveOptions, type DatastoreOptions, type ResolvedOptions } from './datastore-options.ts'
+import type { Entity } from './entity/entity.ts'
+import { EntityStore, type OperationOptions } from './entity/entity-store.ts'
+import type { Body } from './hstore/body.ts'
+import type { Key } from './key/key.ts'
+import { StatementLog } from './pool/statement-log.ts'
+import { ConnectionDesk } from './shard/connection-desk.ts'
+import { ServerPools, type ServerStats } from './shard/server-pools.ts'
+import type { ShardConnection } from './shard/shard-connection.ts'
+import { parseConnections } from './topology/connection-entry.ts'
+import { Topology } from './topology/topology.ts'
+
+/** Figures of one server: its pool, and the keys that had to be made again. */
+export interface DatastoreStats extends ServerStats {
+  /** Keys that the server made although they existed, so that they were made again. */
+  readonly keyCollisions: number
+}
+
+/** What works on one generation of pools. */
+interface Generation {
+  readonly pools: ServerPools
+  readonly entities: EntityStore
+}
+
+/**
+ * Logical shards on several PostgreSQL servers. Routes every call to the server that holds the shard.
+ *
+ * @example
+ * const db = new Datastore({ connections: [{ shards: '1-9', host: '192.168.2.23', database: 'x' }] })
+ * const key = await db.put(5, 1, { beep: 'boop' })
+ * const entity = await db.get(key)
+ */
+export class Datastore implements AsyncDisposable {
+  /** Which server holds which logical shard. */
+  readonly topology: Topology
+  readonly #options: ResolvedOptions
+  readonly #log: StatementLog
+  readonly #desk: ConnectionDesk
+  /** Pools that `reinstantiate()` replaced and that still have connections lent out. */
+  readonly #retired = new Set<ServerPools>()
+  #generation: Generation
+
+  /**
+   * Checks everything and connects to nothing: connections are opened when they are needed.
+   *
+   * @throws TypeError or RangeError that names the option, or the entries of `connections`
+   */
+  constructor(options: DatastoreOptions) {
+    this.#options = resolveOptions(options)
+    this.topology = new Topology(parseConnections(options.connections))
+    this.#log = new StatementLog(this.#options.logger)
+    this.#desk = new ConnectionDesk(this.#log)
+    this.#generation = this.#beginGeneration()
+  }
+
+  /**
+   * Lends a connection to the server of a shard: a `pg` client that is given back by `putConnection()`, by its own
+   * `release()`, or by leaving the block of an `await using`.
+   *
+   * @throws `HV_SHARD_UNKNOWN`, `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`, or the reason of the signal
+   */
+  async getConnection(shardId: number, options: OperationOptions = {}): Promise<ShardConnection> {
+    const lease = await this.#generation.pools.poolOf(shardId).acquire({ signal: options.signal })
+    return this.#desk.lend(lease, shardId)
+  }
+
+  /**
+   * Gives a connection back. One that is dead, inside a transaction or busy is closed instead of being lent again.
+   *
+   * @throws `HV_CONNECTION_RETURNED` the second time, `HV_CONNECTION_FOREIGN` for what this datastore did not lend
+   */
+  putConnection(connection: ShardConnection): void {
+    this.#desk.takeBack(connection)
+  }
+
+  /** Lends a connection for the time of `work`, and resolves to what `work` returns. Throws what `getConnection` throws. */
+  async cursor<T>(
+    shardId: number,
+    work: (client: ShardConnection) => T | Promise<T>,
+    options: OperationOptions = {},
+  ): Promise<T> {
+    await using connection = await this.getConnection(shardId, options)
+    return await work(connection)
+  }
+
+  /**
+   * Stores an entity in a shard and resolves to its key, after the commit.
+   *
+   * @param kind smallint that tells entity types apart
+   * @param body plain object of text or null
+   * @throws TypeError, RangeError before anything is sent; what `getConnection` throws; `HV_STATEMENT_FAILED`,
+   *   `HV_SHARD_MISSING`, `HV_KEY_COLLISION` when nothing was written; `HV_OUTCOME_UNKNOWN` when the connection ended
+   */
+  put(shardId: number, kind: number, body: Body, options: OperationOptions = {}): Promise<Key> {
+    return this.#generation.entities.put(shardId, kind, body, options)
+  }
+
+  /** Stores entities of one kind in a shard, all or none, and resolves to their keys in order. Throws what `put` throws. */
+  putMany(shardId: number, kind: number, bodies: readonly Body[], options: OperationOptions = {}): Promise<Key[]> {
+    return this.#generation.entities.putMany(shardId, kind, bodies, options)
+  }
+
+  /**
+   * The entity of a key, or undefined if there is none.
+   *
+   * @throws TypeError for anything but a `Key`; what `getConnection` throws; `HV_CONNECTION_LOST`, `HV_SHARD_MISSING`,
+   *   `HV_STATEMENT_FAILED`
+   */
+  get(key: Key, options: OperationOptions = {}): Promise<Entity | undefined> {
+    return this.#generation.entities.get(key, options)
+  }
+
+  /** The entities of these keys in their order, undefined where there is none. Throws what `get` throws. */
+  getMany(keys: readonly Key[], options: OperationOptions = {}): Promise<(Entity | undefined)[]> {
+    return this.#generation.entities.getMany(keys, options)
+  }
+
+  /**
+   * The shard that a value belongs to: the first 8 bytes of the md5 of its text, unsigned, big-endian, modulo the number
+   * of shards in the topology, into their ascending list. A bigint counts as its decimal text.
+   */
+  shardFor(value: string | bigint): number {
+    return this.topology.shardFor(value)
+  }
+
+  /** Figures of each server, in the order of `connections`. */
+  stats(): DatastoreStats[] {
+    const { pools, entities } = this.#generation
+    return pools.stats().map((stats) => ({ ...stats, keyCollisions: entities.collisionsOf(stats.serverId) }))
+  }
+
+  /**
+   * Closes every connection of every pool. Waits up to `disconnectTimeoutMs` for what is lent out, then cuts it. Safe to
+   * call again; until `reinstantiate()` every other call gets `HV_CLOSED`.
+   */
+  async disconnect(): Promise<void> {
+    const { disconnectTimeoutMs: timeoutMs } = this.#options
+    this.#retire()
+    await Promise.all([...this.#retired].map((pools) => pools.close({ timeoutMs })))
+  }
+
+  /** Starts afresh with new pools, also after `disconnect()`. What is still lent out is closed when it comes back. */
+  reinstantiate(): Promise<void> {
+    this.#retire()
+    this.#generation = this.#beginGeneration()
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect()
+  }
+
+  #beginGeneration(): Generation {
+    const { poolMax, poolBlockTimeoutMs, epochMs, statementTimeoutMs, ...rest } = this.#options
+    const { connectTimeoutMs, idleTimeoutMs, lifetimeMs, logger } = rest
+    const settings = {
+      max: poolMax,
+      blockTimeoutMs: poolBlockTimeoutMs,
+      connectTimeoutMs,
+      idleTimeoutMs,
+      lifetimeMs,
+      logger,
+    }
+    const pools = new ServerPools(this.topology, settings)
+    const parallelism = Math.max(1, Math.floor(poolMax / 2))
+    return { pools, entities: new EntityStore(pools, this.#log, { epochMs, statementTimeoutMs, parallelism }) }
+  }
+
+  #retire(): void {
+    const { pools } = this.#generation
+    pools.retire()
+    this.#retired.add(pools)
+    void pools.whenClosed().then(() => this.#retired.delete(pools))
+  }
+}

@@ -1,0 +1,44 @@
+/** Bounds of one statement: more rows or bytes save little and make the server hold more at once. */
+const MAX_ROWS = 5_000
+const MAX_CHARACTERS = 4 * 1024 * 1024
+
+/** Cuts a list into batches of bounded rows and characters; a single item beyond the bound is a batch of its own. */
+export function batchesOf<T>(items: readonly T[], sizeOf: (item: T) => number): T[][] {
+  const batches: T[][] = []
+  let current: T[] = []
+  let size = 0
+  for (const item of items) {
+    if (current.length === MAX_ROWS || (current.length > 0 && size + sizeOf(item) > MAX_CHARACTERS)) {
+      batches.push(current)
+      current = []
+      size = 0
+    }
+    current.push(item)
+    size += sizeOf(item)
+  }
+  return current.length > 0 ? [...batches, current] : batches
+}
+
+/**
+ * Works on all items, at most `limit` at a time. After the first failure nothing new begins, and what has begun is
+ * waited for, so that nothing goes on behind the caller's back.
+ */
+export async function forEachLimited<T>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]()
+  let hasFailed = false
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); !next.done && !hasFailed; next = iterator.next()) {
+      await work(next.value).catch((error: unknown) => {
+        hasFailed = true
+        throw error
+      })
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: limit }, worker))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}

@@ -1,0 +1,24 @@
+import type { Body } from '../hstore/body.ts'
+import { describeType } from '../key/shard-id.ts'
+import type { Key } from '../key/key.ts'
+
+/** One stored entity. */
+export interface Entity {
+  readonly key: Key
+  /** Smallint that tells entity types apart. */
+  readonly kind: number
+  readonly body: Body
+  /** Time of the last change, UTC; null if it was never changed, or if the shard has no such column. */
+  readonly updated: Date | null
+}
+
+const MIN_KIND = -32_768
+const MAX_KIND = 32_767
+
+/** Throws a TypeError or RangeError unless the value fits into a smallint. */
+export function assertKind(kind: unknown): asserts kind is number {
+  if (typeof kind !== 'number') throw new TypeError(`kind must be a number, got ${describeType(kind)}`)
+  if (!Number.isInteger(kind) || kind < MIN_KIND || kind > MAX_KIND) {
+    throw new RangeError(`kind must be an integer from ${MIN_KIND} to ${MAX_KIND}, got ${kind}`)
+  }
+}

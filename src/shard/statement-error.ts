@@ -1,0 +1,37 @@
+import { HypervaultError } from '../errors.ts'
+import { classifyFailure } from '../pool/failure.ts'
+
+/** Where a statement ran, and whether it writes. */
+export interface StatementSite {
+  readonly serverId: string
+  readonly shardId: number
+  readonly isWrite: boolean
+}
+
+/** SQLSTATEs of a schema, table or function that is not there. */
+const missing: ReadonlySet<string> = new Set([
+  '3F000', // invalid_schema_name
+  '42P01', // undefined_table
+])
+
+/** The coded error of a statement that pg rejected; the original is its cause. */
+export function statementError(cause: unknown, site: StatementSite): HypervaultError {
+  const failure = classifyFailure(cause)
+  if (failure.kind === 'lost') return lostError(cause, site, failure.sqlstate)
+  const { serverId, shardId } = site
+  const { sqlstate } = failure
+  const where = `shard ${shardId} on server ${serverId}`
+  if (missing.has(sqlstate)) {
+    return new HypervaultError('HV_SHARD_MISSING', `${where} is not there`, { serverId, shardId }, { cause })
+  }
+  const message = `a statement in ${where} failed with SQLSTATE ${sqlstate}`
+  return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate }, { cause })
+}
+
+function lostError(cause: unknown, site: StatementSite, sqlstate: string | undefined): HypervaultError {
+  const { serverId, shardId, isWrite } = site
+  const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }
+  const message = `the connection ended during a statement in shard ${shardId} on server ${serverId}`
+  if (!isWrite) return new HypervaultError('HV_CONNECTION_LOST', message, details, { cause })
+  return new HypervaultError('HV_OUTCOME_UNKNOWN', `${message}: the write may or may not be there`, details, { cause })
+}
