@@ -47,6 +47,7 @@ export class Waiter<T> {
 
   #end(): Deferred<T> | undefined {
     const settle = this.#settle
+    if (settle === undefined) return undefined
     this.#settle = undefined
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)
