@@ -15,16 +15,22 @@ export class ServerClient extends Client {
     this.on('error', () => (this.isLost = true))
   }
 
-  /** Like pg's, but reports through the callback also what pg throws at once (a port above 65535). */
+  /**
+   * Like pg's, but a failure also closes the socket, which pg leaves open when the password cannot be had; and what pg
+   * throws at once (a port above 65535) is reported like every other failure.
+   */
   override connect(): Promise<Client>
   override connect(callback: (error: Error) => void): void
   override connect(callback?: (error: Error) => void): Promise<Client> | void {
     if (callback === undefined) return super.connect()
-    try {
-      super.connect(callback)
-    } catch (error) {
-      this.isLost = true
+    const report = (error: Error | null): void => {
+      if (error !== null) this.cut()
       callback(error as Error)
+    }
+    try {
+      super.connect(report)
+    } catch (error) {
+      report(error as Error)
       process.nextTick(() => this.emit('end'))
     }
   }
