@@ -98,8 +98,11 @@ export class EntityStore {
 
   /** One batch is one statement; several are one transaction. Either way all bodies are there, or none. */
   async #insertBatches(session: ShardSession, kind: number, batches: readonly string[][]): Promise<TextRow[]> {
-    const type = await this.#hstoreType(session)
-    const [first, ...others] = batches.map((bodies) => insertEntities(session.shardId, kind, bodies, type))
+    const { epochMs } = this.#settings
+    const hstoreType = await this.#hstoreType(session)
+    const [first, ...others] = batches.map((bodies) =>
+      insertEntities(session.shardId, { kind, bodies, epochMs, hstoreType }),
+    )
     if (first === undefined) throw new Error('bug: a put without a batch')
     if (others.length === 0) return session.run(first)
     return session.transaction(async () => {

@@ -6,6 +6,16 @@ import type { ShardStatement } from '../shard/shard-session.ts'
  * transaction-mode pooler it belongs to somebody else's session.
  */
 
+/** Entities of one kind for one statement. */
+export interface EntityBatch {
+  readonly kind: number
+  /** Encoded as hstore. */
+  readonly bodies: readonly string[]
+  readonly epochMs: number
+  /** The type `hstore` with its schema, quoted. */
+  readonly hstoreType: string
+}
+
 /**
  * Selects entities, in any order, as `(id, type, body, updated)`. A table of the original's second script lacks the
  * column `updated`; then the name means that of the one-row relation before it, which is null.
@@ -27,29 +37,40 @@ export function insertEntity(shardId: number, kind: number, body: string): Shard
   return { text, values: [kind, body], isWrite: true }
 }
 
+/** First half of the advisory lock that puts of many entities into the same shard take in turns; `hv` in ASCII. */
+const BATCH_LOCK = 0x6876
+
 /**
- * Inserts many entities of one kind and returns their ids in the order of the bodies. The ids are made first, beside
- * the position of each body: the order of what `returning` gives is nowhere promised.
+ * Inserts many entities of one kind and returns their ids in the order of the bodies. The ids are made before the rows,
+ * each beside the place of its body: the order of what `returning` gives is nowhere promised.
  *
- * @param hstoreType the type `hstore` with its schema, quoted
+ * `next_id()` in a tight loop passes 1024 keys per millisecond and repeats itself. So a batch takes sequence numbers,
+ * and gives each run of 1024 a millisecond of its own, from now on. Batches of one shard take turns, because two that
+ * share these milliseconds would share keys; a single put that meets one is made again by the primary key's verdict.
  */
-export function insertEntities(
-  shardId: number,
-  kind: number,
-  bodies: readonly string[],
-  hstoreType: string,
-): ShardStatement {
+export function insertEntities(shardId: number, batch: EntityBatch): ShardStatement {
   const schema = shardSchema(shardId)
   const text = [
-    'with input as materialized (',
-    `  select ${schema}.next_id() as id, place, body from unnest($2::text[]) with ordinality as given (body, place)`,
+    'with turn as materialized (',
+    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
+    '), drawn as materialized (',
+    `  select nextval('${schema}.table_id_seq'::regclass) as number, place, body`,
+    '  from turn cross join unnest($2::text[]) with ordinality as given (body, place)',
+    '), start as materialized (',
+    `  select min(number) as number, floor(extract(epoch from clock_timestamp()) * 1000)::bigint - ${batch.epochMs} as ms`,
+    '  from drawn',
+    '), input as materialized (',
+    '  select',
+    `    (start.ms + (drawn.number - start.number) / 1024) << 23 | ${shardId << 10}::bigint | drawn.number % 1024 as id,`,
+    '    place, body',
+    '  from drawn cross join start',
     '), stored as (',
     `  insert into ${schema}.entities (id, type, body)`,
-    `  select id, $1::smallint, body::${hstoreType} from input order by place`,
+    `  select id, $1::smallint, body::${batch.hstoreType} from input order by place`,
     ')',
     'select id from input order by place',
   ].join('\n')
-  return { text, values: [kind, bodies], isWrite: true }
+  return { text, values: [batch.kind, batch.bodies], isWrite: true }
 }
 
 /** Finds the schema of the extension hstore, which each database may keep in another one. */
