@@ -30,13 +30,14 @@ export interface ErrorDetails {
     connecting: number
     waiting: number
   }
-  HV_PROVISION_FAILED: { failures: { serverId: string; message: string }[] }
+  HV_PROVISION_FAILED: { failures: { serverId: string; code: string | undefined; message: string }[] }
+  HV_SERVER_BUSY: { serverId: string }
   HV_SERVER_UNSUPPORTED: { serverId: string; version: string }
   HV_SHARD_CONFLICT: { shards: { shardId: number; servers: string[]; placedOn: string | undefined }[] }
   HV_SHARD_INCOMPATIBLE: { shards: { serverId: string; shardId: number; problem: string }[] }
   HV_SHARD_MISSING: { serverId: string; shardId: number }
   HV_SHARD_UNKNOWN: { shardId: number }
-  HV_STATEMENT_FAILED: { serverId: string; shardId: number; sqlstate: string }
+  HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
 }
 
 /** A stable name of one kind of failure, `HV_<AREA>_<FACT>`. */
@@ -127,6 +128,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Remove the causes and run `hypervault init` again: it goes on with what is left.',
     retryable: true,
   },
+  HV_SERVER_BUSY: {
+    meaning: 'Provisioning waited longer than lockTimeoutMs for a lock. What was committed stays.',
+    hint: 'Wait until the other provisioning, or the long transaction on a shard, has ended, and start again.',
+    retryable: true,
+  },
   HV_SERVER_UNSUPPORTED: {
     meaning: 'A server runs a PostgreSQL that is older than 15.',
     hint: 'Upgrade that server to PostgreSQL 15 or newer.',
@@ -187,7 +193,10 @@ export class HypervaultError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 /** Tells a Hypervault error (with this code, if one is given); also one of another copy of the package. */
-export function isHypervaultError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is HypervaultError<C> {
+export function isHypervaultError<C extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is HypervaultError<C> {
   if (!(error instanceof Error) || !(brand in error)) return false
   return code === undefined || (error as { code?: unknown }).code === code
 }

@@ -1,0 +1,92 @@
+import { HypervaultError, type ErrorDetails } from '../errors.ts'
+import type { Topology } from '../topology/topology.ts'
+import type { ServerInspection } from './inspect.ts'
+import { holdsShard } from './shard-layout.ts'
+
+/** A shard that is on two servers, or on another one than the connections say. */
+export type PlacementConflict = ErrorDetails['HV_SHARD_CONFLICT']['shards'][number]
+
+/** A schema that is named like a shard and cannot be one. */
+export type IncompatibleShard = ErrorDetails['HV_SHARD_INCOMPATIBLE']['shards'][number]
+
+/** A shard that a server holds and that the connections place nowhere. */
+export interface UnplacedShard {
+  readonly serverId: string
+  readonly shardId: number
+}
+
+/** Most shards that a message names; `details` has them all. */
+const SHARDS_PER_MESSAGE = 20
+
+/** Finds every shard that is not exactly where the topology places it. One in a gap of the topology is let be. */
+export function findConflicts(topology: Topology, inspections: readonly ServerInspection[]): PlacementConflict[] {
+  const holders = groupByShard(inspections)
+  return [...holders].flatMap(([shardId, servers]) => {
+    const placedOn = topology.findServer(shardId)?.serverId
+    const isPlaced = placedOn === undefined || servers.some((server) => isSameDatabase(server, placedOn, inspections))
+    if (isPlaced && servers.length === 1) return []
+    return [{ shardId, servers: servers.map(({ serverId }) => serverId), placedOn }]
+  })
+}
+
+/** Finds the shards in the gaps of the topology. */
+export function findUnplaced(topology: Topology, inspections: readonly ServerInspection[]): UnplacedShard[] {
+  return [...groupByShard(inspections)].flatMap(([shardId, servers]) =>
+    topology.findServer(shardId) === undefined ? servers.map(({ serverId }) => ({ serverId, shardId })) : [],
+  )
+}
+
+/** Throws one error that names everything that stands in the way: `HV_SHARD_CONFLICT`, else `HV_SHARD_INCOMPATIBLE`. */
+export function assertPlaceable(conflicts: PlacementConflict[], incompatible: IncompatibleShard[]): void {
+  const unfit = incompatible.length > 0 ? incompatibleError(incompatible) : undefined
+  if (conflicts.length === 0 && unfit === undefined) return
+  if (conflicts.length === 0) throw unfit
+  const text = `not where the connections place them: ${describeAll(conflicts, describeConflict)}`
+  const message = unfit === undefined ? text : `${text}. Besides, ${unfit.message}`
+  throw new HypervaultError('HV_SHARD_CONFLICT', message, { shards: conflicts }, { cause: unfit })
+}
+
+/** The error of schemas that cannot be shards. */
+export function incompatibleError(shards: IncompatibleShard[]): HypervaultError<'HV_SHARD_INCOMPATIBLE'> {
+  const message = `not fit to be shards: ${describeAll(shards, describeIncompatible)}`
+  return new HypervaultError('HV_SHARD_INCOMPATIBLE', message, { shards })
+}
+
+/** The servers that hold each shard, ascending; of several entries for one database only the first counts. */
+function groupByShard(inspections: readonly ServerInspection[]): Map<number, ServerInspection[]> {
+  const databases = inspections.filter(
+    ({ databaseIdentity }, index) =>
+      inspections.findIndex((other) => other.databaseIdentity === databaseIdentity) === index,
+  )
+  const pairs = databases.flatMap((server) =>
+    [...server.shards.values()].filter(holdsShard).map(({ shardId }) => ({ shardId, server })),
+  )
+  const holders = new Map<number, ServerInspection[]>()
+  for (const { shardId, server } of pairs.sort((a, b) => a.shardId - b.shardId)) {
+    holders.set(shardId, [...(holders.get(shardId) ?? []), server])
+  }
+  return holders
+}
+
+function isSameDatabase(
+  { databaseIdentity }: ServerInspection,
+  serverId: string,
+  inspections: readonly ServerInspection[],
+): boolean {
+  return inspections.some((other) => other.serverId === serverId && other.databaseIdentity === databaseIdentity)
+}
+
+function describeConflict({ shardId, servers, placedOn }: PlacementConflict): string {
+  const place = placedOn === undefined ? '' : `, placed on ${placedOn}`
+  return `shard ${shardId} is on ${servers.join(' and ')}${place}`
+}
+
+function describeIncompatible({ shardId, serverId, problem }: IncompatibleShard): string {
+  return `shard ${shardId} on ${serverId}: ${problem}`
+}
+
+function describeAll<T>(things: readonly T[], describe: (thing: T) => string): string {
+  const shown = things.slice(0, SHARDS_PER_MESSAGE).map(describe)
+  const more = things.length - shown.length
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+}

@@ -1,0 +1,74 @@
+import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
+import { describeType } from '../key/shard-id.ts'
+
+/** How far one server has come. */
+export interface ProvisionProgress {
+  readonly serverId: string
+  /** Shards that are whole. */
+  readonly done: number
+  /** Shards of this server. */
+  readonly total: number
+}
+
+/** How shards are made. All times are milliseconds. */
+export interface ProvisionOptions {
+  /** Zero of the keys' clock, milliseconds since 1970; default 1379365531352. It belongs to the data: never change it. */
+  epochMs?: number
+  /** Stops before the next transaction and rejects with the signal's reason; what was committed stays. */
+  signal?: AbortSignal
+  /** New shards per transaction, default 64. Too many exhaust the server's lock table, too few wait for the disk. */
+  shardsPerTransaction?: number
+  /** Connections that make shards side by side on one server; default 1. */
+  connectionsPerServer?: number
+  /** Longest wait for a lock, default 5,000. While one on `entities` is waited for, its readers wait too. */
+  lockTimeoutMs?: number
+  /** Longest time for opening a connection; default 10,000. */
+  connectTimeoutMs?: number
+  /** Longest time for one round trip, such as the statements of one transaction; default 60,000. */
+  statementTimeoutMs?: number
+  /** Called for each server once it is inspected, and after each transaction. */
+  onProgress?: (event: ProvisionProgress) => void
+}
+
+/** The options with every default filled in. */
+export type ProvisionSettings = Readonly<Required<Omit<ProvisionOptions, 'signal' | 'onProgress'>>> & {
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: (event: ProvisionProgress) => void
+}
+
+const numbers = {
+  epochMs: { default: DEFAULT_EPOCH_MS, min: 0, max: 8_640_000_000_000_000 },
+  shardsPerTransaction: { default: 64, min: 1, max: 8192 },
+  connectionsPerServer: { default: 1, min: 1, max: 64 },
+  lockTimeoutMs: { default: 5_000, min: 1, max: 2_147_483_647 },
+  connectTimeoutMs: { default: 10_000, min: 1, max: 2_147_483_647 },
+  statementTimeoutMs: { default: 60_000, min: 1, max: 2_147_483_647 },
+} as const
+
+type NumberName = keyof typeof numbers
+
+/** Fills in the defaults; TypeError or RangeError names the option. */
+export function resolveProvisionOptions(options: ProvisionOptions): ProvisionSettings {
+  const names = Object.keys(numbers) as NumberName[]
+  assertKnown(options, [...names, 'signal', 'onProgress'])
+  const resolved = Object.fromEntries(names.map((name) => [name, resolveNumber(name, options[name])]))
+  return Object.freeze({
+    ...(resolved as Record<NumberName, number>),
+    signal: options.signal,
+    onProgress: options.onProgress ?? ((): void => undefined),
+  })
+}
+
+function assertKnown(options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).filter((name) => !known.includes(name))
+  if (unknown.length === 0) return
+  throw new TypeError(`unknown option ${unknown.join(', ')}: provisioning takes ${known.join(', ')}`)
+}
+
+function resolveNumber(name: NumberName, value: unknown): number {
+  if (value === undefined) return numbers[name].default
+  const { min, max } = numbers[name]
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
+}

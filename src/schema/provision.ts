@@ -1,0 +1,154 @@
+import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
+import { shardsOf } from '../topology/shard-range.ts'
+import { Topology } from '../topology/topology.ts'
+import { findProblems } from './find-problems.ts'
+import { inspectServer, type ServerInspection } from './inspect.ts'
+import { proveKeys } from './key-proof.ts'
+import {
+  assertPlaceable,
+  findConflicts,
+  findUnplaced,
+  type IncompatibleShard,
+  type UnplacedShard,
+} from './placement.ts'
+import { planServer, type ServerPlan } from './plan-server.ts'
+import { resolveProvisionOptions, type ProvisionOptions, type ProvisionSettings } from './provision-options.ts'
+import { ServerProvision, type ServerReport } from './server-provision.ts'
+import { withServerSession } from './server-session.ts'
+import type { ShardLayout } from './shard-layout.ts'
+import { ServerSites, type ServerSite } from './server-sites.ts'
+
+/*
+ * Makes the logical shards on all servers, and takes over those that the original `hypervault` made.
+ *
+ * The catalogs of the servers are authoritative: nothing is written down about how far a run has come, so a second run
+ * after any end is the same run again. In order:
+ *
+ *   1. inspect   every server, in parallel. One that cannot be inspected ends the run: a shard could be there already.
+ *   2. judge     shards on two servers or the wrong one, schemas that cannot be shards, keys of another epoch. All
+ *                problems of all servers in one error, before anything is created anywhere.
+ *   3. make      each server by itself, in transactions of 64 new shards or one adopted one. It locks its shards (advisory),
+ *                looks again, and leaves them whole. A server that fails does not stop the others.
+ *
+ *   what is there                     becomes
+ *   nothing, or an empty schema       created
+ *   a part of a shard                 completed: created without `entities`, adopted with it
+ *   a shard of the original           adopted: next_id() replaced in place, `updated` added, no row touched
+ *   a whole shard                     unchanged
+ *   anything else                     HV_SHARD_INCOMPATIBLE
+ *
+ * A crash before a commit leaves the shards of that transaction as they were, one after it leaves them whole. Two runs
+ * at once share the work: whoever comes second to a transaction's shards finds them whole. Nothing is ever dropped.
+ */
+
+/** What became of all servers. */
+export interface ProvisionReport {
+  readonly servers: readonly ServerReport[]
+  /** Shards that were found and that the connections place nowhere; they were let be. */
+  readonly unplaced: readonly UnplacedShard[]
+}
+
+/** What would be done on all servers. */
+export interface ProvisionPlan {
+  readonly servers: readonly ServerPlan[]
+  readonly unplaced: readonly UnplacedShard[]
+}
+
+/**
+ * Makes the shards of these connections where they are missing, and adopts those of the original. Safe to repeat: a
+ * second run changes nothing. An abort stops before the next transaction and undoes nothing.
+ *
+ * @throws `HV_SHARD_CONFLICT` and `HV_SHARD_INCOMPATIBLE` before anything is created; `HV_PROVISION_FAILED` with the
+ *   failure of each server, or that failure itself when there is only one server
+ */
+export async function provision(
+  connections: readonly ConnectionEntry[],
+  options: ProvisionOptions = {},
+): Promise<ProvisionReport> {
+  const settings = resolveProvisionOptions(options)
+  await using sites = openSites(connections, settings)
+  const inspections = await inspectSites(sites, settings)
+  const incompatible = await sites.onEach((site) => findIncompatible(site, inspectionOf(site, inspections), settings))
+  const unplaced = judge(sites, inspections, incompatible.flat())
+  const servers = await sites.onEach((site) =>
+    new ServerProvision(site.pool, inspectionOf(site, inspections), shardsOf(site.server.range), settings).run(),
+  )
+  return Object.freeze({ servers, unplaced })
+}
+
+/**
+ * Plans what {@link provision} would do now, and changes nothing: the servers are only read. The keys of a `next_id()`
+ * of unknown text are therefore not proven here.
+ *
+ * @throws as provision does
+ */
+export async function planProvision(
+  connections: readonly ConnectionEntry[],
+  options: ProvisionOptions = {},
+): Promise<ProvisionPlan> {
+  const settings = resolveProvisionOptions(options)
+  await using sites = openSites(connections, settings)
+  const inspections = await inspectSites(sites, settings)
+  const problems = sites.list.flatMap((site) => findLayoutProblems(site, inspectionOf(site, inspections), settings))
+  const unplaced = judge(sites, inspections, problems)
+  const servers = sites.list.map((site) =>
+    planServer(inspectionOf(site, inspections), shardsOf(site.server.range), settings),
+  )
+  return Object.freeze({ servers, unplaced })
+}
+
+function openSites(connections: readonly ConnectionEntry[], settings: ProvisionSettings): ServerSites {
+  return new ServerSites(parseConnections(connections), settings)
+}
+
+function inspectSites(sites: ServerSites, settings: ProvisionSettings): Promise<ServerInspection[]> {
+  return sites.onEach(({ pool }) => inspectServer(pool, settings))
+}
+
+function inspectionOf({ server }: ServerSite, inspections: readonly ServerInspection[]): ServerInspection {
+  const inspection = inspections.find(({ serverId }) => serverId === server.serverId)
+  if (inspection === undefined) throw new Error(`bug: server ${server.serverId} was not inspected`)
+  return inspection
+}
+
+/** Throws all that stands in the way, else gives the shards that are left alone. */
+function judge(
+  sites: ServerSites,
+  inspections: readonly ServerInspection[],
+  incompatible: IncompatibleShard[],
+): UnplacedShard[] {
+  const topology = new Topology(sites.list.map(({ server }) => server))
+  assertPlaceable(findConflicts(topology, inspections), incompatible)
+  return findUnplaced(topology, inspections)
+}
+
+function findLayoutProblems(
+  site: ServerSite,
+  inspection: ServerInspection,
+  { epochMs }: ProvisionSettings,
+): IncompatibleShard[] {
+  const { serverId } = site.server
+  return placedLayouts(site, inspection).flatMap((layout) =>
+    findProblems(layout, epochMs).map((problem) => ({ serverId, shardId: layout.shardId, problem })),
+  )
+}
+
+/** The problems of the layouts, and, of shards that have none, those of the keys. */
+async function findIncompatible(
+  site: ServerSite,
+  inspection: ServerInspection,
+  settings: ProvisionSettings,
+): Promise<IncompatibleShard[]> {
+  const incompatible = findLayoutProblems(site, inspection, settings)
+  const unfit = new Set(incompatible.map(({ shardId }) => shardId))
+  const sound = placedLayouts(site, inspection).filter(({ shardId }) => !unfit.has(shardId))
+  const keyProblems = await withServerSession(site.pool, settings, (session) =>
+    proveKeys(session, sound, settings.epochMs),
+  )
+  const { serverId } = site.server
+  return [...incompatible, ...[...keyProblems].map(([shardId, problem]) => ({ serverId, shardId, problem }))]
+}
+
+function placedLayouts({ server }: ServerSite, { shards }: ServerInspection): ShardLayout[] {
+  return shardsOf(server.range).flatMap((shardId) => shards.get(shardId) ?? [])
+}

@@ -1,0 +1,33 @@
+import { HypervaultError } from '../errors.ts'
+import { classifyFailure } from '../pool/failure.ts'
+
+const LOCK_NOT_AVAILABLE = '55P03' // lock_not_available
+
+/** What to do about a refusal that is likely while shards are made. */
+const hints: Readonly<Record<string, string>> = {
+  '42501': 'Connect as the owner of the shards, who also needs: grant create on database … to …', // insufficient_privilege
+  '53200': 'Lower shardsPerTransaction, or raise max_locks_per_transaction on that server.', // out_of_memory
+  '25006': 'This server is a standby or read-only: connect to the primary.', // read_only_sql_transaction
+}
+
+/** The coded error of a statement outside any shard; the original is its cause. */
+export function serverError(serverId: string, cause: unknown): HypervaultError {
+  const failure = classifyFailure(cause)
+  if (failure.kind === 'lost') return lostError(serverId, cause, failure.sqlstate)
+  if (failure.sqlstate === LOCK_NOT_AVAILABLE) return busyError(serverId, cause)
+  const { sqlstate } = failure
+  const message = `server ${serverId} refused a statement with SQLSTATE ${sqlstate}: ${(cause as Error).message}`
+  const hint = hints[sqlstate]
+  const extras = { cause, ...(hint !== undefined && { hint }) }
+  return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, sqlstate }, extras)
+}
+
+function lostError(serverId: string, cause: unknown, sqlstate: string | undefined): HypervaultError {
+  const details = { serverId, ...(sqlstate !== undefined && { sqlstate }) }
+  return new HypervaultError('HV_CONNECTION_LOST', `the connection to server ${serverId} ended`, details, { cause })
+}
+
+function busyError(serverId: string, cause: unknown): HypervaultError {
+  const message = `server ${serverId} is busy: another provisioning, or a transaction on a shard, held a lock too long`
+  return new HypervaultError('HV_SERVER_BUSY', message, { serverId }, { cause })
+}

@@ -1,0 +1,88 @@
+import type { CustomTypesConfig } from 'pg'
+import type { Lease } from '../pool/lease.ts'
+import type { ServerPool } from '../pool/server-pool.ts'
+import { serverError } from './server-error.ts'
+
+/** One statement with its values. */
+export interface ServerStatement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+}
+
+/** A row as the server sent it. */
+export type ServerRow = readonly (string | null)[]
+
+const asText = { getTypeParser: () => (text: string) => text } as unknown as CustomTypesConfig
+
+/** Runs statements on one server, in none of its shards in particular, and turns every failure into a coded error. */
+export class ServerSession {
+  readonly #lease: Lease
+  readonly #timeoutMs: number
+
+  constructor(lease: Lease, timeoutMs: number) {
+    this.#lease = lease
+    this.#timeoutMs = timeoutMs
+  }
+
+  get serverId(): string {
+    return this.#lease.serverId
+  }
+
+  /** Runs one statement and gives its rows. When the server does not answer in time, the connection is cut. */
+  read({ text, values = [] }: ServerStatement): Promise<ServerRow[]> {
+    const query = { text, values: [...values], rowMode: 'array' as const, types: asText }
+    return this.#bounded(async () => (await this.#lease.client.query<(string | null)[]>(query)).rows)
+  }
+
+  /** Runs statements in one round trip, in the order given; none after the first that fails. */
+  async execute(statements: readonly string[]): Promise<void> {
+    await this.#bounded(() => this.#lease.client.query(statements.join(';\n')))
+  }
+
+  /** Opens a transaction with these statements, does the work, commits; or rolls back when anything fails. */
+  async transaction<T>(opening: readonly string[], work: () => Promise<T>): Promise<T> {
+    try {
+      await this.execute(opening)
+      const result = await work()
+      await this.execute(['commit'])
+      return result
+    } catch (error) {
+      // A rollback that fails needs no word: the session is not idle then, and is destroyed when it comes back.
+      await this.execute(['rollback']).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #bounded<T>(query: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.#giveUp(), this.#timeoutMs)
+    try {
+      return await query()
+    } catch (error) {
+      throw serverError(this.serverId, error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #giveUp(): void {
+    if (!this.#lease.isReturned) this.#lease.destroy()
+  }
+}
+
+/** How a session is lent. */
+export interface SessionOptions {
+  /** Ends the wait for a connection; not what runs on it. */
+  readonly signal?: AbortSignal | undefined
+  /** Longest time for one round trip; default 60,000. */
+  readonly statementTimeoutMs?: number
+}
+
+/** Lends a session for the time of `work`. */
+export async function withServerSession<T>(
+  pool: ServerPool,
+  { signal, statementTimeoutMs = 60_000 }: SessionOptions,
+  work: (session: ServerSession) => Promise<T>,
+): Promise<T> {
+  await using lease = await pool.acquire({ signal })
+  return await work(new ServerSession(lease, statementTimeoutMs))
+}
