@@ -1,0 +1,26 @@
+import type { TestProject } from 'vitest/node'
+import { EmbeddedServer } from '../../src/embedded/embedded-server.ts'
+import type { PostgresVersion } from '../../src/embedded/postgres-version.ts'
+import type { ServerConnection } from '../../src/embedded/server-connection.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The PostgreSQL version that this project of the configuration tests against. */
+    postgresVersion: PostgresVersion
+    /** The two servers that all test files of the project share; see databases.ts. */
+    servers: readonly ServerConnection[]
+  }
+}
+
+/** Starts the two servers that all test files of a project share. HYPERVAULT_PG_BIN tests against one's own binaries. */
+export default async function startSharedServers(project: TestProject): Promise<() => Promise<void>> {
+  const version = process.env['HYPERVAULT_PG_BIN'] ? undefined : project.getProvidedContext().postgresVersion
+  const servers = await Promise.all([EmbeddedServer.start({ version }), EmbeddedServer.start({ version })])
+  project.provide(
+    'servers',
+    servers.map(({ connection }) => connection),
+  )
+  return async () => {
+    await Promise.all(servers.map((server) => server.stop()))
+  }
+}
