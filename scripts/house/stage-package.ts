@@ -1,0 +1,38 @@
+import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inRoot, root } from './repository.ts'
+import { runInstalled, runTool } from './run-tool.ts'
+
+/*
+ * The package is built and packed in a folder of its own, so that checks and tests neither need `dist` nor disturb it,
+ * and several may run at once.
+ */
+
+/** Builds into `folder` and puts beside `dist` what is published with it. Rejects with the output of the compiler. */
+export async function stagePackage(folder: string): Promise<void> {
+  const built = await runInstalled('typescript/bin/tsc', [
+    '-p',
+    'tsconfig.build.json',
+    '--outDir',
+    join(folder, 'dist'),
+  ])
+  if (built.exitCode !== 0) throw new Error(`the build failed\n${built.output}`)
+  const { files } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8')) as { files: string[] }
+  const others = files.filter((name) => name !== 'dist')
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...others]) copyIfThere(name, folder)
+}
+
+function copyIfThere(name: string, folder: string): void {
+  if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true })
+}
+
+/** Packs a staged package the way it is published, and resolves to the path of the tarball. */
+export async function packStaged(folder: string): Promise<string> {
+  const tarballs = join(folder, 'tarballs')
+  mkdirSync(tarballs)
+  const args = ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', tarballs]
+  const packed = await runTool('npm', args, folder)
+  if (packed.exitCode !== 0) throw new Error(`npm pack failed\n${packed.output}`)
+  const [{ filename }] = JSON.parse(packed.output) as [{ filename: string }]
+  return join(tarballs, filename)
+}
