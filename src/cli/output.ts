@@ -1,0 +1,89 @@
+import type { Writable } from 'node:stream'
+import { paint, hasColour, type Colour } from './colour.ts'
+import type { Failure } from './failure.ts'
+import { Redactor } from './redactor.ts'
+
+/** A stream that may be a terminal. */
+export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** Where things are printed: data on standard output, all else on standard error, without passwords. */
+export class Output {
+  readonly stderr: TerminalStream
+  /** What is taken out of everything on standard error. */
+  readonly redactor = new Redactor()
+  readonly #stdout: TerminalStream
+  readonly #env: NodeJS.ProcessEnv
+  readonly #closed = new AbortController()
+
+  constructor(stdout: TerminalStream, stderr: TerminalStream, env: NodeJS.ProcessEnv) {
+    this.#stdout = stdout
+    this.stderr = stderr
+    this.#env = env
+    stdout.on('error', () => this.#closed.abort())
+    stderr.on('error', () => undefined)
+  }
+
+  /** Aborted once nobody reads standard output any more. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /** True when a person looks at standard error: progress may redraw its line there. */
+  get isInteractive(): boolean {
+    return this.stderr.isTTY === true && this.#env.TERM !== 'dumb' && this.#env.CI === undefined
+  }
+
+  /** True when standard error may have colours. */
+  get hasColour(): boolean {
+    return hasColour(this.stderr, this.#env)
+  }
+
+  /** Prints lines of data, and waits while the reader is slow. */
+  async data(text: string): Promise<void> {
+    if (this.#closed.signal.aborted || this.#stdout.destroyed) return
+    if (this.#stdout.write(`${text}\n`)) return
+    await new Promise<void>((resolve) => {
+      this.#stdout.once('drain', resolve)
+      this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  }
+
+  /** Prints one JSON document, laid out for reading. */
+  json(value: unknown): Promise<void> {
+    return this.data(JSON.stringify(value, undefined, 2))
+  }
+
+  /** Prints one JSON document on one line, as one of many. */
+  jsonLine(value: unknown): Promise<void> {
+    return this.data(JSON.stringify(value))
+  }
+
+  /** Says something to the person at the terminal. */
+  talk(line: string): void {
+    this.stderr.write(`${this.redactor.redact(line)}\n`)
+  }
+
+  /** Colours a part of a line for standard error. */
+  paint(colour: Colour, text: string): string {
+    return this.hasColour ? paint(colour, text) : text
+  }
+
+  /** Colours a part of a line for standard output. */
+  paintData(colour: Colour, text: string): string {
+    return hasColour(this.#stdout, this.#env) ? paint(colour, text) : text
+  }
+
+  /** Prints why a command failed; for a program also as a document on standard output. */
+  async fail({ code, what, hint, stack }: Failure, isJson: boolean): Promise<void> {
+    this.problem(code.startsWith('HV_') ? `${what} (${code})` : what, hint)
+    if (this.#env.HYPERVAULT_DEBUG === '1' && stack !== undefined) this.talk(stack)
+    const message = this.redactor.redact(what)
+    if (isJson) await this.json({ error: { code, message, hint: this.redactor.redact(hint) } })
+  }
+
+  /** One line that says what is wrong, and one that says what to do. */
+  problem(what: string, hint?: string): void {
+    this.talk(`${this.paint('red', 'hypervault:')} ${what}`)
+    if (hint !== undefined) this.talk(`${this.paint('dim', '      hint:')} ${hint}`)
+  }
+}

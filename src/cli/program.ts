@@ -1,0 +1,48 @@
+import { Command } from 'commander'
+import type { CommonOptions, Context } from './context.ts'
+import { addGetCommand } from './get.ts'
+import { addKeyCommand } from './key.ts'
+import { addPutCommand } from './put.ts'
+import { readVersion } from './version.ts'
+
+const EXAMPLES = `
+Examples:
+  hypervault dev --servers 2 --shards 1-17 --json > hypervault.config.json    two servers to play with
+  hypervault init                                                            shards on the configured servers
+  hypervault put 5 1 beep=boop
+  hypervault get 307821103844175873
+  hypervault status
+
+Configuration: flags win over the environment, the environment over the file.
+  hypervault.config.ts, .mjs or .json in the working folder (or --config): the options of a Datastore, such as
+    { "connections": [{ "shards": "1-9", "host": "10.0.0.1", "database": "x", "user": "x", "password": "x" }] }
+  HYPERVAULT_CONFIG        file to use instead
+  HYPERVAULT_CONNECTIONS   connections as JSON
+  HYPERVAULT_EPOCH_MS      zero of the keys' clock
+  HYPERVAULT_DEBUG=1       print the stack of an error
+  PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out; NO_COLOR is respected
+
+Data goes to standard output, all else to standard error. Exit code 0: done, 1: failed, 2: wrong call or configuration.`
+
+/** All commands, with what they have in common. */
+export function createProgram(context: Context): Command {
+  const program = new Command('hypervault')
+    .description('Logical shards on several PostgreSQL servers.')
+    .version(readVersion())
+    .option('--json', 'print JSON: one document, or one per line for key and get')
+    .option('--config <file>', 'configuration file (default: the one in the working folder)')
+    .option('--connections <json>', 'connections as JSON; passwords are better kept in a file or a variable')
+    .option('--epoch-ms <ms>', "zero of the keys' clock, in milliseconds since 1970")
+    .addHelpText('after', EXAMPLES)
+    .helpCommand(true)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void context.output.data(text.trimEnd()),
+      outputError: () => undefined,
+    })
+    .exitOverride()
+    .hook('preAction', (_, command) => context.apply(command.optsWithGlobals<CommonOptions>()))
+  const commands = [addPutCommand, addGetCommand, addKeyCommand]
+  commands.forEach((addCommand) => addCommand(program, context))
+  return program
+}
