@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node'
-import { EmbeddedServer } from '../../src/embedded/embedded-server.ts'
 import type { PostgresVersion } from '../../src/embedded/postgres-version.ts'
 import type { ServerConnection } from '../../src/embedded/server-connection.ts'
+import { startServers, stopServers } from '../../src/embedded/start-servers.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -13,14 +13,12 @@ declare module 'vitest' {
 }
 
 /** Starts the two servers that all test files of a project share. HYPERVAULT_PG_BIN tests against one's own binaries. */
-export default async function startSharedServers(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const version = process.env['HYPERVAULT_PG_BIN'] ? undefined : project.getProvidedContext().postgresVersion
-  const servers = await Promise.all([EmbeddedServer.start({ version }), EmbeddedServer.start({ version })])
+  const servers = await startServers(2, { version })
   project.provide(
     'servers',
     servers.map(({ connection }) => connection),
   )
-  return async () => {
-    await Promise.all(servers.map((server) => server.stop()))
-  }
+  return () => stopServers(servers)
 }
