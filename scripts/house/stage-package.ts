@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inRoot, root } from './repository.ts'
 import { runInstalled, runTool } from './run-tool.ts'
@@ -26,13 +26,10 @@ function copyIfThere(name: string, folder: string): void {
   if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true })
 }
 
-/** Packs a staged package the way it is published, and resolves to the path of the tarball. */
-export async function packStaged(folder: string): Promise<string> {
-  const tarballs = join(folder, 'tarballs')
-  mkdirSync(tarballs)
-  const args = ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', tarballs]
-  const packed = await runTool('npm', args, folder)
+/** The files of a staged package that npm would publish, relative to its folder. */
+export async function listPublished(folder: string): Promise<string[]> {
+  const packed = await runTool('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'], folder)
   if (packed.exitCode !== 0) throw new Error(`npm pack failed\n${packed.output}`)
-  const [{ filename }] = JSON.parse(packed.output) as [{ filename: string }]
-  return join(tarballs, filename)
+  const [{ files }] = JSON.parse(packed.output) as [{ files: { path: string }[] }]
+  return files.map(({ path }) => path)
 }

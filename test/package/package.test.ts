@@ -1,0 +1,78 @@
+import { cp, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inRoot, readText } from '../../scripts/house/repository.ts'
+import { runInstalled, runTool } from '../../scripts/house/run-tool.ts'
+import { listPublished, stagePackage } from '../../scripts/house/stage-package.ts'
+
+/*
+ * The package as it is published, in a project of somebody who has installed it: exactly the files that npm packs, and
+ * beside them nothing but the dependencies that package.json promises.
+ */
+
+interface Manifest {
+  readonly version: string
+  readonly dependencies: Record<string, string>
+  readonly optionalDependencies: Record<string, string>
+}
+
+const manifest = JSON.parse(readText('package.json')) as Manifest
+let folder: string
+let published: string[]
+
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'hypervault-consumer-')))
+  const staged = join(folder, 'staged')
+  await stagePackage(staged)
+  published = await listPublished(staged)
+  await cp(inRoot('test', 'package', 'consumer'), folder, { recursive: true })
+  await install(staged)
+}, 120_000)
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function install(staged: string): Promise<void> {
+  const target = join(folder, 'node_modules', 'pg-hypervault')
+  for (const file of published) await cp(join(staged, file), join(target, file))
+  const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
+  for (const name of names) await linkDependency(name)
+}
+
+/** Optional ones of other platforms are not there. */
+async function linkDependency(name: string): Promise<void> {
+  const [source, target] = [inRoot('node_modules', name), join(folder, 'node_modules', name)]
+  if (!existsSync(source)) return
+  await mkdir(dirname(target), { recursive: true })
+  await symlink(source, target)
+}
+
+test('plain JavaScript can start a cluster and use a datastore on it', async () => {
+  const { exitCode, output } = await runTool(process.execPath, ['plain.js'], folder)
+  expect(output).toBe(JSON.stringify({ shardId: 4, body: { beep: 'boop' }, code: 'HV_SHARD_UNKNOWN' }))
+  expect(exitCode).toBe(0)
+}, 120_000)
+
+test('the types pass in the strictest consumer, which also checks those of the dependencies', async () => {
+  const { exitCode, output } = await runInstalled('typescript/bin/tsc', ['-p', folder])
+  expect(output).toBe('')
+  expect(exitCode).toBe(0)
+}, 120_000)
+
+test('the command runs', async () => {
+  const command = join('node_modules', 'pg-hypervault', 'dist', 'cli', 'main.js')
+  const { exitCode, output } = await runTool(process.execPath, [command, '--version'], folder)
+  expect(output).toBe(`${manifest.version}\n`)
+  expect(exitCode).toBe(0)
+})
+
+test('nothing is published but what is built, the documents and the licence', () => {
+  const known = /^(dist\/.+\.(js|d\.ts|js\.map)|docs\/.+\.md|(CHANGELOG|README|SECURITY)\.md|LICENSE|package\.json)$/
+  expect(published.filter((file) => !known.test(file))).toEqual([])
+})
+
+test('every entry point is published with its types, and so is the licence', () => {
+  const entries = ['dist/index.js', 'dist/index.d.ts', 'dist/testing.js', 'dist/testing.d.ts', 'dist/cli/main.js']
+  expect(published).toEqual(expect.arrayContaining([...entries, 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md']))
+})
