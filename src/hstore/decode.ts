@@ -1,5 +1,6 @@
 import { HypervaultError } from '../errors.ts'
 import type { Body } from './body.ts'
+import { unescapeText } from './escape.ts'
 
 const quote = 0x22
 const backslash = 0x5c
@@ -73,7 +74,7 @@ class HstoreReader {
       end += unit === backslash ? this.#escapeLength(end) : 1
     }
     this.#at = end + 1
-    return this.#text.slice(start, end).replace(/\\(.)/g, '$1')
+    return unescapeText(this.#text.slice(start, end))
   }
 
   #escapeLength(at: number): 2 {

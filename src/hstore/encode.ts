@@ -1,4 +1,5 @@
 import type { Body } from './body.ts'
+import { escapeText } from './escape.ts'
 import { assertPairCount, assertTextLength } from './limits.ts'
 import { nameKey, nameType, nameValue } from './name.ts'
 import { isPlain } from './plain.ts'
@@ -36,8 +37,8 @@ function assertPlainObject(body: unknown): asserts body is object {
 
 function appendPair(text: string, key: string, value: unknown): string {
   assertPair(key, value)
-  const start = (text === '' ? '"' : text + ', "') + escape(key, nameKey, key)
-  return value === null ? start + '"=>NULL' : start + '"=>"' + escape(value, nameValue, key) + '"'
+  const start = (text === '' ? '"' : text + ', "') + toQuotable(key, nameKey, key)
+  return value === null ? start + '"=>NULL' : start + '"=>"' + toQuotable(value, nameValue, key) + '"'
 }
 
 /** The length is looked at before escaping already, because twice the longest string of Node.js is no string. */
@@ -47,9 +48,9 @@ function assertPair(key: string, value: unknown): asserts value is string | null
   throw new TypeError(`${nameValue(key)} must be a string or null, got ${nameType(value)}`)
 }
 
-function escape(text: string, name: (key: string) => string, key: string): string {
+function toQuotable(text: string, name: (key: string) => string, key: string): string {
   if (isPlain(text)) return text
   if (text.includes('\0')) throw new RangeError(`${name(key)} must not contain NUL (U+0000)`)
   if (!text.isWellFormed()) throw new RangeError(`${name(key)} must be well-formed Unicode, got a lone surrogate`)
-  return text.replace(/["\\]/g, '\\$&')
+  return escapeText(text)
 }
