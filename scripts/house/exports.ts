@@ -28,7 +28,7 @@ function judgeExport(checker: ts.TypeChecker, symbol: ts.Symbol): string[] {
   if (symbol.name === 'default') return ['has a default export']
   const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0
   const declared = isAlias ? checker.getAliasedSymbol(symbol) : symbol
-  const isDocumented = declared.getDocumentationComment(checker).length > 0
+  const isDocumented = declared.getDocumentationComment(checker).length > 0 || declared.getJsDocTags(checker).length > 0
   return isDocumented ? [] : [`exports ${symbol.name} without a doc comment at its declaration`]
 }
 

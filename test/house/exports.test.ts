@@ -18,6 +18,7 @@ function problemsOf(files: Record<string, string>, entry = 'entry.ts'): Promise<
 test('documented exports of every sort are fine', async () => {
   const text = `
     /** A constant. */ export const a = 1
+    /** @throws RangeError, always */ export function f() {}
     /** A function. */ export function b() {}
     /** A class. */ export class C {}
     /** A shape. */ export interface D {}
