@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import type { PostgresVersion } from '../../src/embedded/postgres-version.ts'
 import type { ServerConnection } from '../../src/embedded/server-connection.ts'
 import { startServers, stopServers } from '../../src/embedded/start-servers.ts'
+import { Watcher } from '../../src/embedded/watcher.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,6 +15,8 @@ declare module 'vitest' {
 
 /** Starts the two servers that all test files of a project share. HYPERVAULT_PG_BIN tests against one's own binaries. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // vitest leaves its own temporary folder behind when it is killed.
+  new Watcher(project.tmpDir)
   const version = process.env['HYPERVAULT_PG_BIN'] ? undefined : project.getProvidedContext().postgresVersion
   const servers = await startServers(2, { version })
   project.provide(
