@@ -1,3 +1,5 @@
+import { runsOf } from './existing-shards.ts'
+
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
 
 /** `1.2 MB`, in steps of 1024 as PostgreSQL counts them. */
@@ -14,11 +16,7 @@ export function formatCount(count: number): string {
 
 /** Shards as runs: `1-3, 7`. Unlike the ranges of `connections`, the ends are included. */
 export function formatShards(shardIds: readonly number[]): string {
-  const runs: { first: number; last: number }[] = []
-  for (const shardId of [...shardIds].sort((a, b) => a - b)) {
-    const run = runs.at(-1)
-    if (run?.last === shardId - 1) run.last = shardId
-    else runs.push({ first: shardId, last: shardId })
-  }
-  return runs.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(', ')
+  return runsOf([...shardIds].sort((a, b) => a - b))
+    .map(({ first, end }) => (first === end - 1 ? `${first}` : `${first}-${end - 1}`))
+    .join(', ')
 }

@@ -2,9 +2,11 @@ import { Datastore } from '../datastore.ts'
 import { findConfig, loadConfig, type Config, type ConfigSources, type PartialConfig } from './config.ts'
 import { Output, type TerminalStream } from './output.ts'
 import { listSecrets } from './secrets.ts'
+import type { SignalSource } from './stop-request.ts'
+import { UsageError } from './usage-error.ts'
 
 /** The parts of `process` that a command line touches. */
-export interface Surroundings {
+export interface Surroundings extends SignalSource {
   readonly env: NodeJS.ProcessEnv
   readonly stdin: NodeJS.ReadStream
   readonly stdout: TerminalStream
@@ -26,6 +28,7 @@ export class Context {
   readonly output: Output
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
+  readonly signals: SignalSource
   /** What the command ends with if nothing is thrown. */
   exitCode: 0 | 1 | 2 = 0
   #options: CommonOptions = {}
@@ -34,6 +37,7 @@ export class Context {
     const { env, stdin, stdout, stderr } = surroundings
     this.stdin = stdin
     this.env = env
+    this.signals = surroundings
     this.cwd = surroundings.cwd()
     this.output = new Output(stdout, stderr, env)
     this.output.redactor.add(listSecrets(undefined, env))
@@ -42,6 +46,13 @@ export class Context {
   /** Takes over the options of the command that was called. */
   apply(options: CommonOptions): void {
     this.#options = options
+  }
+
+  /** Refuses the flags of a configuration, for a command that has none. */
+  assertNoConfigFlags(): void {
+    const { config, connections, epochMs } = this.#options
+    if (config === undefined && connections === undefined && epochMs === undefined) return
+    throw new UsageError('this command takes no --config, --connections and --epoch-ms: it reads no configuration')
   }
 
   get isJson(): boolean {

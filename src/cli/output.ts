@@ -4,19 +4,19 @@ import type { Failure } from './failure.ts'
 import { Redactor } from './redactor.ts'
 
 /** A stream that may be a terminal. */
-export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly fd?: number }
 
 /** Where things are printed: data on standard output, all else on standard error, without passwords. */
 export class Output {
+  readonly stdout: TerminalStream
   readonly stderr: TerminalStream
   /** What is taken out of everything on standard error. */
   readonly redactor = new Redactor()
-  readonly #stdout: TerminalStream
   readonly #env: NodeJS.ProcessEnv
   readonly #closed = new AbortController()
 
   constructor(stdout: TerminalStream, stderr: TerminalStream, env: NodeJS.ProcessEnv) {
-    this.#stdout = stdout
+    this.stdout = stdout
     this.stderr = stderr
     this.#env = env
     stdout.on('error', () => this.#closed.abort())
@@ -40,10 +40,10 @@ export class Output {
 
   /** Prints lines of data, and waits while the reader is slow. */
   async data(text: string): Promise<void> {
-    if (this.#closed.signal.aborted || this.#stdout.destroyed) return
-    if (this.#stdout.write(`${text}\n`)) return
+    if (this.#closed.signal.aborted || this.stdout.destroyed) return
+    if (this.stdout.write(`${text}\n`)) return
     await new Promise<void>((resolve) => {
-      this.#stdout.once('drain', resolve)
+      this.stdout.once('drain', resolve)
       this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
     })
   }
@@ -70,7 +70,7 @@ export class Output {
 
   /** Colours a part of a line for standard output. */
   paintData(colour: Colour, text: string): string {
-    return hasColour(this.#stdout, this.#env) ? paint(colour, text) : text
+    return hasColour(this.stdout, this.#env) ? paint(colour, text) : text
   }
 
   /** Prints why a command failed; for a program also as a document on standard output. */

@@ -1,8 +1,12 @@
 import { Command } from 'commander'
 import type { CommonOptions, Context } from './context.ts'
+import { addAdoptCommand } from './adopt.ts'
+import { addDevCommand } from './dev.ts'
 import { addGetCommand } from './get.ts'
+import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
 import { addPutCommand } from './put.ts'
+import { addStatusCommand } from './status.ts'
 import { readVersion } from './version.ts'
 
 const EXAMPLES = `
@@ -42,7 +46,15 @@ export function createProgram(context: Context): Command {
     })
     .exitOverride()
     .hook('preAction', (_, command) => context.apply(command.optsWithGlobals<CommonOptions>()))
-  const commands = [addPutCommand, addGetCommand, addKeyCommand]
+  const commands = [
+    addDevCommand,
+    addInitCommand,
+    addAdoptCommand,
+    addStatusCommand,
+    addPutCommand,
+    addGetCommand,
+    addKeyCommand,
+  ]
   commands.forEach((addCommand) => addCommand(program, context))
   return program
 }

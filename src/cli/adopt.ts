@@ -1,0 +1,77 @@
+import type { Command } from 'commander'
+import type { ServerPlan } from '../schema/plan-server.ts'
+import { planProvision, type ProvisionPlan } from '../schema/provision.ts'
+import type { ServerReport } from '../schema/server-provision.ts'
+import type { ConnectionEntry } from '../topology/connection-entry.ts'
+import { formatCount } from './amounts.ts'
+import type { Context } from './context.ts'
+import { pairPlans, roundsOfExisting } from './existing-shards.ts'
+import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
+import { provisionRounds } from './provision-run.ts'
+
+/** What became of a server of which nothing was created. */
+type AdoptReport = Omit<ServerReport, 'created'> & { readonly missing: readonly number[] }
+
+/** `hypervault adopt`: takes over the shards that are there, and creates none. */
+export function addAdoptCommand(program: Command, context: Context): void {
+  program
+    .command('adopt')
+    .summary('take over existing shards, create none')
+    .description(
+      'Takes over the shards that the original hypervault made, without rewriting a row. It is what init does, but shards that are missing stay missing and are reported.',
+    )
+    .option('--dry-run', 'print the SQL instead, and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault adopt --dry-run
+  hypervault adopt
+
+With --json: { "servers": [{ "serverId", "version", "adopted", "unchanged", "missing" }], "unplaced" }, each a list of
+shards; with --dry-run also "transactions", the SQL.`,
+    )
+    .action(({ dryRun }: { dryRun?: boolean }) => runAdopt(dryRun === true, context))
+}
+
+async function runAdopt(isDry: boolean, context: Context): Promise<void> {
+  const { options, epochMs } = await context.loadConfig()
+  const plan = await planProvision(options.connections, { epochMs })
+  const rounds = roundsOfExisting(pairPlans(options, plan.servers))
+  tellUnplaced(plan, context)
+  if (isDry) return printPlans(await planRounds(rounds, epochMs), plan, context)
+  await provisionRounds({ title: 'adopt', rounds, epochMs }, context.output)
+  await printAdopted(plan, context)
+}
+
+async function planRounds(rounds: readonly ConnectionEntry[][], epochMs: number): Promise<ServerPlan[]> {
+  const plans = await Promise.all(rounds.map((round) => planProvision(round, { epochMs })))
+  return plans.flatMap(({ servers }) => servers)
+}
+
+async function printPlans(
+  narrowed: ServerPlan[],
+  { servers, unplaced }: ProvisionPlan,
+  context: Context,
+): Promise<void> {
+  if (!context.isJson) return printSql({ servers: narrowed }, context)
+  const withSql = servers.map((server) => {
+    const transactions = narrowed
+      .filter(({ serverId }) => serverId === server.serverId)
+      .flatMap((plan) => plan.transactions)
+    return { ...toReport(server), transactions }
+  })
+  await context.output.json({ servers: withSql, unplaced })
+}
+
+async function printAdopted({ servers, unplaced }: ProvisionPlan, context: Context): Promise<void> {
+  if (context.isJson) return context.output.json({ servers: servers.map(toReport), unplaced })
+  await printReport(servers.map(summarizePlan), 'missing', context)
+  const missing = servers.reduce((sum, server) => sum + toReport(server).missing.length, 0)
+  if (missing > 0) context.output.talk(`${formatCount(missing)} shards are missing: hypervault init creates them`)
+}
+
+function toReport(plan: ServerPlan): AdoptReport {
+  const { created: missing, ...report } = summarizePlan(plan)
+  return { ...report, missing }
+}

@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import { assertPostgresVersion, type PostgresVersion } from '../embedded/postgres-version.ts'
+import { formatConnectionString } from '../embedded/server-connection.ts'
+import { startCluster, type Cluster } from '../embedded/start-cluster.ts'
+import { parseShardRange, splitShardRange } from '../topology/shard-range.ts'
+import type { Context } from './context.ts'
+import { Progress } from './progress.ts'
+import { ProgressSum } from './progress-sum.ts'
+import { ReaderWatch } from './reader-watch.ts'
+import { StopRequest } from './stop-request.ts'
+import { formatTable } from './table.ts'
+import { checkUsage, UsageError } from './usage-error.ts'
+
+interface DevOptions {
+  readonly servers: string
+  readonly shards: string
+  readonly pgVersion?: string
+}
+
+interface DevCluster {
+  readonly servers: number
+  readonly shards: string
+  readonly version: PostgresVersion | undefined
+}
+
+/** `hypervault dev`: real servers for development, for as long as it runs. */
+export function addDevCommand(program: Command, context: Context): void {
+  program
+    .command('dev')
+    .summary('start PostgreSQL servers to develop with, until Ctrl-C')
+    .description(
+      'Starts real PostgreSQL servers out of npm, makes the shards on them, prints how to connect, and runs until Ctrl-C. Then nothing is left: no process, no data. Reads no configuration.',
+    )
+    .option('--servers <count>', 'how many servers', '2')
+    .option('--shards <range>', 'logical shards, spread evenly; the end is not included', '1-17')
+    .option('--pg-version <version>', 'PostgreSQL 15, 16, 17 or 18 (default: 18)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault dev
+  hypervault dev --servers 3 --shards 1-65 --pg-version 17
+  hypervault dev --json > hypervault.config.json &
+
+With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, which is a configuration.
+HYPERVAULT_PG_BIN names a folder with initdb and postgres to use instead.`,
+    )
+    .action((options: DevOptions) => runDev(options, context))
+}
+
+async function runDev(options: DevOptions, context: Context): Promise<void> {
+  context.assertNoConfigFlags()
+  const { servers, shards, version } = checkUsage(() => parseOptions(options))
+  using stop = new StopRequest(context.signals, context.output.closed)
+  try {
+    await using cluster = await startWithProgress({ servers, shards, version }, stop.signal, context)
+    await printCluster(cluster, context)
+    using _ = new ReaderWatch(context.output.stdout)
+    await stop.wait()
+    context.output.talk('Stopping.')
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+  }
+}
+
+function parseOptions({ servers, shards, pgVersion }: DevOptions): DevCluster {
+  if (!/^[1-9]\d{0,3}$/.test(servers))
+    throw new UsageError(`--servers must be a whole number from 1, got ${JSON.stringify(servers)}`)
+  splitShardRange(parseShardRange(shards, '--shards'), Number(servers))
+  const version = pgVersion === undefined ? undefined : Number(pgVersion)
+  if (version !== undefined) assertPostgresVersion(version)
+  return { servers: Number(servers), shards, version }
+}
+
+async function startWithProgress(
+  { servers, shards, version }: DevCluster,
+  signal: AbortSignal,
+  { output }: Context,
+): Promise<Cluster> {
+  const { first, end } = parseShardRange(shards, '--shards')
+  using progress = new Progress(output, { title: 'dev', unit: 'shards', total: end - first })
+  const sum = new ProgressSum(progress)
+  return await startCluster({ servers, shards, version, signal, onProgress: (event) => sum.add(event) })
+}
+
+async function printCluster({ connections, servers }: Cluster, { output, isJson }: Context): Promise<void> {
+  const what = servers.length === 1 ? 'One server' : `${servers.length} servers`
+  output.talk(
+    `${what} of PostgreSQL ${servers[0]?.version}. Ctrl-C stops and removes ${servers.length === 1 ? 'it' : 'them'}.`,
+  )
+  if (isJson) return output.json({ connections })
+  const columns = ['server', 'shards', 'connection string'].map((head) => ({ head, align: 'left' as const }))
+  const rows = connections.map((each, index) => [`s${index + 1}`, each.shards, formatConnectionString(each)])
+  await output.data(formatTable(columns, rows))
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander'
+import { planProvision } from '../schema/provision.ts'
+import type { Context } from './context.ts'
+import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
+import { provisionRounds } from './provision-run.ts'
+
+/** `hypervault init`: makes the shards on the configured servers. */
+export function addInitCommand(program: Command, context: Context): void {
+  program
+    .command('init')
+    .summary('make the shards on the configured servers')
+    .description(
+      'Makes the logical shards on the configured servers: creates what is missing, adopts what the original hypervault made, leaves the rest as it is. Safe to repeat, and to end at any point.',
+    )
+    .option('--dry-run', 'print the SQL instead, and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault init
+  hypervault init --dry-run > init.sql
+  hypervault init --config production.config.ts --json
+
+With --json: { "servers": [{ "serverId", "version", "created", "adopted", "unchanged" }], "unplaced" }, each a list of
+shards; with --dry-run the servers also have "transactions", the SQL.`,
+    )
+    .action(({ dryRun }: { dryRun?: boolean }) => (dryRun === true ? runDry(context) : runInit(context)))
+}
+
+async function runInit(context: Context): Promise<void> {
+  const { options, epochMs } = await context.loadConfig()
+  const [report] = await provisionRounds({ title: 'init', rounds: [options.connections], epochMs }, context.output)
+  if (report === undefined) throw new Error('bug: one round without a report')
+  if (context.isJson) return context.output.json(report)
+  tellUnplaced(report, context)
+  await printReport(report.servers, 'created', context)
+}
+
+async function runDry(context: Context): Promise<void> {
+  const { options, epochMs } = await context.loadConfig()
+  const plan = await planProvision(options.connections, { epochMs })
+  const servers = plan.servers.map((server) => ({ ...summarizePlan(server), transactions: server.transactions }))
+  if (context.isJson) return context.output.json({ servers, unplaced: plan.unplaced })
+  tellUnplaced(plan, context)
+  await printSql(plan, context)
+}

@@ -1,0 +1,122 @@
+import { ServerPool } from '../pool/server-pool.ts'
+import type { PoolStats } from '../pool/stats.ts'
+import { findProblems } from '../schema/find-problems.ts'
+import { inspectServer, type ServerInspection } from '../schema/inspect.ts'
+import { withServerSession } from '../schema/server-session.ts'
+import { listShardSizes, type ShardSize } from '../schema/shard-sizes.ts'
+import type { Server } from '../topology/connection-entry.ts'
+import { formatShardRange, shardsOf, type ShardRange } from '../topology/shard-range.ts'
+import type { Config } from './config.ts'
+import { toFailure, type Failure } from './failure.ts'
+
+/** The shards of a server. */
+export interface ShardsStatus {
+  readonly expected: number
+  readonly found: number
+  readonly missing: readonly number[]
+  /** Schemas that are named like a shard of this server and cannot be one. */
+  readonly unfit: readonly { shardId: number; problems: readonly string[] }[]
+}
+
+/** What a server holds. */
+export interface ServerContent {
+  readonly version: string
+  readonly shards: ShardsStatus
+  readonly entities: number
+  /** False when the entities were not counted: the number is the server's estimate then. */
+  readonly isExact: boolean
+  readonly bytes: number
+}
+
+/** How a server is. */
+export interface ServerStatus {
+  readonly serverId: string
+  /** As in `connections`: the end is not included. */
+  readonly range: string
+  /** One round trip on an open connection; undefined if there was none. */
+  readonly latencyMs: number | undefined
+  /** Undefined if the server could not be read. */
+  readonly content: ServerContent | undefined
+  readonly failure: Failure | undefined
+  readonly pool: PoolStats
+}
+
+/** Up to this size counting the entities is quick; beyond it the estimate of the server has to do. */
+const COUNT_UP_TO_BYTES = 2 ** 30
+
+const ROUND_TRIPS = 3
+
+/** Asks one server; never throws, so that a server that is down leaves the answers of the others. */
+export async function readServerStatus(server: Server, config: Config, isExact: boolean): Promise<ServerStatus> {
+  const { serverId, range } = server
+  let latencyMs, content, failure
+  await using pool = openPool(server, config)
+  try {
+    latencyMs = await measureLatency(pool)
+    content = await readContent(pool, range, config.epochMs, isExact)
+  } catch (error) {
+    failure = toFailure(error)
+  }
+  return { serverId, range: formatShardRange(range), latencyMs, content, failure, pool: pool.stats() }
+}
+
+/** True when the server answered and has all its shards. */
+export function isHealthy({ content }: ServerStatus): boolean {
+  return content !== undefined && content.shards.missing.length === 0 && content.shards.unfit.length === 0
+}
+
+function openPool({ serverId, clientConfig }: Server, { options }: Config): ServerPool {
+  const connectTimeoutMs = options.poolBlockTimeoutMs ?? 5_000
+  // The wait is longer than connecting may take, so that the failure to connect is what is told.
+  return new ServerPool({ serverId, clientConfig, max: 1, connectTimeoutMs, blockTimeoutMs: connectTimeoutMs + 1_000 })
+}
+
+async function readContent(
+  pool: ServerPool,
+  range: ShardRange,
+  epochMs: number,
+  isExact: boolean,
+): Promise<ServerContent> {
+  const inspection = await inspectServer(pool)
+  const estimates = await listShardSizes(pool)
+  const isCounted = isExact || sum(estimates, ({ bytes }) => bytes) <= COUNT_UP_TO_BYTES
+  const sizes = (isCounted ? await listShardSizes(pool, { isExact: true }) : estimates).filter(isIn(range))
+  return {
+    version: inspection.version,
+    shards: judgeShards(inspection, range, epochMs),
+    entities: sum(sizes, ({ entities }) => entities),
+    isExact: isCounted,
+    bytes: sum(sizes, ({ bytes }) => bytes),
+  }
+}
+
+/** The quickest of a few round trips, in milliseconds with one decimal. */
+async function measureLatency(pool: ServerPool): Promise<number> {
+  return withServerSession(pool, {}, async (session) => {
+    const times: number[] = []
+    for (let trip = 0; trip < ROUND_TRIPS; trip += 1) {
+      const startedAt = performance.now()
+      await session.read({ text: 'select 1' })
+      times.push(performance.now() - startedAt)
+    }
+    return Math.round(Math.min(...times) * 10) / 10
+  })
+}
+
+function judgeShards({ shards }: ServerInspection, range: ShardRange, epochMs: number): ShardsStatus {
+  const expected = shardsOf(range)
+  const missing = expected.filter((shardId) => shards.get(shardId)?.entities === undefined)
+  const layouts = expected.flatMap((shardId) => shards.get(shardId) ?? [])
+  const unfit = layouts
+    .map((layout) => ({ shardId: layout.shardId, problems: findProblems(layout, epochMs) }))
+    .filter(({ problems }) => problems.length > 0)
+  return { expected: expected.length, found: expected.length - missing.length, missing, unfit }
+}
+
+function isIn({ first, end }: ShardRange): (size: ShardSize) => boolean {
+  return ({ shardId }) => shardId >= first && shardId < end
+}
+
+function sum<T>(things: readonly T[], amountOf: (thing: T) => number): number {
+  return things.reduce((total, thing) => total + amountOf(thing), 0)
+}

@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import { formatBytes, formatCount, formatShards } from './amounts.ts'
+import type { Context } from './context.ts'
+import type { Output } from './output.ts'
+import { isHealthy, readServerStatus, type ServerStatus } from './server-status.ts'
+import { formatTable, type Column } from './table.ts'
+
+const columns: readonly Column[] = [
+  { head: 'server', align: 'left' },
+  { head: 'state', align: 'left' },
+  { head: 'postgres', align: 'right' },
+  { head: 'shards', align: 'right' },
+  { head: 'entities', align: 'right' },
+  { head: 'bytes', align: 'right' },
+  { head: 'latency', align: 'right' },
+]
+
+/** `hypervault status`: how the configured servers are. */
+export function addStatusCommand(program: Command, context: Context): void {
+  program
+    .command('status')
+    .summary('servers, versions, shards, entities, bytes')
+    .description(
+      'Asks each configured server at the same time. Exit code 1 if one does not answer, or lacks a shard that it should hold.',
+    )
+    .option('--exact', 'count the entities, also on servers with more than 1 GB, where an estimate (~) is shown')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault status
+  hypervault status --json | jq '.servers[] | select(.reachable | not) | .problem'
+
+With --json: { "ok", "servers": [{ "serverId", "range", "reachable", "problem", "latencyMs", "version",
+"shards": { "expected", "found", "missing", "unfit" }, "entities", "isExact", "bytes", "pool" }] }.`,
+    )
+    .action(({ exact }: { exact?: boolean }) => runStatus(exact === true, context))
+}
+
+async function runStatus(isExact: boolean, context: Context): Promise<void> {
+  const config = await context.loadConfig()
+  const { output } = context
+  const all = config.topology.servers.map((server) => readServerStatus(server, config, isExact))
+  const servers = await Promise.all(all)
+  const ok = servers.every(isHealthy)
+  if (!ok) context.exitCode = 1
+  if (context.isJson) return output.json({ ok, servers: servers.map((server) => toDocument(server, output)) })
+  await output.data(
+    formatTable(
+      columns,
+      servers.map((server) => toRow(server, output)),
+    ),
+  )
+  for (const line of servers.flatMap(describeProblems)) await output.data(output.redactor.redact(line))
+}
+
+function toDocument(server: ServerStatus, { redactor }: Output): unknown {
+  const { serverId, range, content, failure, pool, latencyMs = null } = server
+  const problem = failure === undefined ? null : redactor.redact(failure.what)
+  const nothing = { version: null, shards: null, entities: null, isExact: null, bytes: null }
+  return { serverId, range, reachable: latencyMs !== null, problem, latencyMs, ...(content ?? nothing), pool }
+}
+
+function toRow(server: ServerStatus, output: Output): string[] {
+  const state = describeState(server)
+  const painted = output.paintData(state === 'up' ? 'green' : 'red', state)
+  const { serverId, content, latencyMs } = server
+  const latency = latencyMs === undefined ? '' : `${latencyMs} ms`
+  if (content === undefined) return [serverId, painted, '', '', '', '', latency]
+  const { version, shards, entities, isExact, bytes } = content
+  const found = `${formatCount(shards.found)}/${formatCount(shards.expected)}`
+  const count = `${isExact ? '' : '~'}${formatCount(entities)}`
+  return [serverId, painted, version, found, count, formatBytes(bytes), latency]
+}
+
+function describeState(server: ServerStatus): string {
+  if (server.latencyMs === undefined) return 'down'
+  if (server.content === undefined) return 'failed'
+  return isHealthy(server) ? 'up' : 'incomplete'
+}
+
+function describeProblems({ serverId, content, failure }: ServerStatus): string[] {
+  if (content === undefined) return failure === undefined ? [] : [failure.what]
+  const { missing, unfit } = content.shards
+  return [
+    ...(missing.length > 0 ? [`${serverId}: missing shards ${formatShards(missing)}; hypervault init makes them`] : []),
+    ...unfit.map(({ shardId, problems }) => `${serverId}: shard ${shardId} is not fit: ${problems.join(', ')}`),
+  ]
+}
