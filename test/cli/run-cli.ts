@@ -22,15 +22,20 @@ export interface CliOptions {
   readonly input?: string
 }
 
+/** The command and its arguments as a shell would have them. */
+export function cliCommand(args: readonly string[]): string[] {
+  return [process.execPath, '--import', TSX, MAIN, ...args]
+}
+
 /** Starts the command line as a process of its own, without the variables that would configure it. */
 export function spawnCli(args: readonly string[], { cwd, env = {} }: CliOptions): ChildProcessWithoutNullStreams {
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(HYPERVAULT_(?!PG_BIN)|PG|NO_COLOR|FORCE_COLOR|CI$)/.test(name),
-  )
-  return spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
-    cwd,
-    env: { ...Object.fromEntries(inherited), ...env },
-  })
+  const [command = '', ...rest] = cliCommand(args)
+  return spawn(command, rest, { cwd, env: { ...inheritedEnvironment(), ...env } })
+}
+
+function inheritedEnvironment(): NodeJS.ProcessEnv {
+  const configures = /^(HYPERVAULT_(?!PG_BIN)|PG|NO_COLOR|FORCE_COLOR|CI$)/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !configures.test(name)))
 }
 
 /** Runs a command to its end. */
