@@ -22,7 +22,7 @@ export async function runInGroup(args, { stdout = 1 } = {}) {
   const child = spawn(process.execPath, ['--import', endWithParent, ...args], {
     cwd: root,
     detached: true,
-    env: { ...process.env, HYPERVAULT_RUN_PID: String(process.pid) },
+    env: { ...process.env, HYPERVAULT_RUN_PID: String(process.pid), TSX_DISABLE_CACHE: '1' },
     stdio: ['ignore', stdout, 2],
   })
   current = child

@@ -9,6 +9,7 @@ import type { ServerFolder } from './server-folder.ts'
 import { describeStartFailure } from './start-failure.ts'
 
 const readyTimeoutMs = 60_000
+const connectTimeoutMs = 2_000
 const pollMs = 20
 
 // Fast shutdown first: SIGTERM would wait for every client. Then immediate shutdown, which is a crash with a warning.
@@ -47,7 +48,7 @@ export class Postmaster {
    */
   async waitUntilReady(connection: ServerConnection, signal?: AbortSignal): Promise<void> {
     const deadline = performance.now() + readyTimeoutMs
-    while (!(await canConnect(connection))) {
+    while (!(await this.#isReady(connection))) {
       signal?.throwIfAborted()
       if (this.hasExited) throw await this.#describeFailure('the server did not start')
       if (performance.now() > deadline) throw await this.#describeFailure('the server is not ready after a minute')
@@ -72,6 +73,11 @@ export class Postmaster {
     await this.#process.exited
   }
 
+  // Another process on the port may accept and never answer, while the server has given up long ago.
+  async #isReady(connection: ServerConnection): Promise<boolean> {
+    return await Promise.race([canConnect(connection), this.#process.exited.then(() => false)])
+  }
+
   async #describeFailure(what: string): Promise<Error> {
     const exitCode = this.hasExited ? await this.#process.exited : null
     return await describeStartFailure(what, { version: this.#version, exitCode, logFile: this.#folder.logFile })
@@ -79,7 +85,7 @@ export class Postmaster {
 }
 
 async function canConnect(connection: ServerConnection): Promise<boolean> {
-  const client = new pg.Client({ ...connection, ssl: false, connectionTimeoutMillis: 5_000 })
+  const client = new pg.Client({ ...connection, ssl: false, connectionTimeoutMillis: connectTimeoutMs })
   client.on('error', () => {})
   try {
     await client.connect()
