@@ -39,11 +39,14 @@ export function findUnplaced(topology: Topology, inspections: readonly ServerIns
 /** Throws one error that names everything that stands in the way: `HV_SHARD_CONFLICT`, else `HV_SHARD_INCOMPATIBLE`. */
 export function assertPlaceable(conflicts: PlacementConflict[], incompatible: IncompatibleShard[]): void {
   const unfit = incompatible.length > 0 ? incompatibleError(incompatible) : undefined
-  if (conflicts.length === 0 && unfit === undefined) return
-  if (conflicts.length === 0) throw unfit
+  if (conflicts.length > 0) throw conflictError(conflicts, unfit)
+  if (unfit !== undefined) throw unfit
+}
+
+function conflictError(conflicts: PlacementConflict[], unfit: HypervaultError | undefined): HypervaultError {
   const text = `not where the connections place them: ${describeAll(conflicts, describeConflict)}`
   const message = unfit === undefined ? text : `${text}. Besides, ${unfit.message}`
-  throw new HypervaultError('HV_SHARD_CONFLICT', message, { shards: conflicts }, { cause: unfit })
+  return new HypervaultError('HV_SHARD_CONFLICT', message, { shards: conflicts }, { cause: unfit })
 }
 
 /** The error of schemas that cannot be shards. */

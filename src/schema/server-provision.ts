@@ -58,10 +58,9 @@ export class ServerProvision {
     return this.#report()
   }
 
-  /** One of several that take batches from the same queue. */
+  /** One of several that take batches from the same queue. An abort is noticed when the next session is asked for. */
   async #drain(queue: IterableIterator<ShardPlan[]>, target: ShardTarget): Promise<void> {
     for (const batch of queue) {
-      this.#settings.signal?.throwIfAborted()
       const shardIds = batch.map(({ shardId }) => shardId)
       this.#record(await this.#withSession((session) => this.#makeShards(session, shardIds, target)))
       this.#tellProgress()

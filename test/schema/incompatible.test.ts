@@ -14,6 +14,14 @@ afterEach(() => databases.drop())
 const run = (server: 0 | 1, sql: string): Promise<unknown> =>
   withClient(databases.connections[server], (client) => client.query(sql))
 
+/** A function of another text than ours and the original's, with the same keys. */
+function differentNextId(shardId: number): string {
+  return `create or replace function shard000${shardId}.next_id(out result bigint) language plpgsql as $$ begin
+    result := ((floor(extract(epoch from clock_timestamp()) * 1000)::bigint - 1379365531352) << 23)
+      + ${shardId} * 1024 + nextval('shard000${shardId}.table_id_seq') % 1024;
+  end $$`
+}
+
 /** The problems that stop provisioning, by shard. */
 async function problemsOf(promise: Promise<unknown>): Promise<Record<number, string[]>> {
   const error = await rejectionOf(promise)
@@ -141,6 +149,7 @@ describe('next_id() of an existing shard', () => {
   ])('%s is found out by calling it', async (_, body, problem) => {
     await provision(entriesOf(databases, '1-4'))
     await run(0, `create or replace function shard0002.next_id(out result bigint) language sql as $$ ${body} $$`)
+    await run(0, differentNextId(1))
     const problems = await problemsOf(provision(entriesOf(databases, '1-4')))
     expect(Object.keys(problems)).toEqual(['2'])
     expect(problems[2]?.[0]).toContain(problem)
@@ -148,13 +157,7 @@ describe('next_id() of an existing shard', () => {
 
   it('that reads differently and gives the right keys is replaced', async () => {
     await provision(entriesOf(databases, '1-4'))
-    await run(
-      0,
-      `create or replace function shard0002.next_id(out result bigint) language plpgsql as $$ begin
-         result := ((floor(extract(epoch from clock_timestamp()) * 1000)::bigint - 1379365531352) << 23)
-           + 2 * 1024 + nextval('shard0002.table_id_seq') % 1024;
-       end $$`,
-    )
+    await run(0, differentNextId(2))
     expect(await provision(entriesOf(databases, '1-4'))).toMatchObject({ servers: [{ adopted: [2] }] })
   })
 
