@@ -21,6 +21,12 @@ export interface DatastoreOptions {
   statementTimeoutMs?: number
   /** Longest wait of `disconnect()` for connections that are lent out; default 5,000. Beyond it they are cut. */
   disconnectTimeoutMs?: number
+  /** Whether concurrent gets and puts on a shard travel in one statement; default true. The meaning is the same. */
+  batch?: boolean
+  /** Whether statements of get and put are prepared; default true. For poolers that cannot, false. */
+  prepare?: boolean
+  /** Most prepared statements on one connection; default 200. Each costs the server some 10 to 20 kB there. */
+  preparedMax?: number
   /** Zero of the keys' clock, milliseconds since 1970; default 1379365531352. It belongs to the data: never change it. */
   epochMs?: number
   /** Hears of every statement (level `debug`) and of lost connections (`warn`); never of a value or a password. */
@@ -41,10 +47,15 @@ const numbers = {
   lifetimeMs: { default: 1_800_000, min: 1, max: 2_147_483_647 },
   statementTimeoutMs: { default: 30_000, min: 1, max: 2_147_483_647 },
   disconnectTimeoutMs: { default: 5_000, min: 0, max: 2_147_483_647 },
+  preparedMax: { default: 200, min: 1, max: 100_000 },
   epochMs: { default: DEFAULT_EPOCH_MS, min: 0, max: 8_640_000_000_000_000 },
 } as const
 
+/** Defaults of the switches. */
+const switches = { batch: true, prepare: true } as const
+
 type NumberName = keyof typeof numbers
+type SwitchName = keyof typeof switches
 
 /** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveOptions(options: unknown): ResolvedOptions {
@@ -56,11 +67,14 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const resolved = Object.fromEntries(
     (Object.keys(numbers) as NumberName[]).map((name) => [name, resolveNumber(name, given[name])]),
   ) as Record<NumberName, number>
-  return Object.freeze({ ...resolved, logger: resolveLogger(given.logger) })
+  const on = Object.fromEntries(
+    (Object.keys(switches) as SwitchName[]).map((name) => [name, resolveSwitch(name, given[name])]),
+  ) as Record<SwitchName, boolean>
+  return Object.freeze({ ...resolved, ...on, logger: resolveLogger(given.logger) })
 }
 
 function assertKnown(options: object): void {
-  const known = [...Object.keys(numbers), 'connections', 'logger']
+  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger']
   const unknown = Object.keys(options).filter((name) => !known.includes(name))
   if (unknown.length === 0) return
   throw new TypeError(`unknown option ${unknown.join(', ')}: a Datastore takes ${known.sort().join(', ')}`)
@@ -72,6 +86,12 @@ function resolveNumber(name: NumberName, value: unknown): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
   if (Number.isInteger(value) && value >= min && value <= max) return value
   throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
+}
+
+function resolveSwitch(name: SwitchName, value: unknown): boolean {
+  if (value === undefined) return switches[name]
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${describeType(value)}`)
+  return value
 }
 
 function resolveLogger(logger: unknown): Logger | undefined {

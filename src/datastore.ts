@@ -1,6 +1,8 @@
 import { resolveOptions, type DatastoreOptions, type ResolvedOptions } from './datastore-options.ts'
 import type { Entity } from './entity/entity.ts'
-import { EntityStore, type OperationOptions } from './entity/entity-store.ts'
+import { EntityStore } from './entity/entity-store.ts'
+import type { EntitySettings } from './entity/entity-settings.ts'
+import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
 import { StatementLog } from './pool/statement-log.ts'
@@ -91,7 +93,7 @@ export class Datastore implements AsyncDisposable {
    * @throws TypeError, RangeError before anything is sent; what `getConnection` throws; `HV_STATEMENT_FAILED`,
    *   `HV_SHARD_MISSING`, `HV_KEY_COLLISION` when nothing was written; `HV_OUTCOME_UNKNOWN` when the connection ended
    */
-  put(shardId: number, kind: number, body: Body, options: OperationOptions = {}): Promise<Key> {
+  put(shardId: number, kind: number, body: Body, options: EntityOptions = {}): Promise<Key> {
     return this.#generation.entities.put(shardId, kind, body, options)
   }
 
@@ -106,12 +108,12 @@ export class Datastore implements AsyncDisposable {
    * @throws TypeError for anything but a `Key`; what `getConnection` throws; `HV_CONNECTION_LOST`, `HV_SHARD_MISSING`,
    *   `HV_STATEMENT_FAILED`
    */
-  get(key: Key, options: OperationOptions = {}): Promise<Entity | undefined> {
+  get(key: Key, options: EntityOptions = {}): Promise<Entity | undefined> {
     return this.#generation.entities.get(key, options)
   }
 
   /** The entities of these keys in their order, undefined where there is none. Throws what `get` throws. */
-  getMany(keys: readonly Key[], options: OperationOptions = {}): Promise<(Entity | undefined)[]> {
+  getMany(keys: readonly Key[], options: EntityOptions = {}): Promise<(Entity | undefined)[]> {
     return this.#generation.entities.getMany(keys, options)
   }
 
@@ -151,19 +153,16 @@ export class Datastore implements AsyncDisposable {
   }
 
   #beginGeneration(): Generation {
-    const { poolMax, poolBlockTimeoutMs, epochMs, statementTimeoutMs, ...rest } = this.#options
-    const { connectTimeoutMs, idleTimeoutMs, lifetimeMs, logger } = rest
-    const settings = {
+    const { poolMax, poolBlockTimeoutMs, connectTimeoutMs, idleTimeoutMs, lifetimeMs, logger } = this.#options
+    const pools = new ServerPools(this.topology, {
       max: poolMax,
       blockTimeoutMs: poolBlockTimeoutMs,
       connectTimeoutMs,
       idleTimeoutMs,
       lifetimeMs,
       logger,
-    }
-    const pools = new ServerPools(this.topology, settings)
-    const parallelism = Math.max(1, Math.floor(poolMax / 2))
-    return { pools, entities: new EntityStore(pools, this.#log, { epochMs, statementTimeoutMs, parallelism }) }
+    })
+    return { pools, entities: new EntityStore(pools, this.#log, entitySettings(this.#options)) }
   }
 
   #retire(): void {
@@ -172,4 +171,9 @@ export class Datastore implements AsyncDisposable {
     this.#retired.add(pools)
     void pools.whenClosed().then(() => this.#retired.delete(pools))
   }
+}
+
+function entitySettings(options: ResolvedOptions): EntitySettings {
+  const { poolBlockTimeoutMs, prepare, preparedMax, ...settings } = options
+  return { ...settings, waitTimeoutMs: poolBlockTimeoutMs, preparedMax: prepare ? preparedMax : 0 }
 }

@@ -2,7 +2,7 @@
 export { Datastore, type DatastoreStats } from './datastore.ts'
 export type { DatastoreOptions } from './datastore-options.ts'
 export type { Entity } from './entity/entity.ts'
-export type { OperationOptions } from './entity/entity-store.ts'
+export type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 export { HypervaultError, isHypervaultError, type ErrorCode, type ErrorDetails } from './errors.ts'
 export type { Body } from './hstore/body.ts'
 export { decodeHstore } from './hstore/decode.ts'

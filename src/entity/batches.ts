@@ -19,6 +19,11 @@ export function batchesOf<T>(items: readonly T[], sizeOf: (item: T) => number): 
   return current.length > 0 ? [...batches, current] : batches
 }
 
+/** Cuts a list into runs of at most `size`, each with the place of its first item. */
+export function* chunksOf<T>(items: readonly T[], size: number): Generator<{ at: number; items: T[] }> {
+  for (let at = 0; at < items.length; at += size) yield { at, items: items.slice(at, at + size) }
+}
+
 /**
  * Works on all items, at most `limit` at a time. After the first failure nothing new begins, and what has begun is
  * waited for, so that nothing goes on behind the caller's back.

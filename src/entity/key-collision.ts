@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../errors.ts'
+import { sqlstateOf } from '../pool/failure.ts'
 
 /**
  * How often a put is tried again when the server gave out a key that exists already. Each attempt draws new sequence
@@ -9,14 +10,23 @@ const MAX_ATTEMPTS = 10
 const UNIQUE_VIOLATION = '23505' // unique_violation
 
 /**
- * Runs a put whose keys the server makes, again when such a key is taken: the scheme repeats keys above 1024 per
- * millisecond and shard and when a clock steps back, and the primary key is the arbiter. A violation of any other
- * constraint is the caller's.
+ * Judges a refused put whose keys the server makes: true if one of these keys is taken and the put should be sent again.
+ * The scheme repeats keys above 1024 per millisecond and shard and when a clock steps back; the primary key is the
+ * arbiter, and a violation of any other constraint is the caller's.
  *
- * @throws `HV_KEY_COLLISION` when it happens too often in a row; nothing was written then
+ * @param error what the server refused the put with
+ * @throws `HV_KEY_COLLISION` when it happened too often in a row; nothing was written then
  */
+export function judgeCollision(error: unknown, put: PutAttempt, onCollision: () => void): boolean {
+  if (!isKeyCollision(error)) return false
+  onCollision()
+  if (put.attempts >= MAX_ATTEMPTS) throw collisionError(put, error)
+  return true
+}
+
+/** Runs a put, again when {@link judgeCollision} says so. */
 export async function retryKeyCollisions<T>(
-  place: { serverId: string; shardId: number },
+  place: Omit<PutAttempt, 'attempts'>,
   onCollision: () => void,
   put: () => Promise<T>,
 ): Promise<T> {
@@ -24,23 +34,26 @@ export async function retryKeyCollisions<T>(
     try {
       return await put()
     } catch (error) {
-      if (!isKeyCollision(error)) throw error
-      onCollision()
-      if (attempts === MAX_ATTEMPTS) throw collisionError({ ...place, attempts }, error)
+      const cause = isHypervaultError(error) ? error.cause : error
+      if (!judgeCollision(cause, { ...place, attempts }, onCollision)) throw error
     }
   }
 }
 
-function isKeyCollision(error: unknown): boolean {
-  if (!isHypervaultError(error, 'HV_STATEMENT_FAILED') || error.details.sqlstate !== UNIQUE_VIOLATION) return false
-  return (error.cause as { constraint?: unknown }).constraint === 'entities_pk'
+/** Which put was tried how often. */
+export interface PutAttempt {
+  readonly serverId: string
+  readonly shardId: number
+  readonly attempts: number
 }
 
-function collisionError(
-  details: { serverId: string; shardId: number; attempts: number },
-  cause: unknown,
-): HypervaultError {
-  const { serverId, shardId, attempts } = details
+function isKeyCollision(error: unknown): boolean {
+  const { constraint } = Object(error) as { constraint?: unknown }
+  return sqlstateOf(error) === UNIQUE_VIOLATION && constraint === 'entities_pk'
+}
+
+function collisionError(put: PutAttempt, cause: unknown): HypervaultError {
+  const { serverId, shardId, attempts } = put
   const message = `shard ${shardId} on server ${serverId} gave out keys that exist already, ${attempts} times in a row`
-  return new HypervaultError('HV_KEY_COLLISION', message, details, { cause })
+  return new HypervaultError('HV_KEY_COLLISION', message, { serverId, shardId, attempts }, { cause })
 }

@@ -1,4 +1,5 @@
 import { shardSchema } from '../key/shard-id.ts'
+import { encodeInt2Array, encodeInt8Array, encodeTextArray } from './binary-arrays.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 
 /*
@@ -17,24 +18,64 @@ export interface EntityBatch {
 }
 
 /**
- * Selects entities, in any order, as `(id, type, body, updated)`. A table of the original's second script lacks the
- * column `updated`; then the name means that of the one-row relation before it, which is null.
+ * Selects one entity, as `(id, type, body, updated)`. A table of the original's second script lacks the column
+ * `updated`; then the name means that of the one-row relation before it, which is null.
  */
-export function selectEntities(shardId: number, ids: readonly string[]): ShardStatement {
-  const text = [
-    'select found.*',
-    'from (select null::timestamp as updated) as absent',
-    `cross join lateral (select id, type, body, updated from ${shardSchema(shardId)}.entities where id = any($1)) as found`,
-  ].join('\n')
-  return { text, values: [ids], isWrite: false }
+export function selectEntity(shardId: number, id: string): ShardStatement {
+  return { text: selectOne(shardId), values: [id], isWrite: false }
+}
+
+/** Selects entities, in any order, as {@link selectEntity} does. */
+export function selectEntities(shardId: number, ids: readonly bigint[]): ShardStatement {
+  return { text: selectMany(shardId), values: [encodeInt8Array(ids)], isWrite: false }
 }
 
 /** Inserts one entity and returns its id. */
 export function insertEntity(shardId: number, kind: number, body: string): ShardStatement {
-  const text = [`insert into ${shardSchema(shardId)}.entities (type, body)`, 'values ($1, $2)', 'returning id'].join(
-    '\n',
-  )
-  return { text, values: [kind, body], isWrite: true }
+  return { text: insertOne(shardId), values: [kind, body], isWrite: true }
+}
+
+/**
+ * Inserts some entities of any kinds and returns their ids in the order of the bodies: the ids are made before the
+ * rows, each beside the place of its body, because the order of what `returning` gives is nowhere promised.
+ *
+ * @param hstoreType the type `hstore` with its schema, quoted
+ */
+export function insertSome(
+  shardId: number,
+  kinds: readonly number[],
+  bodies: readonly string[],
+  hstoreType: string,
+): ShardStatement {
+  const schema = shardSchema(shardId)
+  const text = [
+    'with input as materialized (',
+    `  select ${schema}.next_id() as id, kind, body, place`,
+    '  from unnest($1::smallint[], $2::text[]) with ordinality as given (kind, body, place)',
+    '), stored as (',
+    `  insert into ${schema}.entities (id, type, body) select id, kind, body::${hstoreType} from input order by place`,
+    ')',
+    'select id from input order by place',
+  ].join('\n')
+  return { text, values: [encodeInt2Array(kinds), encodeTextArray(bodies)], isWrite: true }
+}
+
+/** Keeps the text for each shard: one string object, whose hash is computed once. */
+function memoize(make: (schema: string) => string): (shardId: number) => string {
+  const texts: string[] = []
+  return (shardId) => (texts[shardId] ??= make(shardSchema(shardId)))
+}
+
+const selectOne = memoize((schema) => selectWhere(schema, 'id = $1'))
+const selectMany = memoize((schema) => selectWhere(schema, 'id = any($1)'))
+const insertOne = memoize((schema) => `insert into ${schema}.entities (type, body) values ($1, $2) returning id`)
+
+function selectWhere(schema: string, condition: string): string {
+  return [
+    'select found.*',
+    'from (select null::timestamp as updated) as absent',
+    `cross join lateral (select id, type, body, updated from ${schema}.entities where ${condition}) as found`,
+  ].join('\n')
 }
 
 /** First half of the advisory lock that puts of many entities into the same shard take in turns; `hv` in ASCII. */
@@ -80,5 +121,6 @@ export const findHstoreSchema: ShardStatement = Object.freeze({
     'from pg_extension join pg_namespace on pg_namespace.oid = extnamespace',
     "where extname = 'hstore'",
   ].join('\n'),
+  values: [],
   isWrite: false,
 })

@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg'
 import { HypervaultError } from '../errors.ts'
 
-/** What becomes of a connection that comes back. */
-export type ReturnAs = 'reusable' | 'destroyed'
+/** What becomes of a connection that comes back: lent again, closed politely, or cut. */
+export type ReturnAs = 'reusable' | 'closed' | 'cut'
 
 /** The right to use one connection of a server, until it is released or destroyed. */
 export class Lease implements AsyncDisposable {
@@ -32,12 +32,21 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Closes the connection. What is in flight fails.
+   * Cuts the connection. What is in flight fails.
    *
    * @throws `HV_CONNECTION_RETURNED` the second time
    */
   destroy(): void {
-    this.#return('destroyed')
+    this.#return('cut')
+  }
+
+  /**
+   * Closes the connection with a goodbye to the server. For one that is idle.
+   *
+   * @throws `HV_CONNECTION_RETURNED` the second time
+   */
+  close(): void {
+    this.#return('closed')
   }
 
   /** Throws `HV_CONNECTION_RETURNED` once the connection has been given back. */

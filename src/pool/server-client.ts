@@ -1,4 +1,5 @@
 import { Client, type ClientConfig } from 'pg'
+import { isReady } from './pg-internals.ts'
 
 /**
  * A `pg` client of a server's pool. It always has a listener for `error`, so that a backend that dies while it is lent
@@ -48,7 +49,5 @@ export class ServerClient extends Client {
  */
 export function isReusable(client: ServerClient, now: number): boolean {
   if (client.isLost || now >= client.expiresAt) return false
-  // pg: false from the moment a statement is sent until the server says that it is ready again.
-  const isReady = (client as { readyForQuery?: boolean }).readyForQuery === true
-  return isReady && client.getTransactionStatus() === 'I'
+  return isReady(client) && client.getTransactionStatus() === 'I'
 }

@@ -21,7 +21,8 @@ import { WaitQueue, type Waiter } from './wait-queue.ts'
  *   attempt  for a waiter ──▶ handed to the first in the queue               not always the one it was begun for
  *                        └──▶ failed: its waiter gets the error, the place is free again
  *            for nobody (its waiter left) ──▶ handed on, or kept idle        a late connection is never lost
- *   lease    held ──▶ reusable | destroyed                                   by the state of the session, see isReusable
+ *   lease    held ──▶ reusable | closed | cut                                by the state of the session, see isReusable
+ *            kept by a holder while idle; taken from it when somebody waits  see keep
  *
  * An attempt that hands its connection to another waiter takes over that waiter's own attempt in exchange, so each
  * attempt that fails has at most one waiter to answer to. An attempt that hangs is cut after `connectTimeoutMs`; its
@@ -53,6 +54,14 @@ export interface AcquireOptions {
   timeoutMs?: number | undefined
 }
 
+/** Who keeps a connection beyond one piece of work. */
+export interface LeaseHolder {
+  /** True while nothing is in flight on the connection. */
+  readonly isIdle: boolean
+  /** Returns the lease at once. Only called while idle. */
+  giveUp(): void
+}
+
 interface Attempt {
   waiter: Waiter<Lease> | undefined
 }
@@ -66,6 +75,7 @@ export class ServerPool implements AsyncDisposable {
   readonly #pool: Pool
   readonly #clients = new Set<ServerClient>()
   readonly #leases = new Set<Lease>()
+  readonly #holders = new Map<Lease, LeaseHolder>()
   readonly #attempts = new Map<Waiter<Lease>, Attempt>()
   readonly #queue = new WaitQueue<Lease>((waiter) => this.#forget(waiter))
   readonly #counts = { waits: 0, timeouts: 0, created: 0, destroyed: 0, attempts: 0 }
@@ -85,22 +95,56 @@ export class ServerPool implements AsyncDisposable {
    * @throws `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`, or the reason of the signal; nothing was executed then
    */
   async acquire({ signal, timeoutMs }: AcquireOptions = {}): Promise<Lease> {
-    if (this.#isClosed) throw this.#closedError()
+    if (this.#isClosed) throw this.closedError()
     signal?.throwIfAborted()
     const waiter = this.#queue.push({
       timeoutMs: timeoutMs ?? this.#options.blockTimeoutMs,
       signal,
-      onTimeout: (waitedMs) => this.#timeoutError(waitedMs),
+      onTimeout: (waitedMs) => this.timeoutError(waitedMs),
     })
     this.#serve()
     if (!this.#attempts.has(waiter)) this.#counts.waits += 1
     return waiter.promise
   }
 
+  /**
+   * Lets the holder keep its connection while it has nothing to do, so that the same session serves the same work
+   * again. While idle it counts as idle, and the holder is asked to give it up when somebody waits for a place.
+   */
+  keep(lease: Lease, holder: LeaseHolder): void {
+    this.#holders.set(lease, holder)
+    if (this.#isClosed) this.#reclaim()
+  }
+
+  /** True while somebody waits and every place is taken: who holds a connection for long should give it back. */
+  get isContended(): boolean {
+    return this.#queue.size > this.#counts.attempts && this.#isFull
+  }
+
+  /** The error of a caller that has waited too long for this server. */
+  timeoutError(waitedMs: number): HypervaultError<'HV_POOL_TIMEOUT'> {
+    this.#counts.timeouts += 1
+    const { serverId } = this
+    const { total, idle, lent, connecting, waiting } = this.stats()
+    const figures = `${lent} lent, ${idle} idle, ${connecting} connecting, ${waiting} waiting`
+    return new HypervaultError(
+      'HV_POOL_TIMEOUT',
+      `no connection to server ${serverId} became free within ${waitedMs} ms (${figures})`,
+      { serverId, waitedMs, total, idle, lent, connecting, waiting },
+    )
+  }
+
+  /** The error of every call after the pool was closed. */
+  closedError(): HypervaultError<'HV_CLOSED'> {
+    const { serverId } = this
+    return new HypervaultError('HV_CLOSED', `the pool of server ${serverId} is closed`, { serverId })
+  }
+
   stats(): PoolStats {
     const { attempts, ...counts } = this.#counts
-    const idle = this.#pool.idleCount
-    const lent = this.#leases.size
+    const kept = [...this.#holders.values()].filter(({ isIdle }) => isIdle).length
+    const idle = this.#pool.idleCount + kept
+    const lent = this.#leases.size - kept
     return { total: idle + lent, idle, lent, connecting: attempts, waiting: this.#queue.size, ...counts }
   }
 
@@ -108,7 +152,8 @@ export class ServerPool implements AsyncDisposable {
   retire(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#queue.rejectAll(this.#closedError())
+    this.#queue.rejectAll(this.closedError())
+    while (this.#reclaim());
     void this.#pool.end()
     this.#checkClosed()
   }
@@ -176,12 +221,28 @@ export class ServerPool implements AsyncDisposable {
     return prepareSession(client, connectTimeoutMs, () => client.cut())
   }
 
-  /** Begins an attempt for each waiter without one, as long as there is a place. */
+  /** Begins an attempt for each waiter without one, as long as there is a place or a holder makes one. */
   #serve(): void {
     for (const waiter of this.#queue) {
-      if (this.#leases.size + this.#counts.attempts >= this.#options.max) return
-      if (!this.#attempts.has(waiter)) void this.#run(waiter)
+      if (this.#attempts.has(waiter)) continue
+      if (!this.#isFull) void this.#run(waiter)
+      // What is reclaimed is taken back at once, and that serves this waiter.
+      else if (!this.#reclaim()) return
     }
+  }
+
+  get #isFull(): boolean {
+    return this.#leases.size + this.#counts.attempts >= this.#options.max
+  }
+
+  /** Asks an idle holder to give its connection up; false if every holder is busy. */
+  #reclaim(): boolean {
+    for (const holder of this.#holders.values()) {
+      if (!holder.isIdle) continue
+      holder.giveUp()
+      return true
+    }
+    return false
   }
 
   async #run(waiter: Waiter<Lease>): Promise<void> {
@@ -237,10 +298,11 @@ export class ServerPool implements AsyncDisposable {
 
   #takeBack(lease: Lease, as: ReturnAs): void {
     this.#leases.delete(lease)
-    const client = lease.client as PoolClient & ServerClient
+    this.#holders.delete(lease)
+    const client = clientOf(lease)
     const isKept = as === 'reusable' && isReusable(client, performance.now())
     // A busy session does not end by a polite goodbye: it would be read after the statement in flight.
-    if (as === 'destroyed') client.cut()
+    if (as === 'cut') client.cut()
     client.release(!isKept)
     if (!this.#isClosed) this.#serve()
   }
@@ -257,21 +319,8 @@ export class ServerPool implements AsyncDisposable {
     const code = (error as { code?: unknown }).code
     this.#options.logger?.warn({ serverId: this.serverId, code }, message)
   }
+}
 
-  #closedError(): HypervaultError {
-    const { serverId } = this
-    return new HypervaultError('HV_CLOSED', `the pool of server ${serverId} is closed`, { serverId })
-  }
-
-  #timeoutError(waitedMs: number): HypervaultError {
-    this.#counts.timeouts += 1
-    const { serverId } = this
-    const { total, idle, lent, connecting, waiting } = this.stats()
-    const figures = `${lent} lent, ${idle} idle, ${connecting} connecting, ${waiting} waiting`
-    return new HypervaultError(
-      'HV_POOL_TIMEOUT',
-      `no connection to server ${serverId} became free within ${waitedMs} ms (${figures})`,
-      { serverId, waitedMs, total, idle, lent, connecting, waiting },
-    )
-  }
+function clientOf(lease: Lease): PoolClient & ServerClient {
+  return lease.client as PoolClient & ServerClient
 }

@@ -1,25 +1,21 @@
-import type { CustomTypesConfig, QueryArrayResult } from 'pg'
+import type { QueryArrayResult } from 'pg'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
+import { asText, type TextRow } from '../pool/text-rows.ts'
 import { statementError } from './statement-error.ts'
 
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
 export interface ShardStatement {
   readonly text: string
-  readonly values?: readonly unknown[]
+  readonly values: readonly unknown[]
   /** Whether it may leave something behind, so that its outcome is unknown when the connection ends. */
   readonly isWrite: boolean
 }
 
-/** A row as the server sent it. */
-export type TextRow = readonly (string | null)[]
-
-const asText = { getTypeParser: () => (text: string) => text } as unknown as CustomTypesConfig
-
-const begin: ShardStatement = Object.freeze({ text: 'begin', isWrite: false })
-const commit: ShardStatement = Object.freeze({ text: 'commit', isWrite: true })
-const rollback: ShardStatement = Object.freeze({ text: 'rollback', isWrite: false })
+const begin: ShardStatement = Object.freeze({ text: 'begin', values: [], isWrite: false })
+const commit: ShardStatement = Object.freeze({ text: 'commit', values: [], isWrite: true })
+const rollback: ShardStatement = Object.freeze({ text: 'rollback', values: [], isWrite: false })
 
 /** Runs statements in one logical shard and turns every failure into a coded error. */
 export class ShardSession {
@@ -86,7 +82,7 @@ export class ShardSession {
     await this.run(rollback).catch(() => undefined)
   }
 
-  #query({ text, values = [] }: ShardStatement): Promise<QueryArrayResult<(string | null)[]>> {
+  #query({ text, values }: ShardStatement): Promise<QueryArrayResult<(string | null)[]>> {
     return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
   }
 

@@ -1,0 +1,55 @@
+import { decodeHstore } from '../hstore/decode.ts'
+import type { Key } from '../key/key.ts'
+import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardStatement } from '../shard/shard-session.ts'
+import type { Entity } from './entity.ts'
+import { Lane, type Batch } from './lane.ts'
+import { selectEntities, selectEntity } from './statements.ts'
+import { parseTimestamp } from './timestamp.ts'
+
+/** Most keys in one statement. More save little, and make the others wait. */
+const MAX_ROWS = 1_024
+
+type GetBatch = Batch<Key, Entity | undefined, string>
+
+/** The gets of one shard. */
+export class GetLane extends Lane<Key, Entity | undefined, string> {
+  protected override readonly isWrite = false
+  protected override readonly limits = { rows: MAX_ROWS, size: 0 }
+
+  protected override load(key: Key): string {
+    return key.toString()
+  }
+
+  protected override sizeOf(): number {
+    return 0
+  }
+
+  protected override compose({ items }: GetBatch): ShardStatement {
+    const [only] = items
+    if (items.length === 1 && only !== undefined) return selectEntity(this.site.shardId, only.cargo)
+    return selectEntities(
+      this.site.shardId,
+      items.map(({ operation }) => operation.input.id),
+    )
+  }
+
+  protected override deliver({ items }: GetBatch, rows: readonly TextRow[]): void {
+    const found = new Map(rows.map((row) => [row[0], row]))
+    for (const { operation, cargo } of items) {
+      const row = found.get(cargo)
+      operation.resolve(row === undefined ? undefined : decodeEntity(operation.input, row))
+    }
+  }
+}
+
+/** The entity in a row of (id, type, body, updated). */
+export function decodeEntity(key: Key, [, kind, body, updated]: TextRow): Entity {
+  if (kind == null || body == null) throw new Error('bug: a stored entity has a null where none can be')
+  return {
+    key,
+    kind: Number(kind),
+    body: decodeHstore(body),
+    updated: updated == null ? null : parseTimestamp(updated),
+  }
+}

@@ -1,0 +1,258 @@
+import { isHypervaultError } from '../errors.ts'
+import type { Channel, FlightOutcome, Passenger } from '../pool/channel.ts'
+import { Fifo } from '../pool/fifo.ts'
+import type { ServerPool } from '../pool/server-pool.ts'
+import type { StatementLog } from '../pool/statement-log.ts'
+import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardStatement } from '../shard/shard-session.ts'
+import { statementError } from '../shard/statement-error.ts'
+import { isDivisible } from './divisible.ts'
+import { Operation } from './operation.ts'
+
+/*
+ * A lane coalesces the concurrent operations of one sort on one shard. Nothing waits for company: an operation on an
+ * idle lane leaves at once. While a statement of the lane is in flight, later operations gather, and leave together as
+ * the next one. Every caller gets what a statement of its own would have given.
+ *
+ *   idle ──▶ boarding ──▶ flying ──▶ idle, or boarding again if somebody waits
+ *
+ *   operation   outside ──▶ waiting ──▶ in a batch ──▶ settled
+ *   outside     more than MAX_WAITING wait: its input is not looked at yet
+ *   waiting     checked and encoded; leaves by batch, by its signal, or when it has waited too long
+ *   in a batch  its signal settles it, but does not undo it
+ *
+ *   a batch comes back          and then
+ *   with rows                   each operation gets its own
+ *   refused for what is in it   it is cut in halves that go before all others, until the bad one is alone and fails
+ *   refused otherwise           all fail
+ *   lost, never begun           it goes again, before all others
+ *   lost                        reads go again once; writes are HV_OUTCOME_UNKNOWN
+ */
+
+/** Where a lane works. */
+export interface LaneSite {
+  readonly shardId: number
+  readonly pool: ServerPool
+  readonly log: StatementLog
+  /** Longest time in the queue. */
+  readonly waitTimeoutMs: number
+  /** The channel to board next. */
+  pickChannel(): Channel
+}
+
+/** Most operations of a lane that are kept encoded. */
+const MAX_WAITING = 10_000
+
+/** Operations that travel in one statement. */
+export interface Batch<Input, Output, Cargo> {
+  readonly items: readonly BatchItem<Input, Output, Cargo>[]
+  /** How often it was sent. */
+  attempts: number
+}
+
+/** An operation together with what is sent for it. */
+export interface BatchItem<Input, Output, Cargo> {
+  readonly operation: Operation<Input, Output>
+  readonly cargo: Cargo
+}
+
+/** One lane; the subclasses say what travels in it. */
+export abstract class Lane<Input, Output, Cargo> implements Passenger {
+  protected readonly site: LaneSite
+  readonly #outside = new Fifo<Operation<Input, Output>>()
+  readonly #waiting = new Fifo<BatchItem<Input, Output, Cargo>>()
+  readonly #returned: Batch<Input, Output, Cargo>[] = []
+  #isBoarding = false
+  #isFlying = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(site: LaneSite) {
+    this.site = site
+  }
+
+  /** Does what `input` asks for. Rejects with the reason of the signal; what is in flight then is not undone. */
+  add(input: Input, signal: AbortSignal | undefined): Promise<Output> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    return new Promise((resolve, reject) => {
+      this.#enter(new Operation(input, signal, resolve, reject))
+    })
+  }
+
+  depart(channel: Channel): void {
+    this.#isBoarding = false
+    const batch = this.#nextBatch()
+    if (batch.items.length === 0) return
+    this.#isFlying = true
+    void this.#fly(channel, batch)
+  }
+
+  strand(error: unknown): void {
+    this.#isBoarding = false
+    const isTimeout = isHypervaultError(error, 'HV_POOL_TIMEOUT')
+    if (isTimeout) this.#expire()
+    else this.#rejectWaiting(error)
+    this.#board()
+  }
+
+  protected abstract readonly isWrite: boolean
+  /** Most rows, and most size, of one statement. */
+  protected abstract readonly limits: { readonly rows: number; readonly size: number }
+
+  /** Checks and encodes an input, before it is sent. */
+  protected abstract load(input: Input): Cargo
+
+  /** How much of the room in a statement this takes, besides one row. */
+  protected abstract sizeOf(cargo: Cargo): number
+
+  protected abstract compose(batch: Batch<Input, Output, Cargo>): ShardStatement
+
+  /** Gives each operation its own out of the rows. */
+  protected abstract deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void
+
+  /** Whether a batch that was refused should go again as it is; may throw what its operations are to get. */
+  protected shouldRepeat(_batch: Batch<Input, Output, Cargo>, _error: unknown): boolean {
+    return false
+  }
+
+  #enter(operation: Operation<Input, Output>): void {
+    if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
+    else this.#outside.push(operation)
+    this.#board()
+    this.#watch()
+  }
+
+  #admit(operation: Operation<Input, Output>): void {
+    try {
+      this.#waiting.push({ operation, cargo: this.load(operation.input) })
+    } catch (error) {
+      operation.reject(error)
+    }
+  }
+
+  #board(): void {
+    if (this.#isBoarding || this.#isFlying) return
+    if (this.#waiting.size === 0 && this.#returned.length === 0) return
+    this.#isBoarding = true
+    this.site.pickChannel().board(this)
+  }
+
+  #nextBatch(): Batch<Input, Output, Cargo> {
+    const returned = this.#returned.shift()
+    if (returned === undefined) return { items: this.#gather(), attempts: 0 }
+    return { ...returned, items: returned.items.filter(({ operation }) => !operation.isSettled) }
+  }
+
+  #gather(): BatchItem<Input, Output, Cargo>[] {
+    const items: BatchItem<Input, Output, Cargo>[] = []
+    const { rows, size } = this.limits
+    let left = size
+    for (let next = this.#waiting.peek(); next !== undefined && items.length < rows; next = this.#waiting.peek()) {
+      const isAlive = !next.operation.isSettled
+      if (isAlive && items.length > 0 && this.sizeOf(next.cargo) > left) break
+      this.#waiting.shift()
+      this.#letIn()
+      if (!isAlive) continue
+      items.push(next)
+      left -= this.sizeOf(next.cargo)
+    }
+    return items
+  }
+
+  #letIn(): void {
+    for (let next = this.#outside.shift(); next !== undefined; next = this.#outside.shift()) {
+      if (next.isSettled) continue
+      return this.#admit(next)
+    }
+  }
+
+  async #fly(channel: Channel, batch: Batch<Input, Output, Cargo>): Promise<void> {
+    try {
+      batch.attempts += 1
+      this.#land(batch, await this.#send(channel, this.compose(batch)))
+    } catch (error) {
+      rejectAll(batch, error)
+    }
+    this.#isFlying = false
+    this.#board()
+  }
+
+  async #send(channel: Channel, statement: ShardStatement): Promise<FlightOutcome> {
+    const { shardId, pool, log } = this.site
+    const record = log.begin(statement.text, { serverId: pool.serverId, shardId })
+    const outcome = await channel.run(statement)
+    if (outcome.kind === 'rows') record.succeed(outcome.rows.length)
+    else record.fail(outcome.error)
+    return outcome
+  }
+
+  #land(batch: Batch<Input, Output, Cargo>, outcome: FlightOutcome): void {
+    if (outcome.kind === 'rows') this.deliver(batch, outcome.rows)
+    else if (outcome.kind === 'refused') this.#refused(batch, outcome.error, outcome.sqlstate)
+    else this.#lost(batch, outcome.error, outcome.wasRead)
+  }
+
+  #refused(batch: Batch<Input, Output, Cargo>, error: unknown, sqlstate: string): void {
+    if (this.shouldRepeat(batch, error)) this.#returned.unshift(batch)
+    else if (batch.items.length > 1 && isDivisible(sqlstate)) this.#returned.unshift(...halvesOf(batch))
+    else rejectAll(batch, this.#error(error, this.isWrite))
+  }
+
+  #lost(batch: Batch<Input, Output, Cargo>, error: unknown, wasRead: boolean): void {
+    const isSafe = !this.isWrite || !wasRead
+    if (isSafe && !batch.items.some(({ operation }) => operation.wasRetried)) {
+      for (const { operation } of batch.items) operation.wasRetried = true
+      this.#returned.unshift(batch)
+    } else rejectAll(batch, this.#error(error, this.isWrite && wasRead))
+  }
+
+  #error(cause: unknown, isWrite: boolean): unknown {
+    const { shardId, pool } = this.site
+    return statementError(cause, { serverId: pool.serverId, shardId, isWrite })
+  }
+
+  #rejectWaiting(error: unknown): void {
+    for (const batch of this.#returned.splice(0)) rejectAll(batch, error)
+    for (const { operation } of this.#waiting.drain()) operation.reject(error)
+    for (const operation of this.#outside.drain()) operation.reject(error)
+  }
+
+  /** One timer for all that wait: they have the same time, so the first in the queue is the first to run out of it. */
+  #watch(): void {
+    if (this.#timer !== undefined) return
+    const oldest = this.#waiting.peek()?.operation ?? this.#outside.peek()
+    if (oldest === undefined) return
+    const leftMs = oldest.startedAt + this.site.waitTimeoutMs - performance.now()
+    this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
+  }
+
+  #expire(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const isLate = ({ startedAt }: Operation<Input, Output>): boolean =>
+      startedAt + this.site.waitTimeoutMs <= performance.now()
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      if (!next.operation.isSettled && !isLate(next.operation)) break
+      this.#waiting.shift()
+      this.#timeOut(next.operation)
+    }
+    for (let next = this.#outside.peek(); next !== undefined && isLate(next); next = this.#outside.peek()) {
+      this.#outside.shift()
+      this.#timeOut(next)
+    }
+    this.#watch()
+  }
+
+  #timeOut(operation: Operation<Input, Output>): void {
+    if (operation.isSettled) return
+    operation.reject(this.site.pool.timeoutError(Math.round(performance.now() - operation.startedAt)))
+  }
+}
+
+function rejectAll<Input, Output, Cargo>({ items }: Batch<Input, Output, Cargo>, error: unknown): void {
+  for (const { operation } of items) operation.reject(error)
+}
+
+function halvesOf<Input, Output, Cargo>({ items }: Batch<Input, Output, Cargo>): Batch<Input, Output, Cargo>[] {
+  const middle = items.length >> 1
+  return [items.slice(0, middle), items.slice(middle)].map((half) => ({ items: half, attempts: 0 }))
+}

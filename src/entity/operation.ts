@@ -1,0 +1,48 @@
+/** What a caller has asked a lane for. Settles once; afterwards everything that happens to it is ignored. */
+export class Operation<Input, Output> {
+  readonly input: Input
+  readonly startedAt = performance.now()
+  /** Set when it was sent and came back without having been done. */
+  wasRetried = false
+  readonly #resolve: (output: Output) => void
+  readonly #reject: (reason: unknown) => void
+  readonly #signal: AbortSignal | undefined
+  #isSettled = false
+
+  constructor(
+    input: Input,
+    signal: AbortSignal | undefined,
+    resolve: (output: Output) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.input = input
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#signal = signal
+    signal?.addEventListener('abort', this, { once: true })
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled
+  }
+
+  resolve(output: Output): void {
+    if (this.#settle()) this.#resolve(output)
+  }
+
+  reject(reason: unknown): void {
+    if (this.#settle()) this.#reject(reason)
+  }
+
+  /** Called by the signal. */
+  handleEvent(): void {
+    this.reject(this.#signal?.reason)
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false
+    this.#isSettled = true
+    this.#signal?.removeEventListener('abort', this)
+    return true
+  }
+}

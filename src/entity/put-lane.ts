@@ -1,0 +1,86 @@
+import type { Body } from '../hstore/body.ts'
+import { encodeHstore } from '../hstore/encode.ts'
+import { Key } from '../key/key.ts'
+import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardStatement } from '../shard/shard-session.ts'
+import { assertKind } from './entity.ts'
+import { judgeCollision } from './key-collision.ts'
+import { Lane, type Batch, type LaneSite } from './lane.ts'
+import type { ServerSite } from './server-site.ts'
+import { insertEntity, insertSome } from './statements.ts'
+
+/**
+ * Most entities in one statement: far below the 1024 keys that a shard has in a millisecond, because `next_id()` makes
+ * those of one statement in less.
+ */
+const MAX_ROWS = 512
+
+/** Most characters of hstore text in one statement; a longer body travels alone. */
+const MAX_CHARACTERS = 1_000_000
+
+/** What a put stores. */
+export interface NewEntity {
+  readonly kind: number
+  readonly body: Body
+}
+
+type PutBatch = Batch<NewEntity, Key, string>
+
+/** The puts of one shard. */
+export class PutLane extends Lane<NewEntity, Key, string> {
+  protected override readonly isWrite = true
+  readonly #server: ServerSite
+  readonly #epochMs: number
+
+  constructor(site: LaneSite, server: ServerSite, epochMs: number) {
+    super(site)
+    this.#server = server
+    this.#epochMs = epochMs
+  }
+
+  /** Until it is known where the server keeps hstore, puts travel alone. */
+  protected override get limits(): { rows: number; size: number } {
+    const { hstore } = this.#server
+    const isKnown = hstore.name !== undefined
+    if (!isKnown) hstore.ask(this.site.pickChannel())
+    return { rows: isKnown ? MAX_ROWS : 1, size: MAX_CHARACTERS }
+  }
+
+  protected override load({ kind, body }: NewEntity): string {
+    assertKind(kind)
+    return encodeHstore(body)
+  }
+
+  protected override sizeOf(cargo: string): number {
+    return cargo.length
+  }
+
+  protected override compose({ items }: PutBatch): ShardStatement {
+    const [only] = items
+    const { shardId } = this.site
+    const hstoreType = this.#server.hstore.name
+    if (only === undefined) throw new Error('bug: an empty batch')
+    if (items.length === 1) return insertEntity(shardId, only.operation.input.kind, only.cargo)
+    if (hstoreType === undefined) throw new Error('bug: puts travel together before hstore is found')
+    const kinds = items.map(({ operation }) => operation.input.kind)
+    const bodies = items.map(({ cargo }) => cargo)
+    return insertSome(shardId, kinds, bodies, hstoreType)
+  }
+
+  protected override deliver({ items }: PutBatch, rows: readonly TextRow[]): void {
+    items.forEach(({ operation }, index) => {
+      const id = rows[index]?.[0]
+      if (id == null) operation.reject(new Error('bug: an insert returned no id'))
+      else operation.resolve(new Key(id, this.#epochMs))
+    })
+  }
+
+  protected override shouldRepeat({ attempts }: PutBatch, error: unknown): boolean {
+    const { shardId, pool } = this.site
+    return judgeCollision(
+      error,
+      { serverId: pool.serverId, shardId, attempts },
+      () => (this.#server.keyCollisions += 1),
+    )
+  }
+}

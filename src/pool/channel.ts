@@ -1,0 +1,272 @@
+import { classifyFailure, sqlstateOf } from './failure.ts'
+import type { Lease } from './lease.ts'
+import { setPipelined } from './pg-internals.ts'
+import { PreparedStatements } from './prepared-statements.ts'
+import type { ServerClient } from './server-client.ts'
+import type { LeaseHolder, ServerPool } from './server-pool.ts'
+import { asText, type TextRow } from './text-rows.ts'
+
+/*
+ * One connection of a server that many passengers share. Statements are sent without waiting for the one before
+ * (pipelined); each is a transaction of its own, and an error stays with its statement.
+ *
+ * A passenger boards (`board`), and when there is room it is told to depart: only then it composes its statement, so
+ * that it takes along what has gathered meanwhile. The queue of passengers is first in first out, and whoever has
+ * departed boards again behind the others: nobody can fill the channel.
+ *
+ *   closed ──▶ opening ──▶ open ──▶ closing ──▶ closed
+ *                └▶ closed          everybody in the queue is stranded with the error of the connection
+ *
+ * open     up to MAX_FLIGHTS statements in flight. The connection is kept while nothing is in flight, and given up
+ *          when somebody waits for a place in the pool (`giveUp`) or nobody used it for a while.
+ * closing  nothing departs any more: the connection is lost, too old, or wanted by others while it never rests. After
+ *          the last flight it goes back, and opens again if somebody has boarded.
+ *
+ * What a lost connection says: a server answers in order. If it ended the session by an error of its own (57P01 and
+ * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
+ * again, writes too. If the connection just broke, nothing is known of any of them.
+ */
+
+/** A statement of Hypervault itself. */
+export interface ChannelStatement {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** How a statement ended. `wasRead` is false when the server has provably never begun it. */
+export type FlightOutcome =
+  | { readonly kind: 'rows'; readonly rows: TextRow[] }
+  | { readonly kind: 'refused'; readonly error: unknown; readonly sqlstate: string }
+  | { readonly kind: 'lost'; readonly error: unknown; readonly wasRead: boolean }
+
+/** Who wants to send a statement. */
+export interface Passenger {
+  /** There is room: send one statement by `channel.run()` now, or nothing. */
+  depart(channel: Channel): void
+  /** No connection could be had. */
+  strand(error: unknown): void
+}
+
+/** Settings of a channel. */
+export interface ChannelSettings {
+  /** Longest time for one statement; beyond it the connection is cut. */
+  readonly statementTimeoutMs: number
+  /** How long an unused connection is kept. */
+  readonly idleTimeoutMs: number
+  /** Most prepared statements on the connection; 0 for none. */
+  readonly preparedMax: number
+}
+
+interface Flight {
+  readonly startedAt: number
+}
+
+/**
+ * Most statements in flight at once. Too few leave the server waiting for the network; too many wait behind one that
+ * waits for a lock.
+ */
+const MAX_FLIGHTS = 16
+
+/** Age of the oldest flight from which a channel counts as stalled, behind a lock for instance. */
+const STALL_MS = 50
+
+/** What one open connection consists of. */
+class OpenConnection {
+  readonly lease: Lease
+  readonly statements: PreparedStatements | undefined
+  isClosing = false
+  /** Set when the server ended the session by an error of its own. */
+  wasEnded = false
+
+  constructor(lease: Lease, preparedMax: number) {
+    this.lease = lease
+    this.statements = preparedMax > 0 ? new PreparedStatements(lease.client, preparedMax) : undefined
+    setPipelined(lease.client, true)
+  }
+
+  get client(): ServerClient {
+    return this.lease.client as Lease['client'] & ServerClient
+  }
+}
+
+export class Channel implements LeaseHolder {
+  readonly #pool: ServerPool
+  readonly #settings: ChannelSettings
+  readonly #queue: Passenger[] = []
+  readonly #flights = new Set<Flight>()
+  #connection: OpenConnection | undefined
+  #isOpening = false
+  #watchdog: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
+  #wasUsed = false
+
+  constructor(pool: ServerPool, settings: ChannelSettings) {
+    this.#pool = pool
+    this.#settings = settings
+  }
+
+  /** Passengers that wait and statements in flight. */
+  get load(): number {
+    return this.#queue.length + this.#flights.size
+  }
+
+  get isIdle(): boolean {
+    return this.load === 0 && this.#connection !== undefined
+  }
+
+  /** True when the server has owed an answer for long. */
+  get isStalled(): boolean {
+    const [oldest] = this.#flights
+    return oldest !== undefined && performance.now() - oldest.startedAt > STALL_MS
+  }
+
+  /** Queues a passenger; it departs at once if there is room. */
+  board(passenger: Passenger): void {
+    this.#queue.push(passenger)
+    this.#pump()
+  }
+
+  /** Sends a statement. Only from within `depart()`. Never rejects. */
+  async run(statement: ChannelStatement): Promise<FlightOutcome> {
+    const connection = this.#connection
+    if (connection === undefined) throw new Error('bug: a statement on a closed channel')
+    const flight = this.#takeOff()
+    try {
+      return await this.#send(connection, statement)
+    } finally {
+      this.#flights.delete(flight)
+      this.#pump()
+    }
+  }
+
+  giveUp(): void {
+    this.#putBack((lease) => lease.release())
+  }
+
+  #takeOff(): Flight {
+    const flight = { startedAt: performance.now() }
+    this.#flights.add(flight)
+    this.#wasUsed = true
+    this.#watchdog ??= setTimeout(() => this.#checkFlights(), this.#settings.statementTimeoutMs).unref()
+    return flight
+  }
+
+  async #send(connection: OpenConnection, statement: ChannelStatement): Promise<FlightOutcome> {
+    try {
+      return { kind: 'rows', rows: await query(connection, statement) }
+    } catch (error) {
+      return this.#judge(connection, error)
+    }
+  }
+
+  #judge(connection: OpenConnection, error: unknown): FlightOutcome {
+    const failure = classifyFailure(error)
+    if (failure.kind === 'refused') return { kind: 'refused', error, sqlstate: failure.sqlstate }
+    const wasRead = !connection.wasEnded
+    connection.wasEnded ||= failure.sqlstate !== undefined
+    connection.isClosing = true
+    return { kind: 'lost', error, wasRead }
+  }
+
+  #pump(): void {
+    if (this.#shouldClose()) this.#close()
+    if (this.#queue.length === 0) return
+    if (this.#connection === undefined) return this.#open()
+    while (!this.#connection.isClosing && this.#flights.size < MAX_FLIGHTS && this.#queue.length > 0) {
+      this.#queue.shift()?.depart(this)
+    }
+  }
+
+  #shouldClose(): boolean {
+    const connection = this.#connection
+    if (connection === undefined) return false
+    const { client } = connection
+    const isWanted = this.#pool.isContended
+    connection.isClosing ||= client.isLost || performance.now() >= client.expiresAt || isWanted
+    return connection.isClosing && this.#flights.size === 0
+  }
+
+  #close(): void {
+    this.#putBack((lease) => lease.release())
+  }
+
+  #open(): void {
+    if (this.#isOpening) return
+    this.#isOpening = true
+    this.#pool.acquire().then(
+      (lease) => this.#opened(lease),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #opened(lease: Lease): void {
+    this.#isOpening = false
+    const connection = new OpenConnection(lease, this.#settings.preparedMax)
+    this.#connection = connection
+    lease.client.once('end', () => this.#ended(connection))
+    this.#idleTimer = setInterval(() => this.#checkUse(), this.#settings.idleTimeoutMs)
+    this.#idleTimer.unref()
+    this.#pool.keep(lease, this)
+    this.#pump()
+  }
+
+  /** The backend of this connection is gone. What was in flight has failed, or is about to. */
+  #ended(connection: OpenConnection): void {
+    connection.isClosing = true
+    if (this.#connection === connection) this.#pump()
+  }
+
+  #failed(error: unknown): void {
+    this.#isOpening = false
+    for (const passenger of this.#queue.splice(0)) passenger.strand(error)
+  }
+
+  #putBack(how: (lease: Lease) => void): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.#connection = undefined
+    clearInterval(this.#idleTimer)
+    clearTimeout(this.#watchdog)
+    this.#watchdog = undefined
+    setPipelined(connection.lease.client, false)
+    how(connection.lease)
+  }
+
+  #checkUse(): void {
+    if (!this.#wasUsed && this.isIdle) this.#putBack((lease) => lease.close())
+    this.#wasUsed = false
+  }
+
+  /** The timer is set once for many flights: it looks at the oldest, and waits on for what that one has left. */
+  #checkFlights(): void {
+    this.#watchdog = undefined
+    const [oldest] = this.#flights
+    if (oldest === undefined) return
+    const leftMs = oldest.startedAt + this.#settings.statementTimeoutMs - performance.now()
+    if (leftMs > 0) this.#watchdog = setTimeout(() => this.#checkFlights(), leftMs).unref()
+    else this.#connection?.client.cut()
+  }
+}
+
+/** Runs a statement, prepared if there is a place for it; again if the server wants it to be prepared anew. */
+async function query({ client, statements }: OpenConnection, { text, values }: ChannelStatement): Promise<TextRow[]> {
+  const run = async (): Promise<TextRow[]> => {
+    const name = statements?.use(text)
+    const config = { text, values: values as unknown[], rowMode: 'array' as const, types: asText }
+    const result = await client.query<(string | null)[]>(name === undefined ? config : { ...config, name })
+    return result.rows
+  }
+  try {
+    return await run()
+  } catch (error) {
+    if (statements === undefined || !staleStatement.has(sqlstateOf(error) ?? '')) throw error
+    statements.drop(text)
+    return run()
+  }
+}
+
+/** SQLSTATEs of a prepared statement that must be prepared anew; the server has not begun to execute it. */
+const staleStatement: ReadonlySet<string> = new Set([
+  '0A000', // feature_not_supported: cached plan must not change result type
+  '26000', // invalid_sql_statement_name
+])

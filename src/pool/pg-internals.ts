@@ -1,0 +1,40 @@
+import type { PoolClient } from 'pg'
+
+/*
+ * What Hypervault must know of pg beyond its types. All of it is here and tested, so that a new release of pg that
+ * changes it is found out by `npm test` and nowhere else.
+ */
+
+interface Internals {
+  /** False from the moment a statement is sent until the server says that it is ready again. */
+  readyForQuery?: boolean
+  /** Whether a statement is sent before the one before it is answered. */
+  pipeline: boolean
+  connection: {
+    /** Texts of the named statements that the server has, by name. */
+    parsedStatements: Record<string, string>
+    /** Those under way to it. */
+    submittedNamedStatements: Record<string, string>
+  }
+}
+
+function internalsOf(client: object): Internals {
+  return client as unknown as Internals
+}
+
+/** True when no statement is in flight. */
+export function isReady(client: object): boolean {
+  return internalsOf(client).readyForQuery === true
+}
+
+/** Switches whether statements are sent without waiting for the one before. Only while none is in flight. */
+export function setPipelined(client: PoolClient, isPipelined: boolean): void {
+  internalsOf(client).pipeline = isPipelined
+}
+
+/** Makes pg forget that the server has this named statement, so that it is parsed again at its next use. */
+export function forgetStatement(client: PoolClient, name: string): void {
+  const { parsedStatements, submittedNamedStatements } = internalsOf(client).connection
+  delete parsedStatements[name]
+  delete submittedNamedStatements[name]
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import type { PoolClient } from 'pg'
+import { forgetStatement } from './pg-internals.ts'
+
+/**
+ * The named statements of one session: at most `max`, and the one that was not used for longest goes first. A name is
+ * the hash of its text, so it means the same in every session, also behind a pooler that shares them.
+ */
+export class PreparedStatements {
+  readonly #client: PoolClient
+  readonly #max: number
+  readonly #names = new Map<string, string>()
+
+  constructor(client: PoolClient, max: number) {
+    this.#client = client
+    this.#max = max
+  }
+
+  /** Name under which to send a text. Takes another one off the server if there are too many. */
+  use(text: string): string {
+    const name = this.#names.get(text) ?? statementName(text)
+    // Deleted and set again, so that the map is in the order of use.
+    this.#names.delete(text)
+    this.#names.set(text, name)
+    if (this.#names.size > this.#max) this.#dropOldest()
+    return name
+  }
+
+  /** Takes a statement off the server that it refuses to run, so that the next use prepares it again. */
+  drop(text: string): void {
+    const name = this.#names.get(text)
+    if (name === undefined) return
+    this.#names.delete(text)
+    forgetStatement(this.#client, name)
+    // The server may not have it any more; either way it is gone afterwards.
+    this.#client.query(`deallocate ${name}`).catch(() => undefined)
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.#names.keys()) return this.drop(oldest)
+  }
+}
+
+const names = new Map<string, string>()
+
+function statementName(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = `hv_${createHash('sha1').update(text).digest('hex').slice(0, 24)}`
+  names.set(text, name)
+  return name
+}
