@@ -18,7 +18,7 @@ export interface ProvisionOptions {
   signal?: AbortSignal
   /** New shards per transaction, default 64. Too many exhaust the server's lock table, too few wait for the disk. */
   shardsPerTransaction?: number
-  /** Connections that make shards side by side on one server; default 1. */
+  /** Connections that make shards side by side on one server; default 1: on a server near by, more gained nothing. */
   connectionsPerServer?: number
   /** Longest wait for a lock, default 5,000. While one on `entities` is waited for, its readers wait too. */
   lockTimeoutMs?: number
