@@ -32,7 +32,7 @@ export function selectEntities(shardId: number, ids: readonly bigint[]): ShardSt
 
 /** Inserts one entity and returns its id. */
 export function insertEntity(shardId: number, kind: number, body: string): ShardStatement {
-  return { text: insertOne(shardId), values: [kind, body], isWrite: true }
+  return { text: insertOne(shardId), values: [String(kind), body], isWrite: true }
 }
 
 /**
@@ -111,7 +111,7 @@ export function insertEntities(shardId: number, batch: EntityBatch): ShardStatem
     ')',
     'select id from input order by place',
   ].join('\n')
-  return { text, values: [batch.kind, batch.bodies], isWrite: true }
+  return { text, values: [String(batch.kind), encodeTextArray(batch.bodies)], isWrite: true }
 }
 
 /** Finds the schema of the extension hstore, which each database may keep in another one. */

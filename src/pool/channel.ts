@@ -1,10 +1,11 @@
 import { classifyFailure, sqlstateOf } from './failure.ts'
+import { FlightQuery, type FlightEnd } from './flight-query.ts'
 import type { Lease } from './lease.ts'
 import { setPipelined } from './pg-internals.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { ServerClient } from './server-client.ts'
 import type { LeaseHolder, ServerPool } from './server-pool.ts'
-import { asText, type TextRow } from './text-rows.ts'
+import type { TextRow } from './text-rows.ts'
 
 /*
  * One connection of a server that many passengers share. Statements are sent without waiting for the one before
@@ -30,7 +31,8 @@ import { asText, type TextRow } from './text-rows.ts'
 /** A statement of Hypervault itself. */
 export interface ChannelStatement {
   readonly text: string
-  readonly values: readonly unknown[]
+  /** Texts, and Buffers in PostgreSQL's binary format. */
+  readonly values: readonly (string | Buffer)[]
 }
 
 /** How a statement ended. `wasRead` is false when the server has provably never begun it. */
@@ -249,20 +251,31 @@ export class Channel implements LeaseHolder {
 }
 
 /** Runs a statement, prepared if there is a place for it; again if the server wants it to be prepared anew. */
-async function query({ client, statements }: OpenConnection, { text, values }: ChannelStatement): Promise<TextRow[]> {
-  const run = async (): Promise<TextRow[]> => {
-    const name = statements?.use(text)
-    const config = { text, values: values as unknown[], rowMode: 'array' as const, types: asText }
-    const result = await client.query<(string | null)[]>(name === undefined ? config : { ...config, name })
-    return result.rows
-  }
+async function query(connection: OpenConnection, statement: ChannelStatement): Promise<TextRow[]> {
+  const { statements } = connection
   try {
-    return await run()
+    return await send(connection, statement)
   } catch (error) {
     if (statements === undefined || !staleStatement.has(sqlstateOf(error) ?? '')) throw error
-    statements.drop(text)
-    return run()
+    statements.drop(statement.text)
+    return send(connection, statement)
   }
+}
+
+function send({ client, statements }: OpenConnection, { text, values }: ChannelStatement): Promise<TextRow[]> {
+  return new Promise((resolve, reject) => {
+    const end: FlightEnd = (error, rows) => (error == null ? resolve(rows) : reject(error as Error))
+    joinWrites(client)
+    client.query(new FlightQuery({ text, values, name: statements?.use(text) }, end))
+  })
+}
+
+/** Statements that leave in the same turn of the event loop leave in one write. */
+function joinWrites(client: ServerClient): void {
+  const { stream } = client.connection
+  if (stream.writableCorked > 0) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
 }
 
 /** SQLSTATEs of a prepared statement that must be prepared anew; the server has not begun to execute it. */

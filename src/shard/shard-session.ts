@@ -8,7 +8,7 @@ import { statementError } from './statement-error.ts'
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
 export interface ShardStatement {
   readonly text: string
-  readonly values: readonly unknown[]
+  readonly values: readonly (string | Buffer)[]
   /** Whether it may leave something behind, so that its outcome is unknown when the connection ends. */
   readonly isWrite: boolean
 }
