@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { assertBody, type Body } from '../hstore/body.ts'
+import { assertBody } from '../hstore/assert-body.ts'
+import type { Body } from '../hstore/body.ts'
 import { parseJsonText } from './json-text.ts'
 import { checkUsage, UsageError } from './usage-error.ts'
 

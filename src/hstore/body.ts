@@ -16,15 +16,5 @@
  * - Values are secrets. Messages name keys, types, lengths and offsets, never a value or a part of a text.
  */
 
-import { encodeHstore } from './encode.ts'
-
 /** The content of an entity: text keys to text values or null. Keys may be empty; the order of keys means nothing. */
 export type Body = Readonly<Record<string, string | null>>
-
-/**
- * Throws what `encodeHstore` throws when `value` is not a body that hstore can hold: a TypeError or a RangeError that
- * names the key. It costs as much as encoding, so on the way to a server encode at once.
- */
-export function assertBody(value: unknown): asserts value is Body {
-  encodeHstore(value as Body)
-}

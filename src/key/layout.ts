@@ -9,8 +9,11 @@
 /** Milliseconds of 2013-09-16T21:05:31.352Z, from which the keys of the original `hypervault` count. */
 export const DEFAULT_EPOCH_MS = 1_379_365_531_352
 
+/** Bits of the logical shard. */
 export const SHARD_BITS = 13n
+/** Bits of the sequence, the lowest ones. */
 export const SEQUENCE_BITS = 10n
+/** Bits below the time. */
 export const TIME_SHIFT = SHARD_BITS + SEQUENCE_BITS
 
 /** Largest logical shard that fits into a key. */
@@ -20,7 +23,9 @@ export const MAX_ADDED_ID = 1023
 /** Largest number of milliseconds after the epoch that fits into a key: 69 years. */
 export const MAX_ELAPSED_MS = 2 ** 41 - 1
 
+/** Smallest signed 64-bit number. */
 export const MIN_ID = -(2n ** 63n)
+/** Largest signed 64-bit number. */
 export const MAX_ID = 2n ** 63n - 1n
 
 /** The three parts of a key, as plain numbers. */

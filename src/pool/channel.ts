@@ -91,6 +91,7 @@ class OpenConnection {
   }
 }
 
+/** One pipelined connection of a server, opened when somebody boards. */
 export class Channel implements LeaseHolder {
   readonly #pool: ServerPool
   readonly #settings: ChannelSettings
@@ -264,7 +265,7 @@ async function query(connection: OpenConnection, statement: ChannelStatement): P
 
 function send({ client, statements }: OpenConnection, { text, values }: ChannelStatement): Promise<TextRow[]> {
   return new Promise((resolve, reject) => {
-    const end: FlightEnd = (error, rows) => (error == null ? resolve(rows) : reject(error as Error))
+    const end: FlightEnd = (error, rows) => (error instanceof Error ? reject(error) : resolve(rows))
     joinWrites(client)
     client.query(new FlightQuery({ text, values, name: statements?.use(text) }, end))
   })

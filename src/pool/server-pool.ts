@@ -186,6 +186,7 @@ export class ServerPool implements AsyncDisposable {
       max,
       idleTimeoutMillis: idleTimeoutMs,
       Client: this.#clientClass(),
+      // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg waits for it, its types do not say so
       onConnect: (client) => this.#prepare(client as ServerClient),
     })
     pool.on('error', (error) => this.#warn('idle connection lost', error))

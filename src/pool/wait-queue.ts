@@ -17,7 +17,7 @@ export class Waiter<T> {
   readonly #startedAt = performance.now()
   readonly #leave: () => void
   readonly #signal: AbortSignal | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer: NodeJS.Timeout | undefined
   #settle: Deferred<T> | undefined
 
   constructor(options: WaitOptions, leave: (waiter: Waiter<T>) => void) {

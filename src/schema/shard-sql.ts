@@ -19,10 +19,12 @@ export function quoteName(name: string): string {
   return escapeIdentifier(name)
 }
 
+/** Creates the schema of a shard. */
 export function createSchemaSql(shardId: number): string {
   return `create schema ${shardSchema(shardId)}`
 }
 
+/** Creates the sequence behind the keys, without a cache. */
 export function createSequenceSql(shardId: number): string {
   return `create sequence ${shardSchema(shardId)}.table_id_seq`
 }
@@ -32,6 +34,7 @@ export function uncacheSequenceSql(shardId: number): string {
   return `alter sequence ${shardSchema(shardId)}.table_id_seq cache 1`
 }
 
+/** Creates the table `entities`. */
 export function createEntitiesSql(shardId: number, { hstoreSchema }: ShardTarget): string {
   const schema = shardSchema(shardId)
   return [
@@ -49,6 +52,7 @@ export function addUpdatedSql(shardId: number): string {
   return `alter table ${shardSchema(shardId)}.entities add column updated timestamp`
 }
 
+/** Makes `next_id()` the default of the key. */
 export function setIdDefaultSql(shardId: number): string {
   const schema = shardSchema(shardId)
   return `alter table ${schema}.entities alter column id set default ${schema}.next_id()`

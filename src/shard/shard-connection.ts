@@ -107,6 +107,7 @@ class Loan implements ProxyHandler<PoolClient> {
 
   #run(args: unknown[]): unknown {
     const { client } = this.#lease
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- applied to its client at once
     return Reflect.apply(client.query as Listener, client, args)
   }
 

@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
-import { Datastore, isHypervaultError, Key, type ConnectionEntry } from '../../src/index.ts'
+import { Datastore, isHypervaultError, type Key, type ConnectionEntry } from '../../src/index.ts'
 import { startCluster, type Cluster } from '../../src/testing.ts'
 import { until } from '../support/until.ts'
 

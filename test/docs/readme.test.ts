@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Client, type ClientConfig } from 'pg'
+import { Client } from 'pg'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { parseConnections } from '../../src/topology/connection-entry.ts'
@@ -45,7 +45,7 @@ it('finds the same shard in SQL as shardFor does', async () => {
   const [sql] = await blocksOf('sql')
   const topology = new Topology(parseConnections([{ shards: '1-17' }]))
   await using databases = await createDatabases(1)
-  const client = new Client(databases.connections[0] as ClientConfig)
+  const client = new Client(databases.connections[0])
   await client.connect()
   const text = fc
     .string({ unit: 'binary', maxLength: 40 })

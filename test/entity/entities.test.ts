@@ -24,7 +24,7 @@ function open(options: Partial<DatastoreOptions> = {}): Datastore {
 }
 
 async function onServer<T>(index: number, work: (admin: Client) => Promise<T>): Promise<T> {
-  const admin = new Client(databases.connections[index] as ClientConfig)
+  const admin = new Client(databases.connections[index])
   await admin.connect()
   try {
     return await work(admin)

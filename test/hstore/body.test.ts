@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { assertBody } from '../../src/hstore/body.ts'
+import { assertBody } from '../../src/hstore/assert-body.ts'
 import type { Body } from '../../src/hstore/body.ts'
 import { encodeHstore } from '../../src/hstore/encode.ts'
 import { assertPairCount, maxPairs, maxTextLength } from '../../src/hstore/limits.ts'
