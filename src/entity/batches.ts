@@ -23,27 +23,3 @@ export function batchesOf<T>(items: readonly T[], sizeOf: (item: T) => number): 
 export function* chunksOf<T>(items: readonly T[], size: number): Generator<{ at: number; items: T[] }> {
   for (let at = 0; at < items.length; at += size) yield { at, items: items.slice(at, at + size) }
 }
-
-/**
- * Works on all items, at most `limit` at a time. After the first failure nothing new begins, and what has begun is
- * waited for, so that nothing goes on behind the caller's back.
- */
-export async function forEachLimited<T>(
-  items: Iterable<T>,
-  limit: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const iterator = items[Symbol.iterator]()
-  let hasFailed = false
-  const worker = async (): Promise<void> => {
-    for (let next = iterator.next(); !next.done && !hasFailed; next = iterator.next()) {
-      await work(next.value).catch((error: unknown) => {
-        hasFailed = true
-        throw error
-      })
-    }
-  }
-  const results = await Promise.allSettled(Array.from({ length: limit }, worker))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
-}

@@ -3,7 +3,7 @@ import { Key } from '../key/key.ts'
 import { describeType } from '../key/shard-id.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
-import { chunksOf, forEachLimited } from './batches.ts'
+import { chunksOf } from './batches.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import type { Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
@@ -11,9 +11,8 @@ import { ServerSite } from './server-site.ts'
 import { makeShardLanes, type ShardLanes } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
 
-/** Gets of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */
-const WINDOW = 8_192
-const CHUNK = 2_048
+/** Keys of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */
+const WINDOW = 16_384
 
 /** Entities by key: what `put` and `get` do, on whatever server holds the shard. */
 export class EntityStore {
@@ -64,11 +63,26 @@ export class EntityStore {
       this.#siteOf(key.shardId)
     }
     const found = new Array<Entity | undefined>(keys.length)
-    await forEachLimited(chunksOf(keys, CHUNK), WINDOW / CHUNK, async ({ at, items }) => {
-      const entities = await Promise.all(items.map((key) => this.get(key, options)))
-      entities.forEach((entity, index) => (found[at + index] = entity))
-    })
+    for (const { at, items } of chunksOf(keys, WINDOW)) {
+      const groups = [...groupByShard(items)]
+      await Promise.all(
+        groups.map((group) => this.#getGroup(group, options, (index, entity) => (found[at + index] = entity))),
+      )
+    }
     return found
+  }
+
+  /** Gets the keys of one shard, and hands each entity over with the place of its key. */
+  async #getGroup(
+    [shardId, places]: [number, KeyPlace[]],
+    options: EntityOptions,
+    handOver: (index: number, entity: Entity | undefined) => void,
+  ): Promise<void> {
+    const keys = places.map(({ key }) => key)
+    const entities = this.#travels(options)
+      ? await this.#lanesOf(shardId).get.addAll(keys, options.signal)
+      : await this.#single.getMany(shardId, keys, options)
+    places.forEach(({ index }, at) => handOver(index, entities[at]))
   }
 
   #travels({ batch = this.#settings.batch }: EntityOptions): boolean {
@@ -85,6 +99,22 @@ export class EntityStore {
     if (site === undefined) throw new Error(`bug: no site for server ${serverId}`)
     return site
   }
+}
+
+/** A key, and its place among those that were asked for. */
+interface KeyPlace {
+  readonly key: Key
+  readonly index: number
+}
+
+function groupByShard(keys: readonly Key[]): Map<number, KeyPlace[]> {
+  const groups = new Map<number, KeyPlace[]>()
+  keys.forEach((key, index) => {
+    const group = groups.get(key.shardId)
+    if (group === undefined) groups.set(key.shardId, [{ key, index }])
+    else group.push({ key, index })
+  })
+  return groups
 }
 
 function assertKey(key: unknown): asserts key is Key {

@@ -72,10 +72,18 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   /** Does what `input` asks for. Rejects with the reason of the signal; what is in flight then is not undone. */
   add(input: Input, signal: AbortSignal | undefined): Promise<Output> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    return new Promise((resolve, reject) => {
-      this.#enter(new Operation(input, signal, resolve, reject))
-    })
+    const output = this.#enter(input, signal)
+    this.#board()
+    this.#watch()
+    return output
+  }
+
+  /** Does many at once: they leave together, where {@link add} would send the first alone. */
+  addAll(inputs: readonly Input[], signal: AbortSignal | undefined): Promise<Output[]> {
+    const outputs = Promise.all(inputs.map((input) => this.#enter(input, signal)))
+    this.#board()
+    this.#watch()
+    return outputs
   }
 
   depart(channel: Channel): void {
@@ -114,11 +122,13 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     return false
   }
 
-  #enter(operation: Operation<Input, Output>): void {
-    if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
-    else this.#outside.push(operation)
-    this.#board()
-    this.#watch()
+  #enter(input: Input, signal: AbortSignal | undefined): Promise<Output> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    return new Promise((resolve, reject) => {
+      const operation = new Operation(input, signal, resolve, reject)
+      if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
+      else this.#outside.push(operation)
+    })
   }
 
   #admit(operation: Operation<Input, Output>): void {

@@ -1,5 +1,7 @@
+import { AbortGroup, type Abortable } from '../pool/abort-group.ts'
+
 /** What a caller has asked a lane for. Settles once; afterwards everything that happens to it is ignored. */
-export class Operation<Input, Output> {
+export class Operation<Input, Output> implements Abortable {
   readonly input: Input
   readonly startedAt = performance.now()
   /** Set when it was sent and came back without having been done. */
@@ -19,7 +21,7 @@ export class Operation<Input, Output> {
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
-    signal?.addEventListener('abort', this, { once: true })
+    if (signal !== undefined) AbortGroup.of(signal).add(this)
   }
 
   get isSettled(): boolean {
@@ -34,15 +36,10 @@ export class Operation<Input, Output> {
     if (this.#settle()) this.#reject(reason)
   }
 
-  /** Called by the signal. */
-  handleEvent(): void {
-    this.reject(this.#signal?.reason)
-  }
-
   #settle(): boolean {
     if (this.#isSettled) return false
     this.#isSettled = true
-    this.#signal?.removeEventListener('abort', this)
+    if (this.#signal !== undefined) AbortGroup.of(this.#signal).delete(this)
     return true
   }
 }

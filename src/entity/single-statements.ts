@@ -12,7 +12,7 @@ import { extensionMissing } from './hstore-type.ts'
 import { retryKeyCollisions } from './key-collision.ts'
 import type { OperationOptions } from './operation-options.ts'
 import type { ServerSite } from './server-site.ts'
-import { findHstoreSchema, insertEntities, insertEntity, selectEntity } from './statements.ts'
+import { findHstoreSchema, insertEntities, insertEntity, selectEntities, selectEntity } from './statements.ts'
 
 /** Operations that travel alone: each borrows a connection for its own statement, or its own transaction. */
 export class SingleStatements {
@@ -30,6 +30,16 @@ export class SingleStatements {
     const statement = selectEntity(key.shardId, key.toString())
     const [row] = await this.#inShard(key.shardId, options, (session) => session.run(statement))
     return row && decodeEntity(key, row)
+  }
+
+  async getMany(shardId: number, keys: readonly Key[], options: OperationOptions): Promise<(Entity | undefined)[]> {
+    const ids = keys.map(({ id }) => id)
+    const rows = await this.#inShard(shardId, options, (session) => session.run(selectEntities(shardId, ids)))
+    const found = new Map(rows.map((row) => [row[0], row]))
+    return keys.map((key) => {
+      const row = found.get(key.toString())
+      return row && decodeEntity(key, row)
+    })
   }
 
   async put(shardId: number, kind: number, body: Body, options: OperationOptions): Promise<Key> {

@@ -1,3 +1,4 @@
+import { AbortGroup, type Abortable } from './abort-group.ts'
 import { deferred, type Deferred } from './deferred.ts'
 
 /** How long a caller waits, and what ends the wait early. */
@@ -12,7 +13,7 @@ export interface WaitOptions {
  * One caller in a {@link WaitQueue}. It settles once: with what it waited for, with the time-out, or with the reason of
  * its signal; then its timer and its listener are gone.
  */
-export class Waiter<T> {
+export class Waiter<T> implements Abortable {
   readonly promise: Promise<T>
   readonly #startedAt = performance.now()
   readonly #leave: () => void
@@ -26,7 +27,7 @@ export class Waiter<T> {
     this.#leave = () => leave(this)
     this.#timer = setTimeout(() => this.reject(options.onTimeout(this.waitedMs)), options.timeoutMs)
     this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#signal !== undefined) AbortGroup.of(this.#signal).add(this)
   }
 
   get waitedMs(): number {
@@ -41,16 +42,12 @@ export class Waiter<T> {
     this.#end()?.reject(reason)
   }
 
-  readonly #onAbort = (): void => {
-    this.reject(this.#signal?.reason)
-  }
-
   #end(): Deferred<T> | undefined {
     const settle = this.#settle
     if (settle === undefined) return undefined
     this.#settle = undefined
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) AbortGroup.of(this.#signal).delete(this)
     this.#leave()
     return settle
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { batchesOf, forEachLimited } from '../../src/entity/batches.ts'
+import { batchesOf, chunksOf } from '../../src/entity/batches.ts'
 
 describe('batches', () => {
   it('hold everything in order, within the bounds', () => {
@@ -25,29 +25,13 @@ describe('batches', () => {
   })
 })
 
-describe('limited work', () => {
-  it('is at most so much at once, and all of it', async () => {
-    let [now, most, done] = [0, 0, 0]
-    await forEachLimited(Array.from({ length: 20 }), 3, async () => {
-      most = Math.max(most, (now += 1))
-      await Promise.resolve()
-      now -= 1
-      done += 1
-    })
-    expect([most, done]).toEqual([3, 20])
-  })
-
-  it('begins nothing after a failure, and waits for what has begun', async () => {
-    const begun: number[] = []
-    let isOtherDone = false
-    const work = forEachLimited([1, 2, 3, 4], 2, async (n) => {
-      begun.push(n)
-      if (n === 1) throw new Error('first')
-      await new Promise((resolve) => setImmediate(resolve))
-      isOtherDone = true
-    })
-    await expect(work).rejects.toThrow('first')
-    expect(begun).toEqual([1, 2])
-    expect(isOtherDone).toBe(true)
+describe('chunks', () => {
+  it('hold everything in order, each with the place of its first item', () => {
+    expect([...chunksOf(['a', 'b', 'c', 'd', 'e'], 2)]).toEqual([
+      { at: 0, items: ['a', 'b'] },
+      { at: 2, items: ['c', 'd'] },
+      { at: 4, items: ['e'] },
+    ])
+    expect([...chunksOf([], 2)]).toEqual([])
   })
 })
