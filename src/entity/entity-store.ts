@@ -39,10 +39,12 @@ export class EntityStore {
     return this.#sites.get(serverId)?.keyCollisions ?? 0
   }
 
-  async put(shardId: number, kind: number, body: Body, options: EntityOptions): Promise<Key> {
-    const lanes = this.#lanesOf(shardId)
-    if (!this.#travels(options)) return this.#single.put(shardId, kind, body, options)
-    return lanes.put.add({ kind, body }, options.signal)
+  put(shardId: number, kind: number, body: Body, options: EntityOptions): Promise<Key> {
+    return rejectThrown(() => {
+      const lanes = this.#lanesOf(shardId)
+      if (!this.#travels(options)) return this.#single.put(shardId, kind, body, options)
+      return lanes.put.add({ kind, body }, options.signal)
+    })
   }
 
   async putMany(shardId: number, kind: number, bodies: readonly Body[], options: OperationOptions): Promise<Key[]> {
@@ -50,10 +52,12 @@ export class EntityStore {
     return this.#single.putMany(shardId, kind, bodies, options)
   }
 
-  async get(key: Key, options: EntityOptions): Promise<Entity | undefined> {
-    assertKey(key)
-    const lanes = this.#lanesOf(key.shardId)
-    return this.#travels(options) ? lanes.get.add(key, options.signal) : this.#single.get(key, options)
+  get(key: Key, options: EntityOptions): Promise<Entity | undefined> {
+    return rejectThrown(() => {
+      assertKey(key)
+      const lanes = this.#lanesOf(key.shardId)
+      return this.#travels(options) ? lanes.get.add(key, options.signal) : this.#single.get(key, options)
+    })
   }
 
   async getMany(keys: readonly Key[], options: EntityOptions): Promise<(Entity | undefined)[]> {
@@ -98,6 +102,15 @@ export class EntityStore {
     const site = this.#sites.get(serverId)
     if (site === undefined) throw new Error(`bug: no site for server ${serverId}`)
     return site
+  }
+}
+
+/** Makes a rejection of what is thrown at once; an async function would cost each get and put a promise more. */
+function rejectThrown<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    return Promise.reject(error as Error)
   }
 }
 

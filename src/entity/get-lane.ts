@@ -30,14 +30,14 @@ export class GetLane extends Lane<Key, Entity | undefined, string> {
     if (items.length === 1 && only !== undefined) return selectEntity(this.site.shardId, only.cargo)
     return selectEntities(
       this.site.shardId,
-      items.map(({ operation }) => operation.input.id),
+      items.map(({ input }) => input.id),
     )
   }
 
   protected override deliver({ items }: GetBatch, rows: readonly TextRow[]): void {
     const found = new Map(rows.map((row) => [row[0], row]))
-    for (const { operation, cargo } of items) {
-      const row = found.get(cargo)
+    for (const operation of items) {
+      const row = found.get(operation.cargo)
       operation.resolve(row === undefined ? undefined : decodeEntity(operation.input, row))
     }
   }

@@ -45,22 +45,16 @@ const MAX_WAITING = 10_000
 
 /** Operations that travel in one statement. */
 export interface Batch<Input, Output, Cargo> {
-  readonly items: readonly BatchItem<Input, Output, Cargo>[]
+  readonly items: readonly Operation<Input, Output, Cargo>[]
   /** How often it was sent. */
   attempts: number
-}
-
-/** An operation together with what is sent for it. */
-export interface BatchItem<Input, Output, Cargo> {
-  readonly operation: Operation<Input, Output>
-  readonly cargo: Cargo
 }
 
 /** One lane; the subclasses say what travels in it. */
 export abstract class Lane<Input, Output, Cargo> implements Passenger {
   protected readonly site: LaneSite
-  readonly #outside = new Fifo<Operation<Input, Output>>()
-  readonly #waiting = new Fifo<BatchItem<Input, Output, Cargo>>()
+  readonly #outside = new Fifo<Operation<Input, Output, Cargo>>()
+  readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
   readonly #returned: Batch<Input, Output, Cargo>[] = []
   #isBoarding = false
   #isFlying = false
@@ -125,15 +119,16 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #enter(input: Input, signal: AbortSignal | undefined): Promise<Output> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
-      const operation = new Operation(input, signal, resolve, reject)
+      const operation = new Operation<Input, Output, Cargo>(input, signal, resolve, reject)
       if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
       else this.#outside.push(operation)
     })
   }
 
-  #admit(operation: Operation<Input, Output>): void {
+  #admit(operation: Operation<Input, Output, Cargo>): void {
     try {
-      this.#waiting.push({ operation, cargo: this.load(operation.input) })
+      operation.cargo = this.load(operation.input)
+      this.#waiting.push(operation)
     } catch (error) {
       operation.reject(error)
     }
@@ -149,15 +144,15 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #nextBatch(): Batch<Input, Output, Cargo> {
     const returned = this.#returned.shift()
     if (returned === undefined) return { items: this.#gather(), attempts: 0 }
-    return { ...returned, items: returned.items.filter(({ operation }) => !operation.isSettled) }
+    return { ...returned, items: returned.items.filter(({ isSettled }) => !isSettled) }
   }
 
-  #gather(): BatchItem<Input, Output, Cargo>[] {
-    const items: BatchItem<Input, Output, Cargo>[] = []
+  #gather(): Operation<Input, Output, Cargo>[] {
+    const items: Operation<Input, Output, Cargo>[] = []
     const { rows, size } = this.limits
     let left = size
     for (let next = this.#waiting.peek(); next !== undefined && items.length < rows; next = this.#waiting.peek()) {
-      const isAlive = !next.operation.isSettled
+      const isAlive = !next.isSettled
       if (isAlive && items.length > 0 && this.sizeOf(next.cargo) > left) break
       this.#waiting.shift()
       this.#letIn()
@@ -209,8 +204,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   #lost(batch: Batch<Input, Output, Cargo>, error: unknown, wasRead: boolean): void {
     const isSafe = !this.isWrite || !wasRead
-    if (isSafe && !batch.items.some(({ operation }) => operation.wasRetried)) {
-      for (const { operation } of batch.items) operation.wasRetried = true
+    if (isSafe && !batch.items.some(({ wasRetried }) => wasRetried)) {
+      for (const operation of batch.items) operation.wasRetried = true
       this.#returned.unshift(batch)
     } else rejectAll(batch, this.#error(error, this.isWrite && wasRead))
   }
@@ -222,14 +217,14 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   #rejectWaiting(error: unknown): void {
     for (const batch of this.#returned.splice(0)) rejectAll(batch, error)
-    for (const { operation } of this.#waiting.drain()) operation.reject(error)
+    for (const operation of this.#waiting.drain()) operation.reject(error)
     for (const operation of this.#outside.drain()) operation.reject(error)
   }
 
   /** One timer for all that wait: they have the same time, so the first in the queue is the first to run out of it. */
   #watch(): void {
     if (this.#timer !== undefined) return
-    const oldest = this.#waiting.peek()?.operation ?? this.#outside.peek()
+    const oldest = this.#waiting.peek() ?? this.#outside.peek()
     if (oldest === undefined) return
     const leftMs = oldest.startedAt + this.site.waitTimeoutMs - performance.now()
     this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
@@ -238,12 +233,12 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #expire(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const isLate = ({ startedAt }: Operation<Input, Output>): boolean =>
+    const isLate = ({ startedAt }: Operation<Input, Output, Cargo>): boolean =>
       startedAt + this.site.waitTimeoutMs <= performance.now()
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!next.operation.isSettled && !isLate(next.operation)) break
+      if (!next.isSettled && !isLate(next)) break
       this.#waiting.shift()
-      this.#timeOut(next.operation)
+      this.#timeOut(next)
     }
     for (let next = this.#outside.peek(); next !== undefined && isLate(next); next = this.#outside.peek()) {
       this.#outside.shift()
@@ -252,14 +247,14 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     this.#watch()
   }
 
-  #timeOut(operation: Operation<Input, Output>): void {
+  #timeOut(operation: Operation<Input, Output, Cargo>): void {
     if (operation.isSettled) return
     operation.reject(this.site.pool.timeoutError(Math.round(performance.now() - operation.startedAt)))
   }
 }
 
 function rejectAll<Input, Output, Cargo>({ items }: Batch<Input, Output, Cargo>, error: unknown): void {
-  for (const { operation } of items) operation.reject(error)
+  for (const operation of items) operation.reject(error)
 }
 
 function halvesOf<Input, Output, Cargo>({ items }: Batch<Input, Output, Cargo>): Batch<Input, Output, Cargo>[] {

@@ -1,8 +1,10 @@
 import { AbortGroup, type Abortable } from '../pool/abort-group.ts'
 
 /** What a caller has asked a lane for. Settles once; afterwards everything that happens to it is ignored. */
-export class Operation<Input, Output> implements Abortable {
+export class Operation<Input, Output, Cargo> implements Abortable {
   readonly input: Input
+  /** What is sent for the input. Set when the lane admits the operation, and not read before. */
+  cargo = undefined as Cargo
   readonly startedAt = performance.now()
   /** Set when it was sent and came back without having been done. */
   wasRetried = false

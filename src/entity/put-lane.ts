@@ -60,15 +60,15 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     const { shardId } = this.site
     const hstoreType = this.#server.hstore.name
     if (only === undefined) throw new Error('bug: an empty batch')
-    if (items.length === 1) return insertEntity(shardId, only.operation.input.kind, only.cargo)
+    if (items.length === 1) return insertEntity(shardId, only.input.kind, only.cargo)
     if (hstoreType === undefined) throw new Error('bug: puts travel together before hstore is found')
-    const kinds = items.map(({ operation }) => operation.input.kind)
+    const kinds = items.map(({ input }) => input.kind)
     const bodies = items.map(({ cargo }) => cargo)
     return insertSome(shardId, kinds, bodies, hstoreType)
   }
 
   protected override deliver({ items }: PutBatch, rows: readonly TextRow[]): void {
-    items.forEach(({ operation }, index) => {
+    items.forEach((operation, index) => {
       const id = rows[index]?.[0]
       if (id == null) operation.reject(new Error('bug: an insert returned no id'))
       else operation.resolve(new Key(id, this.#epochMs))

@@ -1,16 +1,48 @@
 import { HypervaultError } from '../errors.ts'
 import type { Body } from './body.ts'
+import { learnShape, rootShape } from './shape.ts'
 import { unescapeText } from './escape.ts'
 
 const quote = 0x22
 const backslash = 0x5c
+const comma = 0x2c
+const space = 0x20
 
 /**
  * Reads the hstore text that a server printed. The result is an ordinary object whose keys are all own properties,
  * `__proto__` too. Throws `HV_HSTORE_MALFORMED`, with the offset in UTF-16 units, for text that hstore never prints.
  */
 export function decodeHstore(text: string): Body {
-  return new HstoreReader(text).readBody()
+  const isPlain = !text.includes('\\')
+  const known = isPlain ? readByShape(text) : undefined
+  if (known !== undefined) return known
+  const body = new HstoreReader(text).readBody()
+  if (isPlain && !Object.hasOwn(body, '__proto__')) learnShape(Object.keys(body))
+  return body
+}
+
+/** Reads a text without escapes whose keys have been seen before in this order; gives up at the first surprise. */
+function readByShape(text: string): Body | undefined {
+  if (text.includes('\0') || !text.isWellFormed()) return undefined
+  const body: Record<string, string | null> = {}
+  let at = 0
+  for (let shape = rootShape.findNext(text, 0); shape !== undefined; shape = shape.findNext(text, at)) {
+    const start = at + shape.valueOffset
+    const end = endOfValue(text, start)
+    if (end === -1) return undefined
+    body[shape.key] = text.charCodeAt(start) === quote ? text.slice(start + 1, end - 1) : null
+    if (end === text.length) return body
+    if (text.charCodeAt(end) !== comma || text.charCodeAt(end + 1) !== space) return undefined
+    at = end + 2
+  }
+  return undefined
+}
+
+/** The place behind a quoted value without escapes or a null; -1 if there is neither. */
+function endOfValue(text: string, start: number): number {
+  if (text.charCodeAt(start) !== quote) return text.startsWith('NULL', start) ? start + 4 : -1
+  const closing = text.indexOf('"', start + 1)
+  return closing === -1 ? -1 : closing + 1
 }
 
 /** Reads one text from the left to the right, and never goes back. */

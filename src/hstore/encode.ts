@@ -1,7 +1,7 @@
 import type { Body } from './body.ts'
+import { assertPair, assertStorableKey, assertStorableValue, listKeys } from './checks.ts'
 import { escapeText } from './escape.ts'
-import { assertPairCount, assertTextLength } from './limits.ts'
-import { nameKey, nameType, nameValue } from './name.ts'
+import { assertTextLength } from './limits.ts'
 import { isPlain } from './plain.ts'
 
 /**
@@ -18,39 +18,20 @@ export function encodeHstore(body: Body): string {
   return text
 }
 
-function listKeys(body: unknown): string[] {
-  assertPlainObject(body)
-  const symbols = Object.getOwnPropertySymbols(body)
-  if (symbols.length > 0) throw new TypeError(`the keys of body must be strings, got ${String(symbols[0])}`)
-  const keys = Object.keys(body)
-  assertPairCount(keys.length)
-  return keys
-}
-
-function assertPlainObject(body: unknown): asserts body is object {
-  if (typeof body === 'object' && body !== null) {
-    const prototype: unknown = Object.getPrototypeOf(body)
-    if (prototype === Object.prototype || prototype === null) return
-  }
-  throw new TypeError(`body must be a plain object, got ${nameType(body)}`)
-}
-
 function appendPair(text: string, key: string, value: unknown): string {
   assertPair(key, value)
-  const start = (text === '' ? '"' : text + ', "') + toQuotable(key, nameKey, key)
-  return value === null ? start + '"=>NULL' : start + '"=>"' + toQuotable(value, nameValue, key) + '"'
+  const start = (text === '' ? '"' : text + ', "') + quotableKey(key)
+  return value === null ? start + '"=>NULL' : start + '"=>"' + quotableValue(value, key) + '"'
 }
 
-/** The length is looked at before escaping already, because twice the longest string of Node.js is no string. */
-function assertPair(key: string, value: unknown): asserts value is string | null {
-  if (typeof value === 'string') return assertTextLength(key.length + value.length, key)
-  if (value === null) return assertTextLength(key.length, key)
-  throw new TypeError(`${nameValue(key)} must be a string or null, got ${nameType(value)}`)
+function quotableKey(key: string): string {
+  if (isPlain(key)) return key
+  assertStorableKey(key)
+  return escapeText(key)
 }
 
-function toQuotable(text: string, name: (key: string) => string, key: string): string {
-  if (isPlain(text)) return text
-  if (text.includes('\0')) throw new RangeError(`${name(key)} must not contain NUL (U+0000)`)
-  if (!text.isWellFormed()) throw new RangeError(`${name(key)} must be well-formed Unicode, got a lone surrogate`)
-  return escapeText(text)
+function quotableValue(value: string, key: string): string {
+  if (isPlain(value)) return value
+  assertStorableValue(value, key)
+  return escapeText(value)
 }
