@@ -109,8 +109,9 @@ export class EntityStore {
 function rejectThrown<T>(work: () => Promise<T>): Promise<T> {
   try {
     return work()
-  } catch (error) {
-    return Promise.reject(error as Error)
+  } catch (thrown) {
+    const error = thrown as Error
+    return Promise.reject(error)
   }
 }
 

@@ -1,4 +1,5 @@
 import { shardSchema } from '../key/shard-id.ts'
+import { withKeys } from './batch-keys.ts'
 import { encodeInt2Array, encodeInt8Array, encodeTextArray } from './binary-arrays.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 
@@ -78,40 +79,21 @@ function selectWhere(schema: string, condition: string): string {
   ].join('\n')
 }
 
-/** First half of the advisory lock that puts of many entities into the same shard take in turns; `hv` in ASCII. */
-const BATCH_LOCK = 0x6876
-
 /**
  * Inserts many entities of one kind and returns their ids in the order of the bodies. The ids are made before the rows,
  * each beside the place of its body: the order of what `returning` gives is nowhere promised.
- *
- * `next_id()` in a tight loop passes 1024 keys per millisecond and repeats itself. So a batch takes sequence numbers,
- * and gives each run of 1024 a millisecond of its own, from now on. Batches of one shard take turns, because two that
- * share these milliseconds would share keys; a single put that meets one is made again by the primary key's verdict.
  */
 export function insertEntities(shardId: number, batch: EntityBatch): ShardStatement {
-  const schema = shardSchema(shardId)
+  const { kind, bodies, epochMs, hstoreType } = batch
+  const from = 'unnest($2::text[]) with ordinality as given (body, place)'
   const text = [
-    'with turn as materialized (',
-    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
-    '), drawn as materialized (',
-    `  select nextval('${schema}.table_id_seq'::regclass) as number, place, body`,
-    '  from turn cross join unnest($2::text[]) with ordinality as given (body, place)',
-    '), start as materialized (',
-    `  select min(number) as number, floor(extract(epoch from clock_timestamp()) * 1000)::bigint - ${batch.epochMs} as ms`,
-    '  from drawn',
-    '), input as materialized (',
-    '  select',
-    `    (start.ms + (drawn.number - start.number) / 1024) << 23 | ${shardId << 10}::bigint | drawn.number % 1024 as id,`,
-    '    place, body',
-    '  from drawn cross join start',
-    '), stored as (',
-    `  insert into ${schema}.entities (id, type, body)`,
-    `  select id, $1::smallint, body::${batch.hstoreType} from input order by place`,
+    `${withKeys({ shardId, epochMs, from, columns: 'place, body' })}, stored as (`,
+    `  insert into ${shardSchema(shardId)}.entities (id, type, body)`,
+    `  select id, $1::smallint, body::${hstoreType} from keyed order by place`,
     ')',
-    'select id from input order by place',
+    'select id from keyed order by place',
   ].join('\n')
-  return { text, values: [String(batch.kind), encodeTextArray(batch.bodies)], isWrite: true }
+  return { text, values: [String(kind), encodeTextArray(bodies)], isWrite: true }
 }
 
 /** Finds the schema of the extension hstore, which each database may keep in another one. */

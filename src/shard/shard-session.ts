@@ -3,6 +3,7 @@ import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import { asText, type TextRow } from '../pool/text-rows.ts'
+import { copyIn } from './copy-in.ts'
 import { statementError } from './statement-error.ts'
 
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
@@ -42,19 +43,19 @@ export class ShardSession {
    * @throws `HV_STATEMENT_FAILED`, `HV_SHARD_MISSING`, `HV_CONNECTION_LOST`, and `HV_OUTCOME_UNKNOWN` for a write
    */
   async run(statement: ShardStatement): Promise<TextRow[]> {
-    const { shardId, serverId } = this
-    const record = this.#log.begin(statement.text, { serverId, shardId })
-    const timer = setTimeout(() => this.#giveUp(), this.#timeoutMs)
-    try {
-      const result = await this.#query(statement)
-      record.succeed(result.rowCount)
-      return result.rows
-    } catch (error) {
-      record.fail(error)
-      throw statementError(error, { serverId, shardId, isWrite: statement.isWrite && !this.#isInTransaction })
-    } finally {
-      clearTimeout(timer)
-    }
+    const { rows } = await this.#observe(statement, () => this.#query(statement))
+    return rows
+  }
+
+  /**
+   * Sends rows through a `COPY … FROM STDIN`. The time for one statement begins again with each chunk that the server
+   * takes. Throws what `run` throws.
+   */
+  async copyIn(text: string, chunks: Iterable<Buffer>): Promise<void> {
+    await this.#observe({ text, isWrite: true }, async (timer) => {
+      const rowCount = await copyIn(this.#lease.client, text, chunks, () => timer.refresh())
+      return { rowCount }
+    })
   }
 
   /**
@@ -80,6 +81,25 @@ export class ShardSession {
   /** A rollback that fails needs no word: the session is not idle then, and is destroyed when it comes back. */
   async #tryRollBack(): Promise<void> {
     await this.run(rollback).catch(() => undefined)
+  }
+
+  async #observe<T extends { rowCount: number | null }>(
+    { text, isWrite }: Omit<ShardStatement, 'values'>,
+    execute: (timer: NodeJS.Timeout) => Promise<T>,
+  ): Promise<T> {
+    const { shardId, serverId } = this
+    const record = this.#log.begin(text, { serverId, shardId })
+    const timer = setTimeout(() => this.#giveUp(), this.#timeoutMs)
+    try {
+      const result = await execute(timer)
+      record.succeed(result.rowCount)
+      return result
+    } catch (error) {
+      record.fail(error)
+      throw statementError(error, { serverId, shardId, isWrite: isWrite && !this.#isInTransaction })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #query({ text, values }: ShardStatement): Promise<QueryArrayResult<(string | null)[]>> {

@@ -68,6 +68,7 @@ describe('a configuration that is not accepted', () => {
       'export const connections = []',
       'it must hold an object of options, in .ts and .mjs as its default export',
     ],
+    ['x.mjs', String.raw`throw new Error('broken at\n  password: hunter2')`, 'broken at'],
     ['x.mjs', 'export default nothing', 'nothing is not defined'],
     ['x.mjs', "export default { password: 'hunter2", ''],
     ['x.ts', "export default { password: 'hunter2", ''],

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { makeFolder, runCli, spawnCli } from './run-cli.ts'
+import { cliCommand, makeFolder, runCli, spawnCli } from './run-cli.ts'
 
 const ID = '307821103844175873'
 const DECODED = { key: ID, created: '2014-11-15T14:11:06.450Z', shardId: 12, addedId: 1, serverId: null }
@@ -66,5 +68,12 @@ describe('hypervault key', () => {
     child.stdout.destroy()
     const [exitCode] = (await once(child, 'close')) as [number | null]
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: [] })
+  })
+
+  test('ends with its reader although the writer in front of it would go on for ever', async () => {
+    await using folder = await makeFolder()
+    const shell = spawn('sh', ['-c', `yes ${ID} | "$@" | head -1`, 'sh', ...cliCommand(['key'])], { cwd: folder.path })
+    const [stdout, stderr] = await Promise.all([text(shell.stdout), text(shell.stderr)])
+    expect({ ids: stdout.match(/\d{18}/g), stderr }).toEqual({ ids: [ID], stderr: '' })
   })
 })

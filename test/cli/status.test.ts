@@ -62,6 +62,16 @@ describe('hypervault status', () => {
     expect(JSON.stringify([text, json])).not.toContain('hunter2')
   })
 
+  test('shows no password where a server repeats one in its answer', async () => {
+    await using folder = await makeTestFolder('1-4')
+    const HYPERVAULT_CONNECTIONS = JSON.stringify([{ ...folder.connections[0], database: 'hunter2', shards: '1-4' }])
+    const env = { HYPERVAULT_CONNECTIONS, PGPASSWORD: 'hunter2' }
+    const { stdout, stderr } = await runCli(['status'], { cwd: folder.path, env })
+    const document = await runCli(['status', '--json'], { cwd: folder.path, env })
+    expect(stdout).toContain('database "***" does not exist')
+    expect(stdout + stderr + document.stdout).not.toContain('hunter2')
+  })
+
   test('names missing and unfit shards and ends with 1', async () => {
     await using folder = await makeTestFolder('1-9')
     await folder.run('init')

@@ -65,6 +65,12 @@ describe('an embedded server', () => {
     expect(statSync(`/proc/${pid}`).uid).not.toBe(0)
   })
 
+  it.runIf(process.platform === 'linux')('has a session of its own, which a Ctrl-C does not reach', async () => {
+    const { pid } = await start()
+    const [, , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    expect(Number(session)).toBe(pid)
+  })
+
   it('takes settings, also those with quotes and backslashes', async () => {
     const settings = { work_mem: '5MB', max_connections: 17, jit: true, 'my.text': `it's a \\ text` }
     const { connection } = await start({ settings })
