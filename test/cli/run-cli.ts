@@ -1,9 +1,9 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
@@ -52,7 +52,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 export async function makeFolder(
   files: Readonly<Record<string, string>> = {},
 ): Promise<{ path: string } & AsyncDisposable> {
-  const path = await mkdtemp(join(tmpdir(), 'hypervault-cli-'))
+  const path = makeTemporaryFolder('cli')
   await Promise.all(Object.entries(files).map(([name, content]) => writeFile(join(path, name), content)))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }

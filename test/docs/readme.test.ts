@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Client } from 'pg'
@@ -7,6 +7,7 @@ import { expect, it } from 'vitest'
 import { parseConnections } from '../../src/topology/connection-entry.ts'
 import { Topology } from '../../src/topology/topology.ts'
 import { createDatabases } from '../support/databases.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -31,7 +32,7 @@ function asTest(tour: string): { code: string; comparisons: number } {
 it('does what the tour of the README says', { timeout: 60_000 }, async () => {
   const { code, comparisons } = asTest((await blocksOf('ts')).join('\n'))
   expect(comparisons).toBeGreaterThan(10)
-  const folder = await mkdtemp(new URL('test/docs/tour-', root).pathname)
+  const folder = makeTemporaryFolder('tour', new URL('test/docs', root).pathname)
   try {
     const file = join(folder, 'tour.ts')
     await writeFile(file, code)

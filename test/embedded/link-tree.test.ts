@@ -1,32 +1,22 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { linkTree } from '../../src/embedded/link-tree.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 let source: string
 let target: string
 
 beforeEach(() => {
-  ;[source, target] = [makeFolder(tmpdir()), makeFolder(tmpdir())]
+  ;[source, target] = [makeFolder(), makeFolder()]
   mkdirSync(join(source, 'bin'), { mode: 0o700 })
   addFile('bin/public', 0o755)
   addFile('bin/private', 0o700)
   addFile('private.txt', 0o600)
 })
 
-function makeFolder(parent: string): string {
-  const path = mkdtempSync(join(parent, 'hypervault-test-'))
+function makeFolder(parent?: string): string {
+  const path = makeTemporaryFolder('link-tree', parent)
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }

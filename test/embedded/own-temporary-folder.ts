@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../support/until.ts'
 import { isRunningWith } from './processes.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 /** A folder for TMPDIR: with blanks, and longer than a socket's path may be. Whatever a server leaves is seen in it. */
 export class OwnTemporaryFolder implements Disposable {
@@ -10,7 +10,7 @@ export class OwnTemporaryFolder implements Disposable {
   readonly #outer: string
 
   constructor() {
-    this.#outer = mkdtempSync(join(tmpdir(), 'hypervault-test-'))
+    this.#outer = makeTemporaryFolder('own')
     this.path = join(this.#outer, `a folder with blanks ${'and a long name '.repeat(6)}`.trim())
     mkdirSync(this.path)
     for (const folder of [this.#outer, this.path]) chmodSync(folder, 0o755)

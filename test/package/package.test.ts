@@ -1,11 +1,11 @@
-import { cp, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
+import { cp, mkdir, realpath, rm, symlink } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inRoot, readText } from '../../scripts/house/repository.ts'
 import { runInstalled, runTool } from '../../scripts/house/run-tool.ts'
 import { listPublished, stagePackage } from '../../scripts/house/stage-package.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 /*
  * The package as it is published, in a project of somebody who has installed it: exactly the files that npm packs, and
@@ -23,7 +23,7 @@ let folder: string
 let published: string[]
 
 beforeAll(async () => {
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'hypervault-consumer-')))
+  folder = await realpath(makeTemporaryFolder('consumer'))
   const staged = join(folder, 'staged')
   await stagePackage(staged)
   published = await listPublished(staged)

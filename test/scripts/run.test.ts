@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -9,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { isRunning } from '../embedded/processes.ts'
 import { until } from '../support/until.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 /** What the stand-in for vitest prints. */
 interface Told {
@@ -21,7 +21,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 let clone: string
 
 beforeEach(() => {
-  clone = mkdtempSync(join(tmpdir(), 'hypervault-test-'))
+  clone = makeTemporaryFolder('run')
   onTestFinished(() => rmSync(clone, { recursive: true, force: true }))
   for (const name of ['run', 'run.mjs'])
     cpSync(join(here, '../../scripts', name), join(clone, 'scripts', name), { recursive: true })

@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import type { PostgresVersion } from '../../src/embedded/postgres-version.ts'
 import type { ServerConnection } from '../../src/embedded/server-connection.ts'
 import { startServers, stopServers } from '../../src/embedded/start-servers.ts'
+import { WatchedFolder } from '../../src/embedded/watched-folder.ts'
 import { Watcher } from '../../src/embedded/watcher.ts'
 
 declare module 'vitest' {
@@ -10,6 +11,8 @@ declare module 'vitest' {
     postgresVersion: PostgresVersion
     /** The two servers that all test files of the project share; see databases.ts. */
     servers: readonly ServerConnection[]
+    /** Where test files make their folders; see temporary-folder.ts. */
+    temporaryFolder: string
   }
 }
 
@@ -18,10 +21,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   // vitest leaves its own temporary folder behind when it is killed.
   new Watcher(project.tmpDir)
   const version = process.env['HYPERVAULT_PG_BIN'] ? undefined : project.getProvidedContext().postgresVersion
+  const folder = new WatchedFolder('tests', 0o755)
   const servers = await startServers(2, { version })
+  project.provide('temporaryFolder', folder.path)
   project.provide(
     'servers',
     servers.map(({ connection }) => connection),
   )
-  return () => stopServers(servers)
+  return async () => {
+    await stopServers(servers)
+    await folder.remove()
+  }
 }
