@@ -26,6 +26,13 @@ export interface ServerContent {
   /** False when the entities were not counted: the number is the server's estimate then. */
   readonly isExact: boolean
   readonly bytes: number
+  readonly connections: Connections
+}
+
+/** Connections to the database of a server: those of all pools, and how many the server takes for all its databases. */
+export interface Connections {
+  readonly open: number
+  readonly max: number
 }
 
 /** How a server is. */
@@ -87,7 +94,18 @@ async function readContent(
     entities: sum(sizes, ({ entities }) => entities),
     isExact: isCounted,
     bytes: sum(sizes, ({ bytes }) => bytes),
+    connections: await countConnections(pool),
   }
+}
+
+async function countConnections(pool: ServerPool): Promise<Connections> {
+  const text = [
+    "select numbackends, current_setting('max_connections')",
+    'from pg_stat_database',
+    'where datname = current_database()',
+  ].join('\n')
+  const [row] = await withServerSession(pool, {}, (session) => session.read({ text }))
+  return { open: Number(row?.[0]), max: Number(row?.[1]) }
 }
 
 /** The quickest of a few round trips, in milliseconds with one decimal. */

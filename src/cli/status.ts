@@ -12,6 +12,7 @@ const columns: readonly Column[] = [
   { head: 'shards', align: 'right' },
   { head: 'entities', align: 'right' },
   { head: 'bytes', align: 'right' },
+  { head: 'connections', align: 'right' },
   { head: 'latency', align: 'right' },
 ]
 
@@ -19,7 +20,7 @@ const columns: readonly Column[] = [
 export function addStatusCommand(program: Command, context: Context): void {
   program
     .command('status')
-    .summary('servers, versions, shards, entities, bytes')
+    .summary('servers, versions, shards, entities, bytes, connections')
     .description(
       'Asks each configured server at the same time. Exit code 1 if one does not answer, or lacks a shard that it should hold.',
     )
@@ -32,7 +33,8 @@ Examples:
   hypervault status --json | jq '.servers[] | select(.reachable | not) | .problem'
 
 With --json: { "ok", "servers": [{ "serverId", "range", "reachable", "problem", "latencyMs", "version",
-"shards": { "expected", "found", "missing", "unfit" }, "entities", "isExact", "bytes", "pool" }] }.`,
+"shards": { "expected", "found", "missing", "unfit" }, "entities", "isExact", "bytes",
+"connections": { "open", "max" }, "pool" }] }.`,
     )
     .action(({ exact }: { exact?: boolean }) => runStatus(exact === true, context))
 }
@@ -57,7 +59,7 @@ async function runStatus(isExact: boolean, context: Context): Promise<void> {
 function toDocument(server: ServerStatus, { redactor }: Output): unknown {
   const { serverId, range, content, failure, pool, latencyMs = null } = server
   const problem = failure === undefined ? null : redactor.redact(failure.what)
-  const nothing = { version: null, shards: null, entities: null, isExact: null, bytes: null }
+  const nothing = { version: null, shards: null, entities: null, isExact: null, bytes: null, connections: null }
   return { serverId, range, reachable: latencyMs !== null, problem, latencyMs, ...(content ?? nothing), pool }
 }
 
@@ -66,11 +68,12 @@ function toRow(server: ServerStatus, output: Output): string[] {
   const painted = output.paintData(state === 'up' ? 'green' : 'red', state)
   const { serverId, content, latencyMs } = server
   const latency = latencyMs === undefined ? '' : `${latencyMs} ms`
-  if (content === undefined) return [serverId, painted, '', '', '', '', latency]
-  const { version, shards, entities, isExact, bytes } = content
+  if (content === undefined) return [serverId, painted, '', '', '', '', '', latency]
+  const { version, shards, entities, isExact, bytes, connections } = content
   const found = `${formatCount(shards.found)}/${formatCount(shards.expected)}`
   const count = `${isExact ? '' : '~'}${formatCount(entities)}`
-  return [serverId, painted, version, found, count, formatBytes(bytes), latency]
+  const open = `${formatCount(connections.open)}/${formatCount(connections.max)}`
+  return [serverId, painted, version, found, count, formatBytes(bytes), open, latency]
 }
 
 function describeState(server: ServerStatus): string {

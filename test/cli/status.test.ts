@@ -24,6 +24,7 @@ describe('hypervault status', () => {
       version: expect.stringMatching(/^\d+\.\d+$/) as string,
       shards: { expected: 3, found: 3, missing: [], unfit: [] },
       bytes: expect.any(Number) as number,
+      connections: { open: 1, max: expect.any(Number) as number },
       latencyMs: expect.any(Number) as number,
       pool: { total: 1, idle: 1, lent: 0, created: 1, destroyed: 0 },
     })
@@ -34,8 +35,17 @@ describe('hypervault status', () => {
     await folder.run('init')
     const { stdout, stderr, exitCode } = await folder.run('status')
     const [head, ...lines] = stdout.split('\n')
-    expect(head?.split(/ +/)).toEqual(['server', 'state', 'postgres', 'shards', 'entities', 'bytes', 'latency'])
-    expect(lines).toEqual([expect.stringMatching(/^s1 +up +\d+\.\d+ +3\/3 +0 +[\d.]+ kB +[\d.]+ ms$/), ''])
+    expect(head?.split(/ +/)).toEqual([
+      'server',
+      'state',
+      'postgres',
+      'shards',
+      'entities',
+      'bytes',
+      'connections',
+      'latency',
+    ])
+    expect(lines).toEqual([expect.stringMatching(/^s1 +up +\d+\.\d+ +3\/3 +0 +[\d.]+ kB +1\/\d+ +[\d.]+ ms$/), ''])
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
   })
 
