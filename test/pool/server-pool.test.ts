@@ -89,7 +89,8 @@ describe('a pool', () => {
 
   it('lets a caller go after the time-out with the figures of the pool', async () => {
     await using pool = poolOf({ max: 1, blockTimeoutMs: 30 })
-    await using _held = await pool.acquire()
+    // The first connects, which may take longer than the others are to wait.
+    await using _held = await pool.acquire({ timeoutMs: 10_000 })
     const error = await pool.acquire().catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       code: 'HV_POOL_TIMEOUT',
