@@ -3,9 +3,9 @@ import type { PoolStats } from '../pool/stats.ts'
 import { findProblems } from '../schema/find-problems.ts'
 import { inspectServer, type ServerInspection } from '../schema/inspect.ts'
 import { withServerSession } from '../schema/server-session.ts'
-import { listShardSizes, type ShardSize } from '../schema/shard-sizes.ts'
+import { listShardSizes } from '../schema/shard-sizes.ts'
 import type { Server } from '../topology/connection-entry.ts'
-import { formatShardRange, shardsOf, type ShardRange } from '../topology/shard-range.ts'
+import { formatShardRanges } from '../topology/shard-range.ts'
 import type { Config } from './config.ts'
 import { toFailure, type Failure } from './failure.ts'
 
@@ -55,16 +55,16 @@ const ROUND_TRIPS = 3
 
 /** Asks one server; never throws, so that a server that is down leaves the answers of the others. */
 export async function readServerStatus(server: Server, config: Config, isExact: boolean): Promise<ServerStatus> {
-  const { serverId, range } = server
+  const { serverId, shardIds } = server
   let latencyMs, content, failure
   await using pool = openPool(server, config)
   try {
     latencyMs = await measureLatency(pool)
-    content = await readContent(pool, range, config.epochMs, isExact)
+    content = await readContent(pool, shardIds, config.epochMs, isExact)
   } catch (error) {
     failure = toFailure(error)
   }
-  return { serverId, range: formatShardRange(range), latencyMs, content, failure, pool: pool.stats() }
+  return { serverId, range: formatShardRanges(shardIds), latencyMs, content, failure, pool: pool.stats() }
 }
 
 /** True when the server answered and has all its shards. */
@@ -80,17 +80,18 @@ function openPool({ serverId, clientConfig }: Server, { options }: Config): Serv
 
 async function readContent(
   pool: ServerPool,
-  range: ShardRange,
+  shardIds: readonly number[],
   epochMs: number,
   isExact: boolean,
 ): Promise<ServerContent> {
+  const own = new Set(shardIds)
   const inspection = await inspectServer(pool)
   const estimates = await listShardSizes(pool)
   const isCounted = isExact || sum(estimates, ({ bytes }) => bytes) <= COUNT_UP_TO_BYTES
-  const sizes = (isCounted ? await listShardSizes(pool, { isExact: true }) : estimates).filter(isIn(range))
+  const sizes = (isCounted ? await listShardSizes(pool, { isExact: true }) : estimates).filter(({ shardId }) => own.has(shardId))
   return {
     version: inspection.version,
-    shards: judgeShards(inspection, range, epochMs),
+    shards: judgeShards(inspection, shardIds, epochMs),
     entities: sum(sizes, ({ entities }) => entities),
     isExact: isCounted,
     bytes: sum(sizes, ({ bytes }) => bytes),
@@ -121,18 +122,17 @@ async function measureLatency(pool: ServerPool): Promise<number> {
   })
 }
 
-function judgeShards({ shards }: ServerInspection, range: ShardRange, epochMs: number): ShardsStatus {
-  const expected = shardsOf(range)
+function judgeShards(
+  { shards }: ServerInspection,
+  expected: readonly number[],
+  epochMs: number,
+): ShardsStatus {
   const missing = expected.filter((shardId) => shards.get(shardId)?.entities === undefined)
   const layouts = expected.flatMap((shardId) => shards.get(shardId) ?? [])
   const unfit = layouts
     .map((layout) => ({ shardId: layout.shardId, problems: findProblems(layout, epochMs) }))
     .filter(({ problems }) => problems.length > 0)
   return { expected: expected.length, found: expected.length - missing.length, missing, unfit }
-}
-
-function isIn({ first, end }: ShardRange): (size: ShardSize) => boolean {
-  return ({ shardId }) => shardId >= first && shardId < end
 }
 
 function sum<T>(things: readonly T[], amountOf: (thing: T) => number): number {

@@ -1,6 +1,7 @@
 import type { Body } from '../hstore/body.ts'
 import { Key } from '../key/key.ts'
 import { describeType } from '../key/shard-id.ts'
+import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
 import { chunksOf } from './batches.ts'
@@ -19,7 +20,7 @@ export class EntityStore {
   readonly #pools: ServerPools
   readonly #log: StatementLog
   readonly #settings: EntitySettings
-  readonly #sites: ReadonlyMap<string, ServerSite>
+  readonly #sites = new Map<ServerPool, ServerSite>()
   readonly #lanes: (ShardLanes | undefined)[] = []
   readonly #single: SingleStatements
 
@@ -27,16 +28,20 @@ export class EntityStore {
     this.#pools = pools
     this.#log = log
     this.#settings = settings
-    const { servers } = pools.topology
-    this.#sites = new Map(
-      servers.map((server) => [server.serverId, new ServerSite(server, pools.poolOf(server.range.first), settings)]),
-    )
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), log, settings)
+  }
+
+  /** Takes note of another topology: what is asked for from now on goes where the shards live now. */
+  reroute(): void {
+    this.#lanes.length = 0
+    const { servers } = this.#pools.topology
+    const current = new Set(servers.map(({ serverId }) => this.#pools.poolOfServer(serverId)))
+    for (const pool of this.#sites.keys()) if (!current.has(pool)) this.#sites.delete(pool)
   }
 
   /** Keys of this server that had to be made again because they existed. */
   collisionsOf(serverId: string): number {
-    return this.#sites.get(serverId)?.keyCollisions ?? 0
+    return this.#sites.get(this.#pools.poolOfServer(serverId))?.keyCollisions ?? 0
   }
 
   put(shardId: number, kind: number, body: Body, options: EntityOptions): Promise<Key> {
@@ -64,7 +69,7 @@ export class EntityStore {
     assertArray('keys', keys)
     for (const key of keys) {
       assertKey(key)
-      this.#siteOf(key.shardId)
+      this.#pools.topology.getServer(key.shardId)
     }
     const found = new Array<Entity | undefined>(keys.length)
     for (const { at, items } of chunksOf(keys, WINDOW)) {
@@ -98,9 +103,10 @@ export class EntityStore {
   }
 
   #siteOf(shardId: number): ServerSite {
-    const { serverId } = this.#pools.topology.getServer(shardId)
-    const site = this.#sites.get(serverId)
-    if (site === undefined) throw new Error(`bug: no site for server ${serverId}`)
+    const server = this.#pools.topology.getServer(shardId)
+    const pool = this.#pools.poolOfServer(server.serverId)
+    const site = this.#sites.get(pool) ?? new ServerSite(server, pool, this.#settings)
+    this.#sites.set(pool, site)
     return site
   }
 }

@@ -20,19 +20,17 @@ export class ServerSite {
   readonly hstore = new HstoreType()
   keyCollisions = 0
   readonly #channels: ServerChannels
-  readonly #first: number
   readonly #shardsPerChannel: number
 
-  constructor({ range }: Server, pool: ServerPool, settings: EntitySettings) {
+  constructor({ shardIds }: Server, pool: ServerPool, settings: EntitySettings) {
     this.pool = pool
     const count = Math.max(1, settings.poolMax - PLACES_FOR_OTHERS)
     this.#channels = new ServerChannels(pool, count, settings)
-    this.#first = range.first
-    this.#shardsPerChannel = Math.max(MIN_SHARDS_PER_CHANNEL, Math.ceil((range.end - range.first) / count))
+    this.#shardsPerChannel = Math.max(MIN_SHARDS_PER_CHANNEL, Math.ceil(shardIds.length / count))
   }
 
   /** The channel to board for work on a shard. */
   pickChannel(shardId: number): Channel {
-    return this.#channels.pick(Math.floor((shardId - this.#first) / this.#shardsPerChannel))
+    return this.#channels.pick(Math.floor(shardId / this.#shardsPerChannel))
   }
 }

@@ -1,5 +1,4 @@
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
-import { shardsOf } from '../topology/shard-range.ts'
 import { Topology } from '../topology/topology.ts'
 import { findProblems } from './find-problems.ts'
 import { inspectServer, type ServerInspection } from './inspect.ts'
@@ -71,7 +70,7 @@ export async function provision(
   const incompatible = await sites.onEach((site) => findIncompatible(site, inspectionOf(site, inspections), settings))
   const unplaced = judge(sites, inspections, incompatible.flat())
   const servers = await sites.onEach((site) =>
-    new ServerProvision(site.pool, inspectionOf(site, inspections), shardsOf(site.server.range), settings).run(),
+    new ServerProvision(site.pool, inspectionOf(site, inspections), site.server.shardIds, settings).run(),
   )
   return Object.freeze({ servers, unplaced })
 }
@@ -92,7 +91,7 @@ export async function planProvision(
   const problems = sites.list.flatMap((site) => findLayoutProblems(site, inspectionOf(site, inspections), settings))
   const unplaced = judge(sites, inspections, problems)
   const servers = sites.list.map((site) =>
-    planServer(inspectionOf(site, inspections), shardsOf(site.server.range), settings),
+    planServer(inspectionOf(site, inspections), site.server.shardIds, settings),
   )
   return Object.freeze({ servers, unplaced })
 }
@@ -150,5 +149,5 @@ async function findIncompatible(
 }
 
 function placedLayouts({ server }: ServerSite, { shards }: ServerInspection): ShardLayout[] {
-  return shardsOf(server.range).flatMap((shardId) => shards.get(shardId) ?? [])
+  return server.shardIds.flatMap((shardId) => shards.get(shardId) ?? [])
 }

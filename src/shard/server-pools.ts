@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ServerPool, type ServerPoolOptions } from '../pool/server-pool.ts'
 import type { PoolStats } from '../pool/stats.ts'
+import type { Server } from '../topology/connection-entry.ts'
 import type { Topology } from '../topology/topology.ts'
 
 /** What all pools of a datastore have in common. */
@@ -10,19 +12,31 @@ export interface ServerStats extends PoolStats {
   readonly serverId: string
 }
 
-/** One pool for each server of a topology. */
+interface Place {
+  readonly server: Server
+  readonly pool: ServerPool
+}
+
+/**
+ * One pool for each server of a topology. When the topology changes, servers that are as they were keep their pool;
+ * the pools of the others are retired: what they have lent out is closed when it comes back.
+ */
 export class ServerPools {
-  readonly topology: Topology
-  readonly #pools: ReadonlyMap<string, ServerPool>
+  readonly #settings: PoolSettings
+  readonly #retired = new Set<ServerPool>()
+  #topology: Topology
+  #places: ReadonlyMap<string, Place> = new Map()
+  #isRetired = false
 
   constructor(topology: Topology, settings: PoolSettings) {
-    this.topology = topology
-    this.#pools = new Map(
-      topology.servers.map(({ serverId, clientConfig }) => [
-        serverId,
-        new ServerPool({ ...settings, serverId, clientConfig }),
-      ]),
-    )
+    this.#settings = settings
+    this.#topology = topology
+    this.#places = this.#makePlaces(topology)
+  }
+
+  /** The topology that is in force now. */
+  get topology(): Topology {
+    return this.#topology
   }
 
   /**
@@ -31,26 +45,66 @@ export class ServerPools {
    * @throws TypeError, RangeError or `HV_SHARD_UNKNOWN`
    */
   poolOf(shardId: number): ServerPool {
-    const { serverId } = this.topology.getServer(shardId)
-    const pool = this.#pools.get(serverId)
-    if (pool === undefined) throw new Error(`bug: no pool for server ${serverId}`)
-    return pool
+    return this.poolOfServer(this.#topology.getServer(shardId).serverId)
+  }
+
+  /** The pool of a server of the topology. */
+  poolOfServer(serverId: string): ServerPool {
+    const place = this.#places.get(serverId)
+    if (place === undefined) throw new Error(`bug: no pool for server ${serverId}`)
+    return place.pool
+  }
+
+  /** Takes over another topology. */
+  adopt(topology: Topology): void {
+    if (this.#isRetired) return
+    const before = [...this.#places.values()]
+    this.#places = this.#makePlaces(topology)
+    this.#topology = topology
+    const kept = new Set([...this.#places.values()].map(({ pool }) => pool))
+    for (const { pool } of before) if (!kept.has(pool)) this.#retirePool(pool)
   }
 
   stats(): ServerStats[] {
-    return [...this.#pools].map(([serverId, pool]) => ({ serverId, ...pool.stats() }))
+    return [...this.#places].map(([serverId, { pool }]) => ({ serverId, ...pool.stats() }))
   }
 
   retire(): void {
-    for (const pool of this.#pools.values()) pool.retire()
+    this.#isRetired = true
+    for (const { pool } of this.#places.values()) this.#retirePool(pool)
   }
 
   /** Resolves once the pools are retired and their last connection is closed. */
   async whenClosed(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.whenClosed()))
+    await Promise.all(this.#all.map((pool) => pool.whenClosed()))
   }
 
   async close(options: { timeoutMs: number }): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.close(options)))
+    this.#isRetired = true
+    await Promise.all(this.#all.map((pool) => pool.close(options)))
+  }
+
+  get #all(): ServerPool[] {
+    return [...new Set([...this.#retired, ...[...this.#places.values()].map(({ pool }) => pool)])]
+  }
+
+  #makePlaces({ servers }: Topology): Map<string, Place> {
+    return new Map(servers.map((server) => [server.serverId, this.#findPlace(server) ?? this.#makePlace(server)]))
+  }
+
+  #findPlace({ serverId, clientConfig }: Server): Place | undefined {
+    const place = this.#places.get(serverId)
+    return place !== undefined && isDeepStrictEqual(place.server.clientConfig, clientConfig) ? place : undefined
+  }
+
+  #makePlace(server: Server): Place {
+    const { serverId, clientConfig } = server
+    return { server, pool: new ServerPool({ ...this.#settings, serverId, clientConfig }) }
+  }
+
+  #retirePool(pool: ServerPool): void {
+    this.#retired.add(pool)
+    pool.retire()
+    void pool.whenClosed().then(() => this.#retired.delete(pool))
   }
 }

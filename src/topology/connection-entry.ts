@@ -1,5 +1,5 @@
 import type { ClientConfig } from 'pg'
-import { formatShardRange, hasOverlap, parseShardRange, type ShardRange } from './shard-range.ts'
+import { formatShardRange, hasOverlap, parseShardRange, shardsOf, type ShardRange } from './shard-range.ts'
 
 /**
  * One server of `connections`: whatever `pg` takes to connect (host, port, user, password or a function, database, ssl,
@@ -15,6 +15,13 @@ export interface ConnectionEntry extends ClientConfig {
 /** A server of the topology: its name, its shards, and what `pg` needs to connect, untouched. */
 export interface Server {
   readonly serverId: string
+  /** Ascending; those of `connections` are one run, those of a fleet any, or none. */
+  readonly shardIds: readonly number[]
+  readonly clientConfig: ClientConfig
+}
+
+interface Entry {
+  readonly serverId: string
   readonly range: ShardRange
   readonly clientConfig: ClientConfig
 }
@@ -27,17 +34,21 @@ export interface Server {
 export function parseConnections(entries: unknown): readonly Server[] {
   if (!Array.isArray(entries)) throw new TypeError(`connections must be an array, got ${typeof entries}`)
   if (entries.length === 0) throw new RangeError('connections must have at least one entry, got none')
-  const servers = entries.map((entry, index) => parseEntry(entry, index))
-  assertNoOverlap(servers)
-  assertUniqueIds(servers)
-  return Object.freeze(servers)
+  const parsed = entries.map((entry, index) => parseEntry(entry, index))
+  assertNoOverlap(parsed)
+  assertUniqueIds(parsed)
+  return Object.freeze(parsed.map(toServer))
 }
 
-function parseEntry(entry: unknown, index: number): Server {
+function toServer({ range, ...entry }: Entry): Server {
+  return Object.freeze({ ...entry, shardIds: Object.freeze(shardsOf(range)) })
+}
+
+function parseEntry(entry: unknown, index: number): Entry {
   if (typeof entry !== 'object' || entry === null) throw new TypeError(`connections[${index}] must be an object`)
   const { shards, id, ...clientConfig } = entry as ConnectionEntry
   const range = parseShardRange(shards, `connections[${index}].shards`)
-  return Object.freeze({ serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig) })
+  return { serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig) }
 }
 
 function parseServerId(id: unknown, index: number): string {
@@ -48,22 +59,22 @@ function parseServerId(id: unknown, index: number): string {
   )
 }
 
-function assertNoOverlap(servers: readonly Server[]): void {
-  const problems = servers.flatMap((a, i) =>
-    servers.flatMap((b, j) => (i < j && hasOverlap(a.range, b.range) ? [describeOverlap(a, i, b, j)] : [])),
+function assertNoOverlap(entries: readonly Entry[]): void {
+  const problems = entries.flatMap((a, i) =>
+    entries.flatMap((b, j) => (i < j && hasOverlap(a.range, b.range) ? [describeOverlap(a, i, b, j)] : [])),
   )
   if (problems.length > 0) throw new RangeError(`a shard can live on one server only: ${problems.join('; ')}`)
 }
 
-function describeOverlap(a: Server, i: number, b: Server, j: number): string {
+function describeOverlap(a: Entry, i: number, b: Entry, j: number): string {
   const shared = { first: Math.max(a.range.first, b.range.first), end: Math.min(a.range.end, b.range.end) }
   const [left, right] = [formatShardRange(a.range), formatShardRange(b.range)]
   return `connections[${i}] '${left}' and connections[${j}] '${right}' share '${formatShardRange(shared)}'`
 }
 
-function assertUniqueIds(servers: readonly Server[]): void {
-  servers.forEach(({ serverId }, index) => {
-    const first = servers.findIndex((server) => server.serverId === serverId)
+function assertUniqueIds(entries: readonly Entry[]): void {
+  entries.forEach(({ serverId }, index) => {
+    const first = entries.findIndex((entry) => entry.serverId === serverId)
     if (first !== index)
       throw new RangeError(`connections[${first}] and connections[${index}] are both named '${serverId}'`)
   })

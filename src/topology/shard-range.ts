@@ -27,6 +27,14 @@ export function formatShardRange({ first, end }: ShardRange): string {
   return `${first}-${end}`
 }
 
+/** The runs of these shards, in the form of a range each: `1-9,12-13`. */
+export function formatShardRanges(shardIds: readonly number[]): string {
+  const ascending = [...shardIds].sort((a, b) => a - b)
+  const firsts = ascending.filter((shardId, index) => shardId - 1 !== ascending[index - 1])
+  const ends = ascending.filter((shardId, index) => shardId + 1 !== ascending[index + 1]).map((last) => last + 1)
+  return firsts.map((first, index) => formatShardRange({ first, end: ends[index] ?? first + 1 })).join(',')
+}
+
 /** The shards of a range, ascending. */
 export function shardsOf({ first, end }: ShardRange): number[] {
   return Array.from({ length: end - first }, (_, index) => first + index)

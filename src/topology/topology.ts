@@ -3,7 +3,6 @@ import { MAX_SHARD_ID } from '../key/layout.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import type { Server } from './connection-entry.ts'
 import { shardIndexFor } from './shard-for.ts'
-import { shardsOf } from './shard-range.ts'
 
 const NOWHERE = -1
 
@@ -19,12 +18,12 @@ export class Topology {
   readonly shardIds: readonly number[]
   readonly #serverIndexOf = new Int16Array(MAX_SHARD_ID + 1).fill(NOWHERE)
 
-  /** Takes servers whose ranges do not overlap, as `parseConnections` gives them. */
+  /** Takes servers that share no shard, as `parseConnections` gives them. */
   constructor(servers: readonly Server[], epoch = 1) {
     this.servers = servers
     this.epoch = epoch
-    servers.forEach(({ range }, index) => this.#serverIndexOf.fill(index, range.first, range.end))
-    this.shardIds = Object.freeze(servers.flatMap(({ range }) => shardsOf(range)).sort((a, b) => a - b))
+    servers.forEach(({ shardIds }, index) => shardIds.forEach((shardId) => (this.#serverIndexOf[shardId] = index)))
+    this.shardIds = Object.freeze(servers.flatMap(({ shardIds }) => shardIds).sort((a, b) => a - b))
     Object.freeze(this)
   }
 

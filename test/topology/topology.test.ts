@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseConnections } from '../../src/topology/connection-entry.ts'
-import { parseShardRange, shardsOf, splitShardRange } from '../../src/topology/shard-range.ts'
+import { formatShardRanges, parseShardRange, shardsOf, splitShardRange } from '../../src/topology/shard-range.ts'
 import { Topology } from '../../src/topology/topology.ts'
 
 function topologyOf(...shards: string[]): Topology {
@@ -159,5 +159,16 @@ describe('shardFor', () => {
 
   it('refuses a lone surrogate, which has no UTF-8', () => {
     expect(() => topologyOf('1-5').shardFor('\ud800')).toThrow(TypeError)
+  })
+})
+
+describe('the text of shards', () => {
+  it.each([
+    [[1, 2, 3, 4, 5, 6, 7, 8], '1-9'],
+    [[5], '5-6'],
+    [[9, 1, 2, 12, 11], '1-3,9-10,11-13'],
+    [[], ''],
+  ])('%j is %j', (shardIds, text) => {
+    expect(formatShardRanges(shardIds)).toBe(text)
   })
 })
