@@ -2,6 +2,8 @@ import { resolveOptions, type DatastoreOptions, type ResolvedOptions } from './d
 import type { Entity } from './entity/entity.ts'
 import { EntityStore } from './entity/entity-store.ts'
 import type { EntitySettings } from './entity/entity-settings.ts'
+import type { FindPlan } from './entity/find/explain.ts'
+import type { FindQuery } from './entity/find/find-query.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
@@ -115,6 +117,21 @@ export class Datastore implements AsyncDisposable {
   /** The entities of these keys in their order, undefined where there is none. Throws what `get` throws. */
   getMany(keys: readonly Key[], options: EntityOptions = {}): Promise<(Entity | undefined)[]> {
     return this.#generation.entities.getMany(keys, options)
+  }
+
+  /**
+   * Finds entities in a shard by kind, body and time, in the order of their creation. The next page is what comes
+   * `after` the key of the last one.
+   *
+   * @throws TypeError, RangeError before anything is sent; what `get` throws
+   */
+  find(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<Entity[]> {
+    return this.#generation.entities.finder.find(shardId, query, options)
+  }
+
+  /** Tells how a server would do a find, and whether an index serves it. Throws what `find` throws. */
+  explain(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<FindPlan> {
+    return this.#generation.entities.finder.explain(shardId, query, options)
   }
 
   /**

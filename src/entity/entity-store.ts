@@ -8,6 +8,7 @@ import { chunksOf } from './batches.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import type { Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
+import { Finder } from './find/finder.ts'
 import { ServerSite } from './server-site.ts'
 import { makeShardLanes, type ShardLanes } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
@@ -22,12 +23,15 @@ export class EntityStore {
   readonly #settings: EntitySettings
   readonly #sites = new Map<ServerPool, ServerSite>()
   readonly #lanes: (ShardLanes | undefined)[] = []
+  /** Finds entities by what is in them. */
+  readonly finder: Finder
   readonly #single: SingleStatements
 
   constructor(pools: ServerPools, log: StatementLog, settings: EntitySettings) {
     this.#pools = pools
     this.#log = log
     this.#settings = settings
+    this.finder = new Finder((shardId) => this.#siteOf(shardId), log, settings)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), log, settings)
   }
 
