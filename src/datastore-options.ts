@@ -1,3 +1,4 @@
+import type { FeedOptions } from './catalog/topology-feed.ts'
 import { DEFAULT_EPOCH_MS } from './key/layout.ts'
 import { describeType } from './key/shard-id.ts'
 import type { Logger } from './pool/logger.ts'
@@ -32,6 +33,9 @@ export interface DatastoreOptions {
   /** Hears of every statement (level `debug`) and of lost connections (`warn`); never of a value or a password. */
   logger?: Logger
 }
+
+/** What `Datastore.open()` takes: a catalog in the place of `connections`. All times are milliseconds. */
+export interface FleetDatastoreOptions extends Omit<DatastoreOptions, 'connections'>, Omit<FeedOptions, 'logger'> {}
 
 /** The options with every default filled in. */
 export type ResolvedOptions = Readonly<Required<Omit<DatastoreOptions, 'logger' | 'connections'>>> & {

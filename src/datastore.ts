@@ -1,4 +1,10 @@
-import { resolveOptions, type DatastoreOptions, type ResolvedOptions } from './datastore-options.ts'
+import {
+  resolveOptions,
+  type DatastoreOptions,
+  type FleetDatastoreOptions,
+  type ResolvedOptions,
+} from './datastore-options.ts'
+import { TopologyFeed } from './catalog/topology-feed.ts'
 import type { Entity } from './entity/entity.ts'
 import { EntityStore } from './entity/entity-store.ts'
 import type { EntitySettings } from './entity/entity-settings.ts'
@@ -11,6 +17,7 @@ import { StatementLog } from './pool/statement-log.ts'
 import { ConnectionDesk } from './shard/connection-desk.ts'
 import { ServerPools, type ServerStats } from './shard/server-pools.ts'
 import type { ShardConnection } from './shard/shard-connection.ts'
+import { ShardFollower } from './shard/shard-follower.ts'
 import { parseConnections } from './topology/connection-entry.ts'
 import { Topology } from './topology/topology.ts'
 
@@ -35,11 +42,11 @@ interface Generation {
  * const entity = await db.get(key)
  */
 export class Datastore implements AsyncDisposable {
-  /** Which server holds which logical shard. */
-  readonly topology: Topology
   readonly #options: ResolvedOptions
   readonly #log: StatementLog
   readonly #desk: ConnectionDesk
+  readonly #feed: TopologyFeed | undefined
+  readonly #first: Topology
   /** Pools that `reinstantiate()` replaced and that still have connections lent out. */
   readonly #retired = new Set<ServerPools>()
   #generation: Generation
@@ -49,12 +56,34 @@ export class Datastore implements AsyncDisposable {
    *
    * @throws TypeError or RangeError that names the option, or the entries of `connections`
    */
-  constructor(options: DatastoreOptions) {
+  constructor(options: DatastoreOptions, feed?: TopologyFeed) {
     this.#options = resolveOptions(options)
-    this.topology = new Topology(parseConnections(options.connections))
+    this.#feed = feed
+    this.#first = feed?.topology ?? new Topology(parseConnections(options.connections))
     this.#log = new StatementLog(this.#options.logger)
     this.#desk = new ConnectionDesk(this.#log)
     this.#generation = this.#beginGeneration()
+    feed?.onChange((topology) => this.#adopt(topology))
+  }
+
+  /**
+   * Opens a datastore on a fleet: the servers and the places of the shards come from its catalog, and are followed as
+   * they change. While the catalog is down the last topology stays in force.
+   *
+   * @throws `HV_CONNECT_FAILED` when the catalog is down and there is no `topologyFile` to start from,
+   *   `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`; TypeError or RangeError that names the option
+   */
+  static async open(options: FleetDatastoreOptions): Promise<Datastore> {
+    const { catalog, topologyFile, topologyPollMs, signal, ...others } = options
+    resolveOptions(others)
+    const { logger } = others
+    const feed = await TopologyFeed.open({ catalog, topologyFile, topologyPollMs, signal, logger })
+    return new Datastore({ ...others, connections: [] }, feed)
+  }
+
+  /** Which server holds which logical shard, now. */
+  get topology(): Topology {
+    return this.#generation.pools.topology
   }
 
   /**
@@ -155,13 +184,14 @@ export class Datastore implements AsyncDisposable {
   async disconnect(): Promise<void> {
     const { disconnectTimeoutMs: timeoutMs } = this.#options
     this.#retire()
-    await Promise.all([...this.#retired].map((pools) => pools.close({ timeoutMs })))
+    await Promise.all([this.#feed?.stop(), ...[...this.#retired].map((pools) => pools.close({ timeoutMs }))])
   }
 
   /** Starts afresh with new pools, also after `disconnect()`. What is still lent out is closed when it comes back. */
   reinstantiate(): Promise<void> {
     this.#retire()
     this.#generation = this.#beginGeneration()
+    this.#feed?.start()
     return Promise.resolve()
   }
 
@@ -171,7 +201,7 @@ export class Datastore implements AsyncDisposable {
 
   #beginGeneration(): Generation {
     const { poolMax, poolBlockTimeoutMs, connectTimeoutMs, idleTimeoutMs, lifetimeMs, logger } = this.#options
-    const pools = new ServerPools(this.topology, {
+    const pools = new ServerPools(this.#feed?.topology ?? this.#first, {
       max: poolMax,
       blockTimeoutMs: poolBlockTimeoutMs,
       connectTimeoutMs,
@@ -179,7 +209,18 @@ export class Datastore implements AsyncDisposable {
       lifetimeMs,
       logger,
     })
-    return { pools, entities: new EntityStore(pools, this.#log, entitySettings(this.#options)) }
+    const follower = new ShardFollower(pools, this.#feed && (() => this.#refresh()))
+    return { pools, entities: new EntityStore(pools, follower, this.#log, entitySettings(this.#options)) }
+  }
+
+  #adopt(topology: Topology): void {
+    const { pools, entities } = this.#generation
+    pools.adopt(topology)
+    entities.reroute()
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#feed?.refresh()
   }
 
   #retire(): void {

@@ -8,6 +8,8 @@
 
 /** What each code carries in `details`. */
 export interface ErrorDetails {
+  HV_CATALOG_LAYOUT: { found: number; known: number }
+  HV_CATALOG_MISSING: Record<never, never>
   HV_CLOSED: { serverId?: string }
   HV_CONFIG_INVALID: { file: string }
   HV_CONFIG_NOT_FOUND: { folder: string; file?: string }
@@ -32,10 +34,15 @@ export interface ErrorDetails {
   }
   HV_PROVISION_FAILED: { failures: { serverId: string; code: string | undefined; message: string }[] }
   HV_SERVER_BUSY: { serverId: string }
+  HV_SERVER_EXISTS: { serverId: string }
+  HV_SERVER_IN_USE: { serverId: string; shards: number; moves: number }
+  HV_SERVER_UNKNOWN: { serverId: string }
   HV_SERVER_UNSUPPORTED: { serverId: string; version: string }
   HV_SHARD_CONFLICT: { shards: { shardId: number; servers: string[]; placedOn: string | undefined }[] }
   HV_SHARD_INCOMPATIBLE: { shards: { serverId: string; shardId: number; problem: string }[] }
   HV_SHARD_MISSING: { serverId: string; shardId: number }
+  HV_SHARD_MOVED: { serverId: string; shardId: number; epoch?: number; target?: string }
+  HV_SHARD_PLACED: { serverId: string; shardIds: number[] }
   HV_SHARD_UNKNOWN: { shardId: number }
   HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
 }
@@ -53,6 +60,16 @@ interface ErrorEntry {
 
 /** All codes, in alphabetical order. */
 export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze({
+  HV_CATALOG_LAYOUT: {
+    meaning: 'The tables of the catalog are not those of this release.',
+    hint: 'Use the release that made them, or a newer one.',
+    retryable: false,
+  },
+  HV_CATALOG_MISSING: {
+    meaning: 'The database that should be the catalog has no tables of Hypervault.',
+    hint: 'Run `hypervault catalog init`, or correct the connection of the catalog.',
+    retryable: false,
+  },
   HV_CLOSED: {
     meaning: 'The datastore was used after `disconnect()` and before `reinstantiate()`.',
     hint: 'Call reinstantiate(), or make a new Datastore.',
@@ -133,6 +150,21 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Wait until the other provisioning, or the long transaction on a shard, has ended, and start again.',
     retryable: true,
   },
+  HV_SERVER_EXISTS: {
+    meaning: 'The catalog has a server of this name already. Nothing was changed.',
+    hint: 'Choose another name, or remove that server first.',
+    retryable: false,
+  },
+  HV_SERVER_IN_USE: {
+    meaning: 'A server that should be removed still holds shards, or takes part in a move. Nothing was changed.',
+    hint: 'Run `hypervault server drain`, move its shards away, and complete the moves.',
+    retryable: false,
+  },
+  HV_SERVER_UNKNOWN: {
+    meaning: 'The catalog has no server of this name. Nothing was changed.',
+    hint: 'Look at `hypervault server list`, or add the server.',
+    retryable: false,
+  },
   HV_SERVER_UNSUPPORTED: {
     meaning: 'A server runs a PostgreSQL that is older than 15.',
     hint: 'Upgrade that server to PostgreSQL 15 or newer.',
@@ -151,6 +183,17 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_SHARD_MISSING: {
     meaning: 'The server that should hold a logical shard has no such schema.',
     hint: 'Run `hypervault init`, or correct the shard ranges.',
+    retryable: false,
+  },
+  HV_SHARD_MOVED: {
+    meaning:
+      'The fence of a move refused a write: the shard is moving, or lives on another server now. Nothing was written.',
+    hint: 'Do it again, or run the transaction again: it then goes where the shard lives.',
+    retryable: true,
+  },
+  HV_SHARD_PLACED: {
+    meaning: 'A shard that should be placed on a server lives on one already. Nothing was changed.',
+    hint: 'Leave it there, or move it: hypervault move SHARD --to SERVER',
     retryable: false,
   },
   HV_SHARD_UNKNOWN: {

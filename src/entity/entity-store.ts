@@ -4,13 +4,14 @@ import { describeType } from '../key/shard-id.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
+import type { ShardFollower } from '../shard/shard-follower.ts'
 import { chunksOf } from './batches.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import type { Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
 import { ServerSite } from './server-site.ts'
-import { makeShardLanes, type ShardLanes } from './shard-lanes.ts'
+import { makeShardLanes, type LaneTerms, type ShardLanes } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
 
 /** Keys of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */
@@ -19,7 +20,7 @@ const WINDOW = 16_384
 /** Entities by key: what `put` and `get` do, on whatever server holds the shard. */
 export class EntityStore {
   readonly #pools: ServerPools
-  readonly #log: StatementLog
+  readonly #terms: LaneTerms
   readonly #settings: EntitySettings
   readonly #sites = new Map<ServerPool, ServerSite>()
   readonly #lanes: (ShardLanes | undefined)[] = []
@@ -27,12 +28,12 @@ export class EntityStore {
   readonly finder: Finder
   readonly #single: SingleStatements
 
-  constructor(pools: ServerPools, log: StatementLog, settings: EntitySettings) {
+  constructor(pools: ServerPools, follower: ShardFollower, log: StatementLog, settings: EntitySettings) {
     this.#pools = pools
-    this.#log = log
+    this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
     this.finder = new Finder((shardId) => this.#siteOf(shardId), log, settings)
-    this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), log, settings)
+    this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
   }
 
   /** Takes note of another topology: what is asked for from now on goes where the shards live now. */
@@ -103,7 +104,7 @@ export class EntityStore {
   }
 
   #lanesOf(shardId: number): ShardLanes {
-    return (this.#lanes[shardId] ??= makeShardLanes(shardId, this.#siteOf(shardId), this.#log, this.#settings))
+    return (this.#lanes[shardId] ??= makeShardLanes(shardId, this.#siteOf(shardId), this.#terms))
   }
 
   #siteOf(shardId: number): ServerSite {

@@ -24,6 +24,8 @@ import { Operation } from './operation.ts'
  *   a batch comes back          and then
  *   with rows                   each operation gets its own
  *   refused for what is in it   it is cut in halves that go before all others, until the bad one is alone and fails
+ *   refused by the fence of a   the lane rests until it is known where the shard lives, and all go on there
+ *   move, or by a shard gone
  *   refused otherwise           all fail
  *   lost, never begun           it goes again, before all others
  *   lost                        reads go again once; writes are HV_OUTCOME_UNKNOWN
@@ -38,6 +40,8 @@ export interface LaneSite {
   readonly waitTimeoutMs: number
   /** The channel to board next. */
   pickChannel(): Channel
+  /** Resolves when a refusal may have become untrue, because the shard moves; throws it otherwise. */
+  follow(refusal: unknown, attempt: number, leftMs: number): Promise<void>
 }
 
 /** Most operations of a lane that are kept encoded. */
@@ -56,12 +60,16 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   readonly #outside = new Fifo<Operation<Input, Output, Cargo>>()
   readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
   readonly #returned: Batch<Input, Output, Cargo>[] = []
+  readonly #findSuccessor: () => Lane<Input, Output, Cargo>
+  #followed = 0
   #isBoarding = false
   #isFlying = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(site: LaneSite) {
+  /** @param findSuccessor the lane of this sort where the shard lives now; this one, unless the shard has moved */
+  constructor(site: LaneSite, findSuccessor: () => Lane<Input, Output, Cargo>) {
     this.site = site
+    this.#findSuccessor = findSuccessor
   }
 
   /** Does what `input` asks for. Rejects with the reason of the signal; what is in flight then is not undone. */
@@ -120,9 +128,13 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
       const operation = new Operation<Input, Output, Cargo>(input, signal, resolve, reject)
-      if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
-      else this.#outside.push(operation)
+      this.#queue(operation)
     })
+  }
+
+  #queue(operation: Operation<Input, Output, Cargo>): void {
+    if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
+    else this.#outside.push(operation)
   }
 
   #admit(operation: Operation<Input, Output, Cargo>): void {
@@ -173,7 +185,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   async #fly(channel: Channel, batch: Batch<Input, Output, Cargo>): Promise<void> {
     try {
       batch.attempts += 1
-      this.#land(batch, await this.#send(channel, this.compose(batch)))
+      await this.#land(batch, await this.#send(channel, this.compose(batch)))
     } catch (error) {
       rejectAll(batch, error)
     }
@@ -190,16 +202,41 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     return outcome
   }
 
-  #land(batch: Batch<Input, Output, Cargo>, outcome: FlightOutcome): void {
+  #land(batch: Batch<Input, Output, Cargo>, outcome: FlightOutcome): Promise<void> | undefined {
+    if (outcome.kind === 'refused') return this.#refused(batch, outcome.error, outcome.sqlstate)
+    this.#followed = 0
     if (outcome.kind === 'rows') this.deliver(batch, outcome.rows)
-    else if (outcome.kind === 'refused') this.#refused(batch, outcome.error, outcome.sqlstate)
     else this.#lost(batch, outcome.error, outcome.wasRead)
+    return undefined
   }
 
-  #refused(batch: Batch<Input, Output, Cargo>, error: unknown, sqlstate: string): void {
+  #refused(batch: Batch<Input, Output, Cargo>, error: unknown, sqlstate: string): Promise<void> | undefined {
     if (this.shouldRepeat(batch, error)) this.#returned.unshift(batch)
     else if (batch.items.length > 1 && isDivisible(sqlstate)) this.#returned.unshift(...halvesOf(batch))
-    else rejectAll(batch, this.#error(error, this.isWrite))
+    else return this.#follow(batch, this.#error(error, this.isWrite))
+    return undefined
+  }
+
+  /** Nothing was done. If that is because the shard moves, everybody goes after it. */
+  async #follow(batch: Batch<Input, Output, Cargo>, refusal: unknown): Promise<void> {
+    const startedAt = batch.items[0]?.startedAt ?? 0
+    const leftMs = startedAt + this.site.waitTimeoutMs - performance.now()
+    await this.site.follow(refusal, this.#followed, leftMs)
+    this.#followed += 1
+    const successor = this.#findSuccessor()
+    if (successor === this) this.#returned.unshift(batch)
+    else successor.#takeOver([batch.items, ...this.#empty()].flat())
+  }
+
+  #empty(): Operation<Input, Output, Cargo>[][] {
+    const returned = this.#returned.splice(0).map(({ items }) => [...items])
+    return [...returned, this.#waiting.drain(), this.#outside.drain()]
+  }
+
+  #takeOver(operations: readonly Operation<Input, Output, Cargo>[]): void {
+    for (const operation of operations) if (!operation.isSettled) this.#queue(operation)
+    this.#board()
+    this.#watch()
   }
 
   #lost(batch: Batch<Input, Output, Cargo>, error: unknown, wasRead: boolean): void {

@@ -32,8 +32,8 @@ export class PutLane extends Lane<NewEntity, Key, string> {
   readonly #server: ServerSite
   readonly #epochMs: number
 
-  constructor(site: LaneSite, server: ServerSite, epochMs: number) {
-    super(site)
+  constructor(site: LaneSite, findSuccessor: () => PutLane, server: ServerSite, epochMs: number) {
+    super(site, findSuccessor)
     this.#server = server
     this.#epochMs = epochMs
   }

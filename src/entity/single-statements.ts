@@ -3,6 +3,7 @@ import { encodeHstore } from '../hstore/encode.ts'
 import { Key } from '../key/key.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardFollower } from '../shard/shard-follower.ts'
 import { withShardSession, type ShardSession } from '../shard/shard-session.ts'
 import { batchesOf } from './batches.ts'
 import type { EntitySettings } from './entity-settings.ts'
@@ -17,11 +18,18 @@ import { findHstoreSchema, insertEntities, insertEntity, selectEntities, selectE
 /** Operations that travel alone: each borrows a connection for its own statement, or its own transaction. */
 export class SingleStatements {
   readonly #siteOf: (shardId: number) => ServerSite
+  readonly #follower: ShardFollower
   readonly #log: StatementLog
   readonly #settings: EntitySettings
 
-  constructor(siteOf: (shardId: number) => ServerSite, log: StatementLog, settings: EntitySettings) {
+  constructor(
+    siteOf: (shardId: number) => ServerSite,
+    follower: ShardFollower,
+    log: StatementLog,
+    settings: EntitySettings,
+  ) {
     this.#siteOf = siteOf
+    this.#follower = follower
     this.#log = log
     this.#settings = settings
   }
@@ -88,9 +96,11 @@ export class SingleStatements {
   }
 
   #inShard<T>(shardId: number, { signal }: OperationOptions, work: (session: ShardSession) => Promise<T>): Promise<T> {
-    const { statementTimeoutMs } = this.#settings
-    const { pool } = this.#siteOf(shardId)
-    return withShardSession({ pool, shardId, log: this.#log, statementTimeoutMs, signal }, work)
+    const { statementTimeoutMs, waitTimeoutMs } = this.#settings
+    return this.#follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, () => {
+      const { pool } = this.#siteOf(shardId)
+      return withShardSession({ pool, shardId, log: this.#log, statementTimeoutMs, signal }, work)
+    })
   }
 
   #keyOf(row: TextRow | undefined): Key {

@@ -3,6 +3,7 @@ import { HypervaultError } from '../errors.ts'
 import { classifyFailure } from '../pool/failure.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { StatementLog, StatementRecord } from '../pool/statement-log.ts'
+import { isFenced, movedError } from './statement-error.ts'
 
 /**
  * A connection lent to the caller: a `pg` client in every respect, which knows where it leads and can be given back by
@@ -119,8 +120,9 @@ class Loan implements ProxyHandler<PoolClient> {
     }
   }
 
-  /** A server's error stays as it is; that of a dead connection has no code in pg, and gets one. */
+  /** A server's error stays as it is, but that of a fence; that of a dead connection has no code in pg, and gets one. */
   #coded(error: unknown): unknown {
+    if (isFenced(error)) return movedError(error, { serverId: this.#lease.serverId, shardId: this.#shardId })
     const failure = classifyFailure(error)
     if (failure.kind === 'refused' || failure.sqlstate !== undefined || !isDead(this.#lease.client)) return error
     const { serverId } = this.#lease

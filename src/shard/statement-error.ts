@@ -1,5 +1,5 @@
 import { HypervaultError } from '../errors.ts'
-import { classifyFailure } from '../pool/failure.ts'
+import { classifyFailure, sqlstateOf } from '../pool/failure.ts'
 
 /** Where a statement ran, and whether it writes. */
 export interface StatementSite {
@@ -14,6 +14,9 @@ const missing: ReadonlySet<string> = new Set([
   '42P01', // undefined_table
 ])
 
+/** What the fence of a move raises; its detail says in JSON where the shard goes. */
+const FENCED = 'HV001'
+
 /** The coded error of a statement that pg rejected; the original is its cause. */
 export function statementError(cause: unknown, site: StatementSite): HypervaultError {
   const failure = classifyFailure(cause)
@@ -21,6 +24,7 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
   const { serverId, shardId } = site
   const { sqlstate } = failure
   const where = `shard ${shardId} on server ${serverId}`
+  if (sqlstate === FENCED) return movedError(cause, site)
   if (missing.has(sqlstate)) {
     return new HypervaultError('HV_SHARD_MISSING', `${where} is not there`, { serverId, shardId }, { cause })
   }
@@ -34,4 +38,28 @@ function lostError(cause: unknown, site: StatementSite, sqlstate: string | undef
   const message = `the connection ended during a statement in shard ${shardId} on server ${serverId}`
   if (!isWrite) return new HypervaultError('HV_CONNECTION_LOST', message, details, { cause })
   return new HypervaultError('HV_OUTCOME_UNKNOWN', `${message}: the write may or may not be there`, details, { cause })
+}
+
+/** True for the refusal of a fence. */
+export function isFenced(error: unknown): boolean {
+  return sqlstateOf(error) === FENCED
+}
+
+/** The error of a write that a fence refused. Nothing was written: its trigger runs before the first row. */
+export function movedError(
+  cause: unknown,
+  { serverId, shardId }: Omit<StatementSite, 'isWrite'>,
+): HypervaultError<'HV_SHARD_MOVED'> {
+  const fence = readFence((cause as { detail?: unknown }).detail)
+  const message = `shard ${shardId} moves away from server ${serverId}: its fence refused a write`
+  return new HypervaultError('HV_SHARD_MOVED', message, { serverId, shardId, ...fence }, { cause })
+}
+
+function readFence(detail: unknown): { epoch?: number; target?: string } {
+  try {
+    const { epoch, target } = JSON.parse(String(detail)) as { epoch?: unknown; target?: unknown }
+    return { ...(typeof epoch === 'number' && { epoch }), ...(typeof target === 'string' && { target }) }
+  } catch {
+    return {}
+  }
 }

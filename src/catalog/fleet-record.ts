@@ -1,0 +1,48 @@
+import type { ServerSession } from '../schema/server-session.ts'
+import { parseServerSettings, type ServerSettings } from './server-settings.ts'
+
+/** A draining server keeps what it has, and gets no shard. */
+export type ServerState = 'active' | 'draining'
+
+/** A server as the catalog has it. */
+export interface FleetServer {
+  readonly serverId: string
+  readonly settings: ServerSettings
+  readonly state: ServerState
+  /** Ascending. */
+  readonly shardIds: readonly number[]
+}
+
+/** All servers of a fleet at one epoch, by name. */
+export interface FleetRecord {
+  readonly epoch: number
+  readonly servers: readonly FleetServer[]
+}
+
+/** One statement, so that epoch and placements belong together. */
+const text = [
+  'select (select epoch from hypervault.topology), server_id, settings, state,',
+  '  (select coalesce(json_agg(shard_id order by shard_id), json_build_array())',
+  '   from hypervault.placements where placements.server_id = servers.server_id)',
+  'from hypervault.servers',
+  'right join (select) as always on true',
+  'order by server_id',
+].join('\n')
+
+/** Reads the whole fleet. */
+export async function readFleet(session: ServerSession): Promise<FleetRecord> {
+  const rows = await session.read({ text })
+  const servers = rows.flatMap(([, serverId, settings, state, shardIds]) =>
+    serverId == null ? [] : [toServer(serverId, settings ?? '', state ?? '', shardIds ?? '')],
+  )
+  return Object.freeze({ epoch: Number(rows[0]?.[0]), servers: Object.freeze(servers) })
+}
+
+function toServer(serverId: string, settings: string, state: string, shardIds: string): FleetServer {
+  return Object.freeze({
+    serverId,
+    settings: parseServerSettings(JSON.parse(settings), `settings of server ${serverId}`),
+    state: state as ServerState,
+    shardIds: Object.freeze(JSON.parse(shardIds) as number[]),
+  })
+}

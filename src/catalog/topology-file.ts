@@ -1,0 +1,42 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import type { FleetRecord, FleetServer, ServerState } from './fleet-record.ts'
+import { parseServerSettings } from './server-settings.ts'
+
+/*
+ * The last topology that was read, for a start while the catalog is down. It holds no secrets: the settings name
+ * variables and files. Written beside and renamed, so that it is whole or the one before.
+ */
+
+interface Document {
+  readonly epoch: number
+  readonly servers: readonly { serverId: string; settings: unknown; state: ServerState; shardIds: number[] }[]
+}
+
+/** Writes the file. Throws what the file system throws. */
+export async function writeTopologyFile(file: string, fleet: FleetRecord): Promise<void> {
+  const beside = `${file}.${process.pid}.tmp`
+  await writeFile(beside, `${JSON.stringify(fleet)}\n`, { mode: 0o600 })
+  await rename(beside, file)
+}
+
+/** Reads the file; undefined if there is none, or none that can be read. */
+export async function tryReadTopologyFile(file: string): Promise<FleetRecord | undefined> {
+  try {
+    return parseDocument(JSON.parse(await readFile(file, 'utf8')) as Document)
+  } catch {
+    return undefined
+  }
+}
+
+function parseDocument({ epoch, servers }: Document): FleetRecord {
+  const parsed = servers.map(({ serverId, settings, state, shardIds }): FleetServer => {
+    return {
+      serverId,
+      settings: parseServerSettings(settings),
+      state,
+      shardIds: shardIds.map(Number),
+    }
+  })
+  if (!Number.isInteger(epoch)) throw new TypeError('no epoch')
+  return { epoch, servers: parsed }
+}

@@ -1,0 +1,67 @@
+import { Client, type ClientConfig } from 'pg'
+import { TOPOLOGY_CHANNEL } from './catalog.ts'
+
+const CONNECT_TIMEOUT_MS = 5_000
+const MIN_PAUSE_MS = 250
+const MAX_PAUSE_MS = 10_000
+
+/**
+ * Hears of changes: a connection of its own to the catalog, on LISTEN. When it ends, it is opened again, after pauses
+ * that grow. What was missed meanwhile is asked for, because each new connection counts as a change.
+ */
+export class TopologyListener {
+  readonly #clientConfig: ClientConfig
+  readonly #onChange: () => void
+  #client: Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #pauseMs = MIN_PAUSE_MS
+  #isClosed = false
+
+  constructor(clientConfig: ClientConfig, onChange: () => void) {
+    this.#clientConfig = clientConfig
+    this.#onChange = onChange
+  }
+
+  start(): void {
+    void this.#connect()
+  }
+
+  /** Ends the connection, and does not come back. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => undefined)
+  }
+
+  async #connect(): Promise<void> {
+    const client = new Client({ ...this.#clientConfig, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true })
+    this.#client = client
+    client.on('error', () => undefined)
+    client.once('end', () => this.#reconnect(client))
+    client.on('notification', () => this.#onChange())
+    try {
+      await client.connect()
+      await client.query(`listen ${TOPOLOGY_CHANNEL}`)
+      unrefSocket(client)
+      this.#pauseMs = MIN_PAUSE_MS
+      this.#onChange()
+    } catch {
+      await client.end().catch(() => undefined)
+      this.#reconnect(client)
+    }
+  }
+
+  #reconnect(client: Client): void {
+    if (this.#isClosed || this.#client !== client) return
+    this.#client = undefined
+    this.#timer = setTimeout(() => void this.#connect(), this.#pauseMs * (0.5 + Math.random())).unref()
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS)
+  }
+}
+
+/** Listening alone does not keep Node.js running. */
+function unrefSocket(client: Client): void {
+  ;(client.connection.stream as { unref?: () => void }).unref?.()
+}

@@ -1,0 +1,47 @@
+import { shardSchema } from '../key/shard-id.ts'
+import { quoteName } from './shard-sql.ts'
+
+/*
+ * The fence of a shard that moves: a trigger on each of its tables that refuses every write, whatever client sends it.
+ * It is made at the source, in one transaction that waits out the writers in flight, and it stays until the schema is
+ * dropped. Rows that logical replication applies pass, because such triggers do not fire for it.
+ */
+
+/** Where a fenced shard goes, and since which epoch it is there. */
+export interface FenceTarget {
+  readonly shardId: number
+  readonly target: string
+  readonly epoch: number
+}
+
+/** Puts the fence up, or changes what it says. */
+export function raiseFenceSql(fence: FenceTarget, tables: readonly string[]): string[] {
+  const schema = shardSchema(fence.shardId)
+  return [createFenceFunctionSql(fence), ...tables.map((table) => createTriggerSql(schema, table))]
+}
+
+/** Takes the fence down: writes go on here. */
+export function lowerFenceSql(shardId: number): string {
+  return `drop function if exists ${shardSchema(shardId)}.hv_fence() cascade`
+}
+
+function createFenceFunctionSql({ shardId, target, epoch }: FenceTarget): string {
+  const detail = JSON.stringify({ shard: shardId, epoch, target })
+  return [
+    `create or replace function ${shardSchema(shardId)}.hv_fence() returns trigger language plpgsql as $hv$`,
+    'begin',
+    `  raise exception 'shard ${shardId} moves to server ${target}' using`,
+    "    errcode = 'HV001',",
+    `    detail = '${detail}',`,
+    "    hint = 'Ask the catalog where the shard lives, and write there.';",
+    'end $hv$',
+  ].join('\n')
+}
+
+function createTriggerSql(schema: string, table: string): string {
+  return [
+    'create or replace trigger hv_fence',
+    `before insert or update or delete or truncate on ${schema}.${quoteName(table)}`,
+    `for each statement execute function ${schema}.hv_fence()`,
+  ].join('\n')
+}

@@ -1,0 +1,78 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { isHypervaultError, type HypervaultError } from '../errors.ts'
+import type { ServerPools } from './server-pools.ts'
+
+/** How long a shard is followed. */
+export interface FollowOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A refusal that says that a shard may live elsewhere. Nothing was executed. */
+type Departure = HypervaultError<'HV_SHARD_MOVED'> | HypervaultError<'HV_SHARD_MISSING'>
+
+const FIRST_PAUSE_MS = 2
+const LAST_PAUSE_MS = 100
+
+/*
+ * Goes after a shard that moves. Two refusals prove that nothing was executed: that of a fence, which stands from the
+ * last moments of a move on, and that of a schema that is gone, because the move was completed. After either the
+ * topology is asked for again.
+ *
+ *   refused by       and now the shard lives     then
+ *   a fence          elsewhere                   again, there
+ *   a fence          where it was                again after a pause: the switch, or the end of the fence, is near
+ *   a missing one    elsewhere                   again, there
+ *   a missing one    where it was                the refusal stands
+ */
+export class ShardFollower {
+  readonly #pools: ServerPools
+  readonly #refresh: (() => Promise<void>) | undefined
+
+  /** @param refresh brings the topology up to date; without it shards do not move, and every refusal stands */
+  constructor(pools: ServerPools, refresh: (() => Promise<void>) | undefined) {
+    this.#pools = pools
+    this.#refresh = refresh
+  }
+
+  /** Does work on a shard wherever it lives. Rejects with what `work` rejects with, or the reason of the signal. */
+  async run<T>(shardId: number, options: FollowOptions, work: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now()
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await work()
+      } catch (error) {
+        const leftMs = startedAt + options.timeoutMs - performance.now()
+        await this.follow(error, { shardId, attempt, leftMs, signal: options.signal })
+      }
+    }
+  }
+
+  /** Resolves when it makes sense to try again, or throws what it was given. */
+  async follow(error: unknown, trail: Trail): Promise<void> {
+    if (this.#refresh === undefined || !isDeparture(error)) throw error
+    if (this.#hasLeft(error, trail.shardId)) return
+    await this.#refresh()
+    if (this.#hasLeft(error, trail.shardId)) return
+    if (error.code === 'HV_SHARD_MISSING' || trail.leftMs <= 0) throw error
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** trail.attempt, LAST_PAUSE_MS)
+    await pause(pauseMs, undefined, { signal: trail.signal }).catch(() => trail.signal?.throwIfAborted())
+  }
+
+  #hasLeft({ details }: Departure, shardId: number): boolean {
+    return this.#pools.topology.findServer(shardId)?.serverId !== details.serverId
+  }
+}
+
+/** How far somebody has come who follows a shard. */
+export interface Trail {
+  readonly shardId: number
+  /** How often it was tried before. */
+  readonly attempt: number
+  readonly leftMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+function isDeparture(error: unknown): error is Departure {
+  return isHypervaultError(error, 'HV_SHARD_MOVED') || isHypervaultError(error, 'HV_SHARD_MISSING')
+}
