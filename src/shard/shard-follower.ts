@@ -2,6 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isHypervaultError, type HypervaultError } from '../errors.ts'
 import type { ServerPools } from './server-pools.ts'
 
+/*
+ * Goes after a shard that moves. Two refusals prove that nothing was executed: that of a fence, which stands from the
+ * last moments of a move on, and that of a schema that is gone, because the move was completed. After either the
+ * topology is asked for again.
+ *
+ *   refused by       and now the shard lives     then
+ *   a fence          elsewhere                   again, there
+ *   a fence          where it was                again after a pause: the switch, or the end of the fence, is near
+ *   a missing one    elsewhere                   again, there
+ *   a missing one    where it was                the refusal stands
+ */
+
 /** How long a shard is followed. */
 export interface FollowOptions {
   readonly timeoutMs: number
@@ -14,17 +26,7 @@ type Departure = HypervaultError<'HV_SHARD_MOVED'> | HypervaultError<'HV_SHARD_M
 const FIRST_PAUSE_MS = 2
 const LAST_PAUSE_MS = 100
 
-/*
- * Goes after a shard that moves. Two refusals prove that nothing was executed: that of a fence, which stands from the
- * last moments of a move on, and that of a schema that is gone, because the move was completed. After either the
- * topology is asked for again.
- *
- *   refused by       and now the shard lives     then
- *   a fence          elsewhere                   again, there
- *   a fence          where it was                again after a pause: the switch, or the end of the fence, is near
- *   a missing one    elsewhere                   again, there
- *   a missing one    where it was                the refusal stands
- */
+/** Does work on a shard wherever it lives. */
 export class ShardFollower {
   readonly #pools: ServerPools
   readonly #refresh: (() => Promise<void>) | undefined
