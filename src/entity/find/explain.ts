@@ -2,7 +2,7 @@ import type { ShardSession, ShardStatement } from '../../shard/shard-session.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { conditionsOf } from './conditions.ts'
 import type { CheckedQuery } from './find-query.ts'
-import { findStatement } from './find-statement.ts'
+import { findStatements } from './find-statement.ts'
 import { readPlan, type PlanNode } from './plan-nodes.ts'
 
 /*
@@ -59,8 +59,9 @@ export function explainFind(
   query: CheckedQuery,
   hstoreType: string | undefined,
 ): Promise<FindPlan> {
-  const statement = findStatement(session.shardId, query, hstoreType)
-  if (statement === undefined) return Promise.resolve(nothing)
+  const statements = findStatements(session.shardId, query, hstoreType)
+  if (statements === undefined) return Promise.resolve(nothing)
+  const statement = statements.quick ?? statements.exact()
   return session.transaction(async () => {
     const nodes = await planOf(session, statement)
     const text = (await session.run(explained(statement, 'text'))).map(([line]) => line).join('\n')

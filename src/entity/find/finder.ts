@@ -1,7 +1,7 @@
 import { Key } from '../../key/key.ts'
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
-import { withShardSession } from '../../shard/shard-session.ts'
+import { withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { Entity } from '../entity.ts'
 import { decodeEntity } from '../get-lane.ts'
@@ -12,8 +12,8 @@ import { findHstoreSchema } from '../statements.ts'
 import { needsHstore } from './conditions.ts'
 import { explainFind, type FindPlan } from './explain.ts'
 import { checkQuery, type CheckedQuery, type FindQuery } from './find-query.ts'
-import { findStatement } from './find-statement.ts'
 import { ReadDesk } from './read-desk.ts'
+import { runFind } from './run-find.ts'
 
 /** Places of a pool that reads leave to others, if it has more than these. */
 const PLACES_FOR_OTHERS = 2
@@ -36,8 +36,9 @@ export class Finder {
     const site = this.#siteOf(shardId)
     const desk = this.#deskOf(site)
     const hstoreType = await this.#hstoreType(site, desk, shardId, checked, options)
-    const statement = findStatement(shardId, checked, hstoreType)
-    return statement === undefined ? [] : this.decode(await desk.read(shardId, statement, options.signal))
+    const run = (statement: ShardStatement): Promise<readonly TextRow[]> =>
+      desk.read(shardId, statement, options.signal)
+    return this.decode(await runFind({ shardId, query: checked, hstoreType, run }))
   }
 
   async explain(shardId: number, query: FindQuery, options: OperationOptions): Promise<FindPlan> {
@@ -79,8 +80,8 @@ export class Finder {
   #deskOf(site: ServerSite): ReadDesk {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
-    const maxReads = Math.max(1, this.#settings.poolMax - PLACES_FOR_OTHERS)
-    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxReads })
+    const maxConnections = Math.max(1, this.#settings.poolMax - PLACES_FOR_OTHERS)
+    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections })
     this.#desks.set(site, desk)
     return desk
   }

@@ -9,12 +9,15 @@ import { statementError } from '../../shard/statement-error.ts'
 import { Operation } from '../operation.ts'
 
 /*
- * Reads that may take long, such as a find without an index, one after the other on each of a few connections. They do
- * not travel on the channels of the lanes, where a get behind one of them would wait for it; and no two of them are in
- * flight on one connection, for the same reason.
+ * Reads that may take long, such as a find without an index, on a few connections of their own. They do not travel on the
+ * channels of the lanes, where a get behind one of them would wait for it.
  *
  *   read      waiting ──▶ flying ──▶ settled            first in, first out, over all runners of the desk
- *   runner    idle ──▶ boarding ──▶ flying ──▶ idle     one per connection; each takes the next read when it departs
+ *   runner    idle ──▶ boarding ──▶ flying ──▶ idle     one per connection; takes the next read when it departs
+ *
+ * As long as a runner is idle, no read shares a connection. Beyond that a few follow each other without waiting for the
+ * answer, which spares the server's and the network's pauses; but none follows one that the server has been busy with
+ * for a while (`isStalled`), because it would wait for that one to end.
  *
  *   a read comes back           and then
  *   with rows                   it is done
@@ -25,10 +28,13 @@ import { Operation } from '../operation.ts'
  * than `statementTimeoutMs`.
  */
 
+/** Most reads in flight on one connection. One leaves it idle between two; many wait behind a slow one. */
+const MAX_DEPTH = 3
+
 /** How a desk works. */
 export interface ReadDeskSettings extends ChannelSettings {
-  /** Most reads under way at once, each on a connection of its own. */
-  readonly maxReads: number
+  /** Most connections. */
+  readonly maxConnections: number
   /** Longest time of a read in the queue. */
   readonly waitTimeoutMs: number
 }
@@ -55,7 +61,7 @@ export class ReadDesk {
     this.#pool = pool
     this.#log = log
     this.#settings = settings
-    this.#runners = Array.from({ length: settings.maxReads }, () => this.#makeRunner())
+    this.#runners = Array.from({ length: settings.maxConnections }, () => this.#makeRunner())
   }
 
   /**
@@ -82,13 +88,19 @@ export class ReadDesk {
     })
   }
 
-  /** The same shard leans on the same connection while that is idle, so that a backend need not know every schema. */
+  /**
+   * The same shard leans on the same connection while that is idle, so that a backend need not know every schema. When
+   * none has room the read is left to the first that has.
+   */
   #wake(shardId: number): void {
     const count = this.#runners.length
+    let best: Runner | undefined
     for (let step = 0; step < count; step += 1) {
       const runner = this.#runners[(shardId + step) % count]
       if (runner?.isIdle === true) return runner.start()
+      if (runner?.hasRoom === true && runner.load < (best?.load ?? MAX_DEPTH)) best = runner
     }
+    best?.start()
   }
 
   get #hasWork(): boolean {
@@ -124,8 +136,11 @@ export class ReadDesk {
 
   /** A runner got no connection. Who waits is left to the others, as long as there are any. */
   #strand(error: unknown): void {
-    if (isHypervaultError(error, 'HV_POOL_TIMEOUT')) this.#expire()
-    else if (this.#runners.every(({ isIdle }) => isIdle)) this.#rejectAll(error)
+    if (!isHypervaultError(error, 'HV_POOL_TIMEOUT')) {
+      if (this.#runners.every(({ isIdle }) => isIdle)) this.#rejectAll(error)
+      return
+    }
+    this.#expire()
     const next = this.#waiting.peek()
     if (next !== undefined) this.#wake(next.input.shardId)
   }
@@ -163,34 +178,43 @@ interface RunnerDesk {
   strand(error: unknown): void
 }
 
-/** One connection of the desk, and whether it has something to do. */
+/** One connection of the desk, and how much it has to do. */
 class Runner implements Passenger {
   readonly #channel: Channel
   readonly #desk: RunnerDesk
-  #isIdle = true
+  /** Reads in flight, and places in the queue of the channel. */
+  #load = 0
 
   constructor(channel: Channel, desk: RunnerDesk) {
     this.#channel = channel
     this.#desk = desk
   }
 
+  get load(): number {
+    return this.#load
+  }
+
   get isIdle(): boolean {
-    return this.#isIdle
+    return this.#load === 0
+  }
+
+  get hasRoom(): boolean {
+    return this.#load < MAX_DEPTH && !this.#channel.isStalled
   }
 
   start(): void {
-    this.#isIdle = false
+    this.#load += 1
     this.#channel.board(this)
   }
 
   depart(channel: Channel): void {
     const operation = this.#desk.takeNext()
-    if (operation === undefined) this.#isIdle = true
+    if (operation === undefined) this.#load -= 1
     else void this.#fly(channel, operation)
   }
 
   strand(error: unknown): void {
-    this.#isIdle = true
+    this.#load -= 1
     this.#desk.strand(error)
   }
 
@@ -200,8 +224,8 @@ class Runner implements Passenger {
     } catch (error) {
       operation.reject(error)
     }
+    this.#load -= 1
     // Boarding for nothing could open a connection that others wait for.
-    if (this.#desk.hasWork()) this.#channel.board(this)
-    else this.#isIdle = true
+    if (this.#desk.hasWork() && (this.isIdle || this.hasRoom)) this.start()
   }
 }
