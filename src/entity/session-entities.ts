@@ -1,0 +1,113 @@
+import type { Body } from '../hstore/body.ts'
+import { encodeHstore } from '../hstore/encode.ts'
+import { Key } from '../key/key.ts'
+import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardSession } from '../shard/shard-session.ts'
+import { batchesOf } from './batches.ts'
+import type { EntitySettings } from './entity-settings.ts'
+import { assertKind, type Entity } from './entity.ts'
+import { decodeEntity } from './get-lane.ts'
+import { extensionMissing } from './hstore-type.ts'
+import { retryKeyCollisions } from './key-collision.ts'
+import type { ServerSite } from './server-site.ts'
+import { findHstoreSchema, insertEntities, insertEntity, selectEntities, selectEntity } from './statements.ts'
+
+/** The operations on entities, bound to one session of their shard. */
+export class SessionEntities {
+  readonly #session: ShardSession
+  readonly #site: ServerSite
+  readonly #settings: Pick<EntitySettings, 'epochMs'>
+
+  constructor(session: ShardSession, site: ServerSite, settings: Pick<EntitySettings, 'epochMs'>) {
+    this.#session = session
+    this.#site = site
+    this.#settings = settings
+  }
+
+  async get(key: Key): Promise<Entity | undefined> {
+    const [row] = await this.#session.run(selectEntity(this.#session.shardId, key.toString()))
+    return row && decodeEntity(key, row)
+  }
+
+  async getMany(keys: readonly Key[]): Promise<(Entity | undefined)[]> {
+    const ids = keys.map(({ id }) => id)
+    const rows = await this.#session.run(selectEntities(this.#session.shardId, ids))
+    const found = new Map(rows.map((row) => [row[0], row]))
+    return keys.map((key) => {
+      const row = found.get(key.toString())
+      return row && decodeEntity(key, row)
+    })
+  }
+
+  async put(kind: number, body: Body): Promise<Key> {
+    assertKind(kind)
+    return this.putText(kind, encodeHstore(body))
+  }
+
+  /** Puts one body that is checked and encoded. */
+  async putText(kind: number, body: string): Promise<Key> {
+    const statement = insertEntity(this.#session.shardId, kind, body)
+    const [row] = await this.#insert(() => this.#session.run(statement))
+    return this.#keyOf(row)
+  }
+
+  async putMany(kind: number, bodies: readonly Body[]): Promise<Key[]> {
+    return this.putBatches(kind, encodeBodies(kind, bodies))
+  }
+
+  /** Puts what {@link encodeBodies} made. */
+  async putBatches(kind: number, batches: readonly string[][]): Promise<Key[]> {
+    if (batches.length === 0) return []
+    const rows = await this.#insert(() => this.#insertBatches(kind, batches))
+    return rows.map((row) => this.#keyOf(row))
+  }
+
+  /** The type `hstore` of this server, qualified and quoted: asked once for each server. */
+  async hstoreType(): Promise<string> {
+    const { hstore } = this.#site
+    if (hstore.name === undefined) hstore.learn((await this.#session.run(findHstoreSchema))[0]?.[0])
+    if (hstore.name === undefined) throw extensionMissing(this.#session.serverId)
+    return hstore.name
+  }
+
+  /** One batch is one statement; several are one transaction. Either way all bodies are there, or none. */
+  async #insertBatches(kind: number, batches: readonly string[][]): Promise<TextRow[]> {
+    const session = this.#session
+    const { epochMs } = this.#settings
+    const hstoreType = await this.hstoreType()
+    const statements = batches.map((bodies) => insertEntities(session.shardId, { kind, bodies, epochMs, hstoreType }))
+    const [only] = statements
+    if (only !== undefined && statements.length === 1) return session.run(only)
+    return session.transaction(async () => {
+      const rows: TextRow[] = []
+      for (const statement of statements) rows.push(...(await session.run(statement)))
+      return rows
+    })
+  }
+
+  #insert<T>(put: () => Promise<T>): Promise<T> {
+    const { serverId, shardId } = this.#session
+    return retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), put)
+  }
+
+  #keyOf(row: TextRow | undefined): Key {
+    const id = row?.[0]
+    if (id == null) throw new Error('bug: an insert returned no id')
+    return new Key(id, this.#settings.epochMs)
+  }
+}
+
+/** Checks and encodes the bodies of a `putMany`, cut into statements. An error names the place of the body. */
+export function encodeBodies(kind: number, bodies: readonly Body[]): string[][] {
+  assertKind(kind)
+  return batchesOf(bodies.map(encodeAt), (body) => body.length)
+}
+
+function encodeAt(body: Body, index: number): string {
+  try {
+    return encodeHstore(body)
+  } catch (error) {
+    if (error instanceof Error) error.message = `bodies[${index}]: ${error.message}`
+    throw error
+  }
+}
