@@ -14,6 +14,9 @@ import type { EntityOptions, OperationOptions } from './entity/operation-options
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
 import { StatementLog } from './pool/statement-log.ts'
+import type { IndexDefinition } from './schema/indexes/index-definition.ts'
+import type { IndexOptions } from './schema/indexes/index-options.ts'
+import { ShardIndexes, type IndexReport } from './schema/indexes/shard-indexes.ts'
 import { ConnectionDesk } from './shard/connection-desk.ts'
 import { ServerPools, type ServerStats } from './shard/server-pools.ts'
 import type { ShardConnection } from './shard/shard-connection.ts'
@@ -42,6 +45,8 @@ interface Generation {
  * const entity = await db.get(key)
  */
 export class Datastore implements AsyncDisposable {
+  /** The indexes of the entities, the same in all shards; on connections of their own. */
+  readonly indexes = new ShardIndexes(() => this.topology)
   readonly #options: ResolvedOptions
   readonly #log: StatementLog
   readonly #desk: ConnectionDesk
@@ -161,6 +166,11 @@ export class Datastore implements AsyncDisposable {
   /** Tells how a server would do a find, and whether an index serves it. Throws what `find` throws. */
   explain(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<FindPlan> {
     return this.#generation.entities.finder.explain(shardId, query, options)
+  }
+
+  /** Creates an index in every shard while entities are read and written: see `indexes.create`. */
+  createIndex(definition: IndexDefinition, options: IndexOptions = {}): Promise<IndexReport> {
+    return this.indexes.create(definition, options)
   }
 
   /**

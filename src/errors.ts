@@ -21,6 +21,17 @@ export interface ErrorDetails {
   HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
   HV_EXTENSION_MISSING: { serverId: string; extension: string }
   HV_HSTORE_MALFORMED: { offset: number }
+  HV_INDEX_FAILED: {
+    name: string
+    failures: {
+      serverId: string
+      shardId: number | undefined
+      code: string | undefined
+      sqlstate: string | undefined
+      message: string
+    }[]
+    completed: number[]
+  }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
   HV_OUTCOME_UNKNOWN: { serverId: string; shardId?: number; sqlstate?: string }
   HV_POOL_TIMEOUT: {
@@ -125,6 +136,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Report it together with the PostgreSQL version: a server never sends such a text.',
     retryable: false,
   },
+  HV_INDEX_FAILED: {
+    meaning: 'An index could not be made or dropped in some shards. In the others it was.',
+    hint: 'Remove the causes and do the same again: it goes on with the shards that are left.',
+    retryable: true,
+  },
   HV_KEY_COLLISION: {
     meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',
     hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
@@ -146,7 +162,8 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: true,
   },
   HV_SERVER_BUSY: {
-    meaning: 'Provisioning waited longer than lockTimeoutMs for a lock. What was committed stays.',
+    meaning:
+      'Provisioning, or work on an index, waited longer than lockTimeoutMs for others. What was committed stays.',
     hint: 'Wait until the other provisioning, or the long transaction on a shard, has ended, and start again.',
     retryable: true,
   },
