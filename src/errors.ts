@@ -23,13 +23,7 @@ export interface ErrorDetails {
   HV_HSTORE_MALFORMED: { offset: number }
   HV_INDEX_FAILED: {
     name: string
-    failures: {
-      serverId: string
-      shardId: number | undefined
-      code: string | undefined
-      sqlstate: string | undefined
-      message: string
-    }[]
+    failures: { serverId: string; shardId?: number; code?: string; sqlstate?: string; message: string }[]
     completed: number[]
   }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }

@@ -32,7 +32,7 @@ export class EntityStore {
     this.#pools = pools
     this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
-    this.finder = new Finder((shardId) => this.#siteOf(shardId), log, settings)
+    this.finder = new Finder((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
   }
 

@@ -6,6 +6,9 @@ import type { ShardSession } from '../shard/shard-session.ts'
 import { batchesOf } from './batches.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { assertKind, type Entity } from './entity.ts'
+import { needsHstore } from './find/conditions.ts'
+import { checkFind, type FindQuery } from './find/find-query.ts'
+import { decodeFound, runFind } from './find/run-find.ts'
 import { decodeEntity } from './get-lane.ts'
 import { extensionMissing } from './hstore-type.ts'
 import { retryKeyCollisions } from './key-collision.ts'
@@ -60,6 +63,21 @@ export class SessionEntities {
     if (batches.length === 0) return []
     const rows = await this.#insert(() => this.#insertBatches(kind, batches))
     return rows.map((row) => this.#keyOf(row))
+  }
+
+  /** Finds entities of the shard; a TypeError or a RangeError for a query that is none. */
+  async find(query: FindQuery = {}): Promise<Entity[]> {
+    const { shardId } = this.#session
+    const { epochMs } = this.#settings
+    const checked = checkFind(shardId, query, epochMs)
+    const hstoreType = needsHstore(checked) ? await this.hstoreType() : undefined
+    const rows = await runFind({
+      shardId,
+      query: checked,
+      hstoreType,
+      run: (statement) => this.#session.run(statement),
+    })
+    return decodeFound(rows, epochMs)
   }
 
   /** The type `hstore` of this server, qualified and quoted: asked once for each server. */

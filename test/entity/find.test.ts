@@ -9,6 +9,11 @@ import {
   type ConnectionEntry,
   type FindQuery,
 } from '../../src/index.ts'
+import { ServerSite } from '../../src/entity/server-site.ts'
+import { SessionEntities } from '../../src/entity/session-entities.ts'
+import { ServerPool } from '../../src/pool/server-pool.ts'
+import { StatementLog } from '../../src/pool/statement-log.ts'
+import { withShardSession } from '../../src/shard/shard-session.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { createOriginalShards } from '../support/original-layout.ts'
@@ -17,6 +22,8 @@ import { arbitraryEntities, arbitraryQuery, findInModel, idAt, type ModelEntity 
 
 /** The second database keeps hstore in a schema whose name has to be quoted. */
 const EXTENSIONS = 'My "ext".ensions'
+
+const channelSettings = { statementTimeoutMs: 10_000, idleTimeoutMs: 10_000, preparedMax: 10 }
 
 let databases: TestDatabases
 let connections: ConnectionEntry[]
@@ -145,6 +152,24 @@ describe('a find', () => {
     const keys = await Promise.all(Array.from({ length: 20 }, () => small.put(2, 1, {})))
     expect((await Promise.all(finds)).map(({ length }) => length)).toEqual(finds.map((_, n) => n % 2))
     expect(keys).toHaveLength(20)
+  })
+
+  it('is done by a session as well, for a transaction', async () => {
+    const settings = { ...channelSettings, epochMs: DEFAULT_EPOCH_MS, poolMax: 1, waitTimeoutMs: 10_000, batch: true }
+    const clientConfig = databases.connections[1]!
+    await using pool = new ServerPool({ serverId: 's2', clientConfig, max: 1, blockTimeoutMs: 10_000 })
+    const site = new ServerSite({ serverId: 's2', shardIds: [7], clientConfig }, pool, settings)
+    const entities = [-1, 0, 1].map((day) => ({ id: idAt(7, 2 ** 40 + day, 0), kind: day, body: { a: String(day) } }))
+    await store(7, entities)
+    const request = { pool, shardId: 7, log: new StatementLog(undefined), statementTimeoutMs: 10_000 }
+    await withShardSession(request, (session) =>
+      session.transaction(async () => {
+        const bound = new SessionEntities(session, site, settings)
+        expect((await bound.find()).map(({ kind }) => kind)).toEqual([-1, 0, 1])
+        expect(await bound.find({ where: { equals: { a: '0' } } })).toMatchObject([{ kind: 0 }])
+        await expect(bound.find({ after: new Key(0n) })).rejects.toThrow('after must be a key of shard 7')
+      }),
+    )
   })
 
   it('survives the loss of its connection once', async () => {

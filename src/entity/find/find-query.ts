@@ -62,6 +62,14 @@ export function checkQuery(query: unknown, epochMs: number): CheckedQuery {
   })
 }
 
+/** Checks a query for one shard: what it goes on after must be a key of it. */
+export function checkFind(shardId: number, query: FindQuery, epochMs: number): CheckedQuery {
+  const checked = checkQuery(query, epochMs)
+  const { after } = query
+  if (after === undefined || after.shardId === shardId) return checked
+  throw new RangeError(`after must be a key of shard ${shardId}, got one of shard ${after.shardId}`)
+}
+
 function assertObject(query: unknown): asserts query is object {
   const isObject = typeof query === 'object' && query !== null && !Array.isArray(query)
   if (!isObject) throw new TypeError(`a query must be an object, got ${describeType(query)}`)

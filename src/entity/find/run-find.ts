@@ -1,5 +1,8 @@
+import { Key } from '../../key/key.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
+import type { Entity } from '../entity.ts'
+import { decodeEntity } from '../get-lane.ts'
 import type { CheckedQuery } from './find-query.ts'
 import { findStatements, isSettled } from './find-statement.ts'
 
@@ -9,6 +12,11 @@ export interface FindRun {
   readonly query: CheckedQuery
   readonly hstoreType: string | undefined
   readonly run: (statement: ShardStatement) => Promise<readonly TextRow[]>
+}
+
+/** The entities in rows of `(id, type, body, updated)`. */
+export function decodeFound(rows: readonly TextRow[], epochMs: number): Entity[] {
+  return rows.map((row) => decodeEntity(new Key(row[0] ?? '', epochMs), row))
 }
 
 /** Does a find: the quick way if that settles it, else the exact way. Gives rows `(id, type, body, updated)` in order. */

@@ -5,10 +5,10 @@ import type { ServerRow } from '../server-session.ts'
 /** Why there is no index in a shard, or on a whole server. */
 export interface IndexFailure {
   readonly serverId: string
-  /** Undefined when the server could not be reached. */
-  readonly shardId: number | undefined
-  readonly code: string | undefined
-  readonly sqlstate: string | undefined
+  /** Not there when the server could not be reached. */
+  readonly shardId?: number
+  readonly code?: string
+  readonly sqlstate?: string
   readonly message: string
 }
 
@@ -30,7 +30,13 @@ export function toIndexFailure(serverId: string, shardId: number | undefined, er
   const sqlstate = sqlstateOf((error as Error).cause)
   const code = isHypervaultError(error) ? error.code : undefined
   const meaning = sqlstate === undefined || code !== 'HV_STATEMENT_FAILED' ? undefined : meanings[sqlstate]
-  return Object.freeze({ serverId, shardId, code, sqlstate, message: meaning ?? describe(error, code, sqlstate) })
+  return Object.freeze({
+    serverId,
+    ...(shardId !== undefined && { shardId }),
+    ...(code !== undefined && { code }),
+    ...(sqlstate !== undefined && { sqlstate }),
+    message: meaning ?? describe(error, code, sqlstate),
+  })
 }
 
 function describe(error: unknown, code: string | undefined, sqlstate: string | undefined): string {

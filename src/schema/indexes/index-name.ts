@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { IndexSpec } from './index-definition.ts'
+
+/** What makes one index another than the next. */
+export interface IndexIdentity {
+  readonly kind: number | undefined
+  readonly field: string | undefined
+  readonly cast: string | undefined
+  readonly isUnique: boolean
+}
 
 /** PostgreSQL cuts longer names off, and then two of them may be the same. */
 const MAX_NAME_BYTES = 63
@@ -10,7 +17,7 @@ const MAX_SLUG_LENGTH = 36
  * The name of an index, `hv_index_email_0123456789ab`: the same for the same definition, another for any other one. So
  * an index with this name is this index. The middle is for people.
  */
-export function indexName({ kind, field, cast, isUnique }: Omit<IndexSpec, 'name'>): string {
+export function indexName({ kind, field, cast, isUnique }: IndexIdentity): string {
   const definition = JSON.stringify([kind ?? null, field ?? null, cast ?? null, isUnique])
   const hash = createHash('sha256').update(definition).digest('hex').slice(0, 12)
   const name = `hv_index_${slugOf(field ?? 'body')}${hash}`
