@@ -30,7 +30,7 @@ export class Context {
   readonly cwd: string
   readonly signals: SignalSource
   /** What the command ends with if nothing is thrown. */
-  exitCode: 0 | 1 | 2 = 0
+  exitCode: 0 | 1 | 2 | 4 = 0
   #options: CommonOptions = {}
 
   constructor(surroundings: Surroundings) {

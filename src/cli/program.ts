@@ -3,6 +3,7 @@ import type { CommonOptions, Context } from './context.ts'
 import { addAdoptCommand } from './adopt.ts'
 import { addDevCommand } from './dev.ts'
 import { addGetCommand } from './get.ts'
+import { addIndexCommand } from './index-command.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
 import { addPutCommand } from './put.ts'
@@ -26,7 +27,8 @@ Configuration: flags win over the environment, the environment over the file.
   HYPERVAULT_DEBUG=1       print the stack of an error
   PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out; NO_COLOR is respected
 
-Data goes to standard output, all else to standard error. Exit code 0: done, 1: failed, 2: wrong call or configuration.`
+Data goes to standard output, all else to standard error. Exit code 0: done, 1: failed, 2: wrong call or
+configuration, 4: some failed, such as the index of some shards, and the others are done.`
 
 /** All commands, with what they have in common. */
 export function createProgram(context: Context): Command {
@@ -51,6 +53,7 @@ export function createProgram(context: Context): Command {
     addInitCommand,
     addAdoptCommand,
     addStatusCommand,
+    addIndexCommand,
     addPutCommand,
     addGetCommand,
     addKeyCommand,
