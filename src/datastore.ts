@@ -5,6 +5,8 @@ import {
   type ResolvedOptions,
 } from './datastore-options.ts'
 import { TopologyFeed } from './catalog/topology-feed.ts'
+import type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from './entity/change/change.ts'
+import type { DeleteOutcome } from './entity/change/condition.ts'
 import type { Entity } from './entity/entity.ts'
 import { EntityStore } from './entity/entity-store.ts'
 import type { EntitySettings } from './entity/entity-settings.ts'
@@ -151,6 +153,45 @@ export class Datastore implements AsyncDisposable {
   /** The entities of these keys in their order, undefined where there is none. Throws what `get` throws. */
   getMany(keys: readonly Key[], options: EntityOptions = {}): Promise<(Entity | undefined)[]> {
     return this.#generation.entities.getMany(keys, options)
+  }
+
+  /**
+   * Changes an entity: sets and removes keys of its body, or gives it another kind. With `ifUpdatedAt` or `ifBody` only
+   * if it still is what they say; otherwise the outcome is a `conflict` with the entity as it is.
+   *
+   * @throws TypeError, RangeError before anything is sent; what `get` throws; `HV_UPDATED_MISSING` for `ifUpdatedAt` in a
+   *   shard without that column; `HV_OUTCOME_UNKNOWN` when the connection ended
+   */
+  update(key: Key, change: Change, options: ChangeOptions = {}): Promise<ChangeOutcome> {
+    return this.#generation.entities.update(key, change, options)
+  }
+
+  /** Gives an entity another body, under a condition if there is one. Throws what `update` throws. */
+  replace(key: Key, replacement: Replacement, options: ChangeOptions = {}): Promise<ChangeOutcome> {
+    return this.#generation.entities.replace(key, replacement, options)
+  }
+
+  /**
+   * Deletes an entity, and tells whether it was there; with `ifUpdatedAt` or `ifBody` what became of it: `deleted`,
+   * `missing`, or `conflict` with the entity as it is. Throws what `update` throws.
+   */
+  delete(key: Key, options: ConditionalOptions): Promise<DeleteOutcome>
+  delete(key: Key, options?: EntityOptions): Promise<boolean>
+  delete(key: Key, options: ChangeOptions = {}): Promise<boolean | DeleteOutcome> {
+    return this.#generation.entities.delete(key, options)
+  }
+
+  /**
+   * Deletes the entities of these keys, of any shards, and tells for each whether it was there. Each is deleted by
+   * itself: when this rejects, some may be gone. Throws what `update` throws.
+   */
+  deleteMany(keys: readonly Key[], options: EntityOptions = {}): Promise<boolean[]> {
+    return this.#generation.entities.deleteMany(keys, options)
+  }
+
+  /** Tells whether there is an entity of this key. Throws what `get` throws. */
+  exists(key: Key, options: EntityOptions = {}): Promise<boolean> {
+    return this.#generation.entities.exists(key, options)
   }
 
   /**

@@ -50,6 +50,7 @@ export interface ErrorDetails {
   HV_SHARD_PLACED: { serverId: string; shardIds: number[] }
   HV_SHARD_UNKNOWN: { shardId: number }
   HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
+  HV_UPDATED_MISSING: { serverId: string; shardId: number }
 }
 
 /** A stable name of one kind of failure, `HV_<AREA>_<FACT>`. */
@@ -215,6 +216,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_STATEMENT_FAILED: {
     meaning: 'A server refused a statement. Nothing was written.',
     hint: 'Look up details.sqlstate in the PostgreSQL manual, appendix A.',
+    retryable: false,
+  },
+  HV_UPDATED_MISSING: {
+    meaning: 'A condition asks for the time of the last change, but the shard has no column `updated`. Nothing was written.',
+    hint: 'Run `hypervault adopt` to add the column, or use ifBody.',
     retryable: false,
   },
 })

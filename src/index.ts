@@ -1,6 +1,8 @@
 /** Hypervault: logical shards on several PostgreSQL servers. */
 export { Datastore, type DatastoreStats } from './datastore.ts'
 export type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
+export type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from './entity/change/change.ts'
+export type { ChangeCondition, DeleteOutcome } from './entity/change/condition.ts'
 export type { Entity } from './entity/entity.ts'
 export type { FindAccess, FindPlan } from './entity/find/explain.ts'
 export type { EntityQuery, FindOrder, FindQuery } from './entity/find/find-query.ts'

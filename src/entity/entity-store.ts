@@ -1,17 +1,20 @@
 import type { Body } from '../hstore/body.ts'
-import { Key } from '../key/key.ts'
+import type { Key } from '../key/key.ts'
 import { describeType } from '../key/shard-id.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
 import type { ShardFollower } from '../shard/shard-follower.ts'
 import { chunksOf } from './batches.ts'
+import { assertKey } from './assert-key.ts'
+import type { Change, ChangeOptions, ChangeOutcome, ChangeRequest, Replacement } from './change/change.ts'
+import { conditionOf, hasCondition, type DeleteOutcome } from './change/condition.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import type { Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
 import { ServerSite } from './server-site.ts'
-import { makeShardLanes, type LaneTerms, type ShardLanes } from './shard-lanes.ts'
+import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
 
 /** Keys of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */
@@ -64,39 +67,92 @@ export class EntityStore {
 
   get(key: Key, options: EntityOptions): Promise<Entity | undefined> {
     return rejectThrown(() => {
-      assertKey(key)
+      assertKey('get', key)
       const lanes = this.#lanesOf(key.shardId)
       return this.#travels(options) ? lanes.get.add(key, options.signal) : this.#single.get(key, options)
     })
   }
 
   async getMany(keys: readonly Key[], options: EntityOptions): Promise<(Entity | undefined)[]> {
+    return this.#forShards('getMany', keys, (shardId, some) =>
+      this.#travels(options)
+        ? this.#lanesOf(shardId).get.addAll(some, options.signal)
+        : this.#single.getMany(shardId, some, options),
+    )
+  }
+
+  update(key: Key, update: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+    return rejectThrown(() => {
+      assertKey('update', key)
+      return this.#change({ key, update, condition: conditionOf(options) }, options)
+    })
+  }
+
+  replace(key: Key, replacement: Replacement, options: ChangeOptions): Promise<ChangeOutcome> {
+    return rejectThrown(() => {
+      assertKey('replace', key)
+      return this.#change({ key, replacement, condition: conditionOf(options) }, options)
+    })
+  }
+
+  /** What became of a delete; without a condition whether there was something to delete. */
+  async delete(key: Key, options: ChangeOptions): Promise<boolean | DeleteOutcome> {
+    assertKey('delete', key)
+    const lanes = this.#lanesOf(key.shardId)
+    const condition = conditionOf(options)
+    const outcome = this.#travels(options)
+      ? await lanes.delete.add({ key, condition }, options.signal)
+      : await this.#single.delete(key, condition, options)
+    return hasCondition(options) ? outcome : outcome.status === 'deleted'
+  }
+
+  async deleteMany(keys: readonly Key[], options: EntityOptions): Promise<boolean[]> {
+    return this.#forShards('deleteMany', keys, async (shardId, some) => {
+      if (!this.#travels(options)) return this.#single.deleteMany(shardId, some, options)
+      const requests = some.map((key) => ({ key, condition: {} }))
+      const outcomes = await this.#lanesOf(shardId).delete.addAll(requests, options.signal)
+      return outcomes.map(({ status }) => status === 'deleted')
+    })
+  }
+
+  exists(key: Key, options: EntityOptions): Promise<boolean> {
+    return rejectThrown(() => {
+      assertKey('exists', key)
+      const lanes = this.#lanesOf(key.shardId)
+      return this.#travels(options) ? lanes.exists.add(key, options.signal) : this.#single.exists(key, options)
+    })
+  }
+
+  #change(request: ChangeRequest, options: EntityOptions): Promise<ChangeOutcome> {
+    const lanes = this.#lanesOf(request.key.shardId)
+    return this.#travels(options) ? lanes.change.add(request, options.signal) : this.#single.change(request, options)
+  }
+
+  /** Does work on the keys of each shard, so many at once, and gives the results in the order of the keys. */
+  async #forShards<T>(
+    verb: string,
+    keys: readonly Key[],
+    work: (shardId: number, keys: readonly Key[]) => Promise<T[]>,
+  ): Promise<T[]> {
     assertArray('keys', keys)
     for (const key of keys) {
-      assertKey(key)
+      assertKey(verb, key)
       this.#pools.topology.getServer(key.shardId)
     }
-    const found = new Array<Entity | undefined>(keys.length)
+    const results = new Array<T>(keys.length)
     for (const { at, items } of chunksOf(keys, WINDOW)) {
       const groups = [...groupByShard(items)]
       await Promise.all(
-        groups.map((group) => this.#getGroup(group, options, (index, entity) => (found[at + index] = entity))),
+        groups.map(async ([shardId, places]) => {
+          const some = await work(
+            shardId,
+            places.map(({ key }) => key),
+          )
+          places.forEach(({ index }, place) => (results[at + index] = some[place] as T))
+        }),
       )
     }
-    return found
-  }
-
-  /** Gets the keys of one shard, and hands each entity over with the place of its key. */
-  async #getGroup(
-    [shardId, places]: [number, KeyPlace[]],
-    options: EntityOptions,
-    handOver: (index: number, entity: Entity | undefined) => void,
-  ): Promise<void> {
-    const keys = places.map(({ key }) => key)
-    const entities = this.#travels(options)
-      ? await this.#lanesOf(shardId).get.addAll(keys, options.signal)
-      : await this.#single.getMany(shardId, keys, options)
-    places.forEach(({ index }, at) => handOver(index, entities[at]))
+    return results
   }
 
   #travels({ batch = this.#settings.batch }: EntityOptions): boolean {
@@ -104,7 +160,7 @@ export class EntityStore {
   }
 
   #lanesOf(shardId: number): ShardLanes {
-    return (this.#lanes[shardId] ??= makeShardLanes(shardId, this.#siteOf(shardId), this.#terms))
+    return (this.#lanes[shardId] ??= new ShardLanes(shardId, this.#siteOf(shardId), this.#terms))
   }
 
   #siteOf(shardId: number): ServerSite {
@@ -140,11 +196,6 @@ function groupByShard(keys: readonly Key[]): Map<number, KeyPlace[]> {
     else group.push({ key, index })
   })
   return groups
-}
-
-function assertKey(key: unknown): asserts key is Key {
-  if (key instanceof Key) return
-  throw new TypeError(`get takes a Key, got ${describeType(key)}: write new Key(id)`)
 }
 
 function assertArray(name: string, value: unknown): void {

@@ -116,8 +116,16 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   protected abstract compose(batch: Batch<Input, Output, Cargo>): ShardStatement
 
-  /** Gives each operation its own out of the rows. */
-  protected abstract deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void
+  /** Gives each operation its own out of the rows; or `again`, if they were the answer to a question before it. */
+  protected abstract deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void | 'again'
+
+  /** Whether an operation may travel with those gathered before it; if not, it waits for the next statement. */
+  protected admits(
+    _gathered: readonly Operation<Input, Output, Cargo>[],
+    _next: Operation<Input, Output, Cargo>,
+  ): boolean {
+    return true
+  }
 
   /** Whether a batch that was refused should go again as it is; may throw what its operations are to get. */
   protected shouldRepeat(_batch: Batch<Input, Output, Cargo>, _error: unknown): boolean {
@@ -166,6 +174,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     for (let next = this.#waiting.peek(); next !== undefined && items.length < rows; next = this.#waiting.peek()) {
       const isAlive = !next.isSettled
       if (isAlive && items.length > 0 && this.sizeOf(next.cargo) > left) break
+      if (isAlive && !this.admits(items, next)) break
       this.#waiting.shift()
       this.#letIn()
       if (!isAlive) continue
@@ -205,8 +214,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #land(batch: Batch<Input, Output, Cargo>, outcome: FlightOutcome): Promise<void> | undefined {
     if (outcome.kind === 'refused') return this.#refused(batch, outcome.error, outcome.sqlstate)
     this.#followed = 0
-    if (outcome.kind === 'rows') this.deliver(batch, outcome.rows)
-    else this.#lost(batch, outcome.error, outcome.wasRead)
+    if (outcome.kind === 'lost') this.#lost(batch, outcome.error, outcome.wasRead)
+    else if (this.deliver(batch, outcome.rows) === 'again') this.#returned.unshift(batch)
     return undefined
   }
 

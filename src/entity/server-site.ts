@@ -4,6 +4,7 @@ import type { ServerPool } from '../pool/server-pool.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { HstoreType } from './hstore-type.ts'
 import type { EntitySettings } from './entity-settings.ts'
+import { UpdatedColumns } from './updated-column.ts'
 
 /** Places of a pool that lanes leave to others, if it has more than these. */
 const PLACES_FOR_OTHERS = 2
@@ -18,6 +19,7 @@ const MIN_SHARDS_PER_CHANNEL = 64
 export class ServerSite {
   readonly pool: ServerPool
   readonly hstore = new HstoreType()
+  readonly updated = new UpdatedColumns()
   keyCollisions = 0
   readonly #channels: ServerChannels
   readonly #shardsPerChannel: number

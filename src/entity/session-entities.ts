@@ -2,8 +2,27 @@ import type { Body } from '../hstore/body.ts'
 import { encodeHstore } from '../hstore/encode.ts'
 import { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardSession } from '../shard/shard-session.ts'
+import { isHypervaultError } from '../errors.ts'
+import type { ShardSession, ShardStatement } from '../shard/shard-session.ts'
 import { batchesOf } from './batches.ts'
+import { encodeChange, type Change, type ChangeOutcome, type ChangeRequest, type Replacement } from './change/change.ts'
+import {
+  changeEntities,
+  deleteIf,
+  deletePlain,
+  findIds,
+  findUpdatedColumn,
+  type EntityLayout,
+} from './change/change-statements.ts'
+import {
+  encodeCondition,
+  isConditional,
+  type ChangeCondition,
+  type DeleteOutcome,
+  type EncodedCondition,
+} from './change/condition.ts'
+import { changeOutcome, deleteOutcome } from './change/outcomes.ts'
+import { assertUpdated } from './change/updated-missing.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { assertKind, type Entity } from './entity.ts'
 import { needsHstore } from './find/conditions.ts'
@@ -80,6 +99,38 @@ export class SessionEntities {
     return decodeFound(rows, epochMs)
   }
 
+  update(key: Key, update: Change, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+    return this.change({ key, update, condition })
+  }
+
+  replace(key: Key, replacement: Replacement, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+    return this.change({ key, replacement, condition })
+  }
+
+  async delete(key: Key, condition: ChangeCondition = {}): Promise<DeleteOutcome> {
+    const encoded = encodeCondition(condition)
+    const [row] = isConditional(encoded)
+      ? await this.#runChange(encoded, (layout) =>
+          deleteIf(this.#session.shardId, [{ id: key.id, condition: encoded }], layout),
+        )
+      : await this.#session.run(deletePlain(this.#session.shardId, [key.id]))
+    return deleteOutcome(key, row)
+  }
+
+  /** Tells for each key whether it was there; of a key that is named twice, for the first. */
+  async deleteMany(keys: readonly Key[]): Promise<boolean[]> {
+    const ids = new Set(keys.map(({ id }) => id))
+    if (ids.size === 0) return []
+    const rows = await this.#session.run(deletePlain(this.#session.shardId, [...ids]))
+    const gone = new Set(rows.map(([id]) => id))
+    return keys.map((key) => gone.delete(key.toString()))
+  }
+
+  async exists(key: Key): Promise<boolean> {
+    const rows = await this.#session.run(findIds(this.#session.shardId, [key.id]))
+    return rows.length > 0
+  }
+
   /** The type `hstore` of this server, qualified and quoted: asked once for each server. */
   async hstoreType(): Promise<string> {
     const { hstore } = this.#site
@@ -101,6 +152,41 @@ export class SessionEntities {
       for (const statement of statements) rows.push(...(await session.run(statement)))
       return rows
     })
+  }
+
+  /** Does an update or a replace. */
+  async change(request: ChangeRequest): Promise<ChangeOutcome> {
+    const { key } = request
+    const change = encodeChange(request)
+    const items = [{ id: key.id, change }]
+    const [row] = await this.#runChange(change, (layout) => changeEntities(this.#session.shardId, items, layout))
+    return changeOutcome(key, row)
+  }
+
+  /** Runs a statement that is written for the layout of the shard's table; again if it was not that. */
+  async #runChange(condition: EncodedCondition, compose: (layout: EntityLayout) => ShardStatement): Promise<TextRow[]> {
+    const { shardId } = this.#session
+    const { updated } = this.#site
+    const hstoreType = await this.hstoreType()
+    await this.#ascertainLayout()
+    const hasUpdated = updated.has(shardId)
+    try {
+      const rows = await this.#session.run(compose({ hstoreType, hasUpdated }))
+      assertUpdated(condition, hasUpdated, this.#session)
+      return rows
+    } catch (error) {
+      const wasOther = isHypervaultError(error) && updated.isRefuted(shardId, hasUpdated, error.cause)
+      if (!wasOther || this.#session.isInTransaction) throw error
+      return this.#runChange(condition, compose)
+    }
+  }
+
+  /** Inside a transaction the layout is asked for before, because a refusal would be the end of the transaction. */
+  async #ascertainLayout(): Promise<void> {
+    const { shardId, isInTransaction } = this.#session
+    const { updated } = this.#site
+    if (!isInTransaction || updated.isCertain(shardId)) return
+    updated.learn(shardId, (await this.#session.run(findUpdatedColumn(shardId))).length > 0)
   }
 
   #insert<T>(put: () => Promise<T>): Promise<T> {

@@ -1,16 +1,13 @@
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ShardFollower } from '../shard/shard-follower.ts'
 import type { EntitySettings } from './entity-settings.ts'
+import { ChangeLane } from './change/change-lane.ts'
+import { DeleteLane } from './change/delete-lane.ts'
+import { ExistsLane } from './exists-lane.ts'
 import { GetLane } from './get-lane.ts'
 import type { LaneSite } from './lane.ts'
 import { PutLane } from './put-lane.ts'
 import type { ServerSite } from './server-site.ts'
-
-/** The lanes of one shard. */
-export interface ShardLanes {
-  readonly get: GetLane
-  readonly put: PutLane
-}
 
 /** What the lanes of all shards have in common. */
 export interface LaneTerms {
@@ -21,19 +18,56 @@ export interface LaneTerms {
   findLanes(shardId: number): ShardLanes
 }
 
-/** Makes the lanes of a shard on its server. */
-export function makeShardLanes(shardId: number, server: ServerSite, terms: LaneTerms): ShardLanes {
-  const { follower, log, settings } = terms
-  const site: LaneSite = {
+/** The lanes of one shard on its server, each made when it is used first: most shards see few sorts of operations. */
+export class ShardLanes {
+  readonly #site: LaneSite
+  readonly #server: ServerSite
+  readonly #terms: LaneTerms
+  #get: GetLane | undefined
+  #put: PutLane | undefined
+  #change: ChangeLane | undefined
+  #delete: DeleteLane | undefined
+  #exists: ExistsLane | undefined
+
+  constructor(shardId: number, server: ServerSite, terms: LaneTerms) {
+    this.#site = laneSite(shardId, server, terms)
+    this.#server = server
+    this.#terms = terms
+  }
+
+  get get(): GetLane {
+    return (this.#get ??= new GetLane(this.#site, () => this.#successor.get))
+  }
+
+  get put(): PutLane {
+    const { epochMs } = this.#terms.settings
+    return (this.#put ??= new PutLane(this.#site, () => this.#successor.put, this.#server, epochMs))
+  }
+
+  get change(): ChangeLane {
+    return (this.#change ??= new ChangeLane(this.#site, () => this.#successor.change, this.#server))
+  }
+
+  get delete(): DeleteLane {
+    return (this.#delete ??= new DeleteLane(this.#site, () => this.#successor.delete, this.#server))
+  }
+
+  get exists(): ExistsLane {
+    return (this.#exists ??= new ExistsLane(this.#site, () => this.#successor.exists))
+  }
+
+  get #successor(): ShardLanes {
+    return this.#terms.findLanes(this.#site.shardId)
+  }
+}
+
+function laneSite(shardId: number, server: ServerSite, { follower, log, settings }: LaneTerms): LaneSite {
+  return {
     shardId,
     pool: server.pool,
     log,
     waitTimeoutMs: settings.waitTimeoutMs,
     pickChannel: () => server.pickChannel(shardId),
     follow: (refusal, attempt, leftMs) => follower.follow(refusal, { shardId, attempt, leftMs }),
-  }
-  return {
-    get: new GetLane(site, () => terms.findLanes(shardId).get),
-    put: new PutLane(site, () => terms.findLanes(shardId).put, server, settings.epochMs),
   }
 }

@@ -4,6 +4,8 @@ import type { Key } from '../key/key.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ShardFollower } from '../shard/shard-follower.ts'
 import { withShardSession } from '../shard/shard-session.ts'
+import { encodeChange, type ChangeOutcome, type ChangeRequest } from './change/change.ts'
+import { encodeCondition, type ChangeCondition, type DeleteOutcome } from './change/condition.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { assertKind, type Entity } from './entity.ts'
 import type { OperationOptions } from './operation-options.ts'
@@ -47,6 +49,24 @@ export class SingleStatements {
     const batches = encodeBodies(kind, bodies)
     if (batches.length === 0) return []
     return this.#inShard(shardId, options, (entities) => entities.putBatches(kind, batches))
+  }
+
+  async change(request: ChangeRequest, options: OperationOptions): Promise<ChangeOutcome> {
+    encodeChange(request)
+    return this.#inShard(request.key.shardId, options, (entities) => entities.change(request))
+  }
+
+  async delete(key: Key, condition: ChangeCondition, options: OperationOptions): Promise<DeleteOutcome> {
+    encodeCondition(condition)
+    return this.#inShard(key.shardId, options, (entities) => entities.delete(key, condition))
+  }
+
+  deleteMany(shardId: number, keys: readonly Key[], options: OperationOptions): Promise<boolean[]> {
+    return this.#inShard(shardId, options, (entities) => entities.deleteMany(keys))
+  }
+
+  exists(key: Key, options: OperationOptions): Promise<boolean> {
+    return this.#inShard(key.shardId, options, (entities) => entities.exists(key))
   }
 
   /** Borrows a session of a shard, wherever it lives, for its entities. Nothing is sent before `work` does. */

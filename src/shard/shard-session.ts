@@ -37,6 +37,10 @@ export class ShardSession {
     return this.#lease.serverId
   }
 
+  get isInTransaction(): boolean {
+    return this.#isInTransaction
+  }
+
   /**
    * Runs one statement. When the server does not answer in time, the connection is cut.
    *
