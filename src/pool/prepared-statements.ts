@@ -41,12 +41,16 @@ export class PreparedStatements {
   }
 }
 
+/** Texts can hold names that are data, such as the keys of a find: without a bound they would pile up. */
+const MAX_NAMES = 20_000
+
 const names = new Map<string, string>()
 
 function statementName(text: string): string {
   const known = names.get(text)
   if (known !== undefined) return known
   const name = `hv_${createHash('sha1').update(text).digest('hex').slice(0, 24)}`
+  if (names.size >= MAX_NAMES) names.clear()
   names.set(text, name)
   return name
 }

@@ -56,7 +56,7 @@ const where: fc.Arbitrary<Where> = fc.record(
 /** A query, mostly of few parts. */
 export function arbitraryQuery(shardId: number, epochMs: number): fc.Arbitrary<FindQuery> {
   const rarely = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-    fc.option(value, { freq: 1, nil: undefined })
+    fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
   const time = elapsedMs.map((ms) => new Date(epochMs + ms))
   const after = fc
     .tuple(elapsedMs, fc.integer({ min: 0, max: 3 }))

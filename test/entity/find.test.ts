@@ -33,7 +33,7 @@ let db: Datastore
 beforeAll(async () => {
   databases = await createDatabases(2)
   connections = [
-    { ...databases.connections[0], shards: '1-5' },
+    { ...databases.connections[0], shards: '0-5' },
     { ...databases.connections[1], shards: '5-9' },
   ]
   admins = await Promise.all(
@@ -81,7 +81,7 @@ async function foundBy(shardId: number, query: FindQuery): Promise<ModelEntity[]
 
 describe('a find', () => {
   it.each([
-    [2, 'in public'],
+    [0, 'in public'],
     [6, 'in another schema'],
   ])('in shard %d, with hstore %s, gives what a filter in memory gives', async (shardId) => {
     const some = fc.array(arbitraryQuery(shardId, DEFAULT_EPOCH_MS), { minLength: 20, maxLength: 20 })
@@ -110,6 +110,23 @@ describe('a find', () => {
       } while (after !== undefined)
       expect(pages).toEqual(expected)
     }
+  })
+
+  it('asks for all fields of equals, and for all parts of where', async () => {
+    const bodies = [
+      { a: '1', b: '2' },
+      { a: '1', b: '3' },
+      { a: '2', b: '2' },
+      { a: '1', b: '2', c: null },
+    ]
+    await store(
+      4,
+      bodies.map((body, n) => ({ id: idAt(4, 1_000 + n, 0), kind: 1, body })),
+    )
+    const equals = { b: '2', a: '1' }
+    expect(await foundBy(4, { where: { equals } })).toMatchObject([{ body: bodies[0]! }, { body: bodies[3]! }])
+    expect(await foundBy(4, { where: { equals, has: 'c' } })).toMatchObject([{ body: bodies[3]! }])
+    expect(await foundBy(4, { where: { equals, hasAny: [] } })).toEqual([])
   })
 
   it('without a query gives the first hundred', async () => {
@@ -224,6 +241,18 @@ describe('a find', () => {
     await expect(Promise.all([tight.find(1), tight.find(2)])).rejects.toMatchObject({ code: 'HV_POOL_TIMEOUT' })
     held.release()
     expect(await tight.find(1)).toHaveLength(1)
+  })
+
+  it('that waits on is served when one before it has waited too long', async () => {
+    await using tight = new Datastore({ connections, poolMax: 1, poolBlockTimeoutMs: 3_000 })
+    const held = await tight.getConnection(1)
+    const startedAt = performance.now()
+    const first = tight.find(1).then(String, (error: unknown) => error)
+    await until('half of its time has passed', () => performance.now() - startedAt > 1_500)
+    const second = tight.find(1)
+    expect(await first).toMatchObject({ code: 'HV_POOL_TIMEOUT' })
+    held.release()
+    expect(await second).toHaveLength(1)
   })
 
   it('after disconnect() gets HV_CLOSED, and after reinstantiate() works', async () => {

@@ -58,7 +58,8 @@ export class Finder {
   async #run(shardId: number, query: CheckedQuery, options: OperationOptions): Promise<readonly TextRow[]> {
     const site = this.#siteOf(shardId)
     const desk = this.#deskOf(site)
-    const hstoreType = await this.#hstoreType(site, shardId, query, options)
+    const known = site.hstore.name
+    const hstoreType = known ?? (await this.#hstoreType(site, shardId, query, options))
     const run = (statement: ShardStatement): Promise<readonly TextRow[]> =>
       desk.read(shardId, statement, options.signal)
     return runFind({ shardId, query, hstoreType, run })

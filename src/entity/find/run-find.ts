@@ -16,7 +16,7 @@ export interface FindRun {
 
 /** The entities in rows of `(id, type, body, updated)`. */
 export function decodeFound(rows: readonly TextRow[], epochMs: number): Entity[] {
-  return rows.map((row) => decodeEntity(new Key(row[0] ?? '', epochMs), row))
+  return rows.map((row) => decodeEntity(new Key(BigInt(row[0] ?? ''), epochMs), row))
 }
 
 /** Does a find: the quick way if that settles it, else the exact way. Gives rows `(id, type, body, updated)` in order. */
