@@ -11,6 +11,7 @@ export interface ErrorDetails {
   HV_CATALOG_LAYOUT: { found: number; known: number }
   HV_CATALOG_MISSING: Record<never, never>
   HV_CLOSED: { serverId?: string }
+  HV_COMMIT_UNKNOWN: { serverId: string; shardId: number; sqlstate?: string }
   HV_CONFIG_INVALID: { file: string }
   HV_CONFIG_NOT_FOUND: { folder: string; file?: string }
   HV_CONNECTION_FOREIGN: Record<never, never>
@@ -27,6 +28,17 @@ export interface ErrorDetails {
     completed: number[]
   }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
+  HV_LEASE_LOST: { name: string; token: number }
+  HV_MOVE_BLOCKED: { serverId: string; shardId: number; blockers: string[] }
+  HV_MOVE_CHANGED: { moveId: number; shardId: number; different: string[] }
+  HV_MOVE_LEASED: { shardId: number; holder: string }
+  HV_MOVE_MISMATCH: { moveId: number; shardId: number; mismatches: string[] }
+  HV_MOVE_PAUSE: { shardId: number; pauseMs: number; maxPauseMs: number }
+  HV_MOVE_PHASE: { moveId: number; phase: string }
+  HV_MOVE_REFUSED: { moveId: number; shardId: number; problems: string[] }
+  HV_MOVE_STALLED: { moveId: number; shardId: number; timeoutMs: number }
+  HV_MOVE_UNDER_WAY: { shardId: number }
+  HV_MOVE_UNKNOWN: { moveId: number }
   HV_OUTCOME_UNKNOWN: { serverId: string; shardId?: number; sqlstate?: string }
   HV_POOL_TIMEOUT: {
     serverId: string
@@ -45,11 +57,16 @@ export interface ErrorDetails {
   HV_SERVER_UNSUPPORTED: { serverId: string; version: string }
   HV_SHARD_CONFLICT: { shards: { shardId: number; servers: string[]; placedOn: string | undefined }[] }
   HV_SHARD_INCOMPATIBLE: { shards: { serverId: string; shardId: number; problem: string }[] }
+  HV_SHARD_MISMATCH: { shardId: number; keyShardId: number }
   HV_SHARD_MISSING: { serverId: string; shardId: number }
   HV_SHARD_MOVED: { serverId: string; shardId: number; epoch?: number; target?: string }
   HV_SHARD_PLACED: { serverId: string; shardIds: number[] }
   HV_SHARD_UNKNOWN: { shardId: number }
   HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
+  HV_TRANSACTION_ABORTED: { serverId: string; shardId: number; sqlstate?: string }
+  HV_TRANSACTION_BUSY: { shardId: number }
+  HV_TRANSACTION_ENDED: { shardId: number }
+  HV_TRANSACTION_TIMEOUT: { shardId: number; timeoutMs: number }
   HV_UPDATED_MISSING: { serverId: string; shardId: number }
 }
 
@@ -79,6 +96,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_CLOSED: {
     meaning: 'The datastore was used after `disconnect()` and before `reinstantiate()`.',
     hint: 'Call reinstantiate(), or make a new Datastore.',
+    retryable: false,
+  },
+  HV_COMMIT_UNKNOWN: {
+    meaning: 'The connection ended during the COMMIT of a transaction. All of it was written, or nothing.',
+    hint: 'Look whether what the transaction writes is there before you do it again.',
     retryable: false,
   },
   HV_CONFIG_INVALID: {
@@ -141,6 +163,61 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
     retryable: true,
   },
+  HV_LEASE_LOST: {
+    meaning: 'Another operator took over the work on a shard, so this one stops before its next side effect.',
+    hint: 'Look at `hypervault move list`, and leave it to the other one.',
+    retryable: false,
+  },
+  HV_MOVE_BLOCKED: {
+    meaning: 'Transactions that last too long keep a move from its next step. Writers go on where they were.',
+    hint: 'End the transactions that the message names, and run: hypervault move resume',
+    retryable: true,
+  },
+  HV_MOVE_CHANGED: {
+    meaning: 'The tables of a shard were changed while it moved. Writers go on at the source.',
+    hint: 'Run: hypervault move abort, and move the shard again.',
+    retryable: false,
+  },
+  HV_MOVE_LEASED: {
+    meaning: 'Another operator is at work on this shard.',
+    hint: 'Wait for it, or end the process that the message names, and run: hypervault move resume',
+    retryable: true,
+  },
+  HV_MOVE_MISMATCH: {
+    meaning: 'The rows of source and target differ.',
+    hint: 'Before the switch run: hypervault move abort. After it: hypervault move reverse.',
+    retryable: false,
+  },
+  HV_MOVE_PAUSE: {
+    meaning: 'The writers would have to wait longer than allowed. They go on at the source.',
+    hint: 'Run: hypervault move resume, at a quieter time or with a larger --max-pause.',
+    retryable: true,
+  },
+  HV_MOVE_PHASE: {
+    meaning: 'A move is not in a phase in which this can be done. Nothing was changed.',
+    hint: 'Look at `hypervault move status`.',
+    retryable: false,
+  },
+  HV_MOVE_REFUSED: {
+    meaning: 'A shard cannot move. Nothing was made.',
+    hint: 'Remove each of the problems that the message lists, and run: hypervault move resume',
+    retryable: false,
+  },
+  HV_MOVE_STALLED: {
+    meaning: 'Copy or catch-up does not get on. Writers go on at the source.',
+    hint: 'Look into the log of the target, and run: hypervault move resume, or abort.',
+    retryable: true,
+  },
+  HV_MOVE_UNDER_WAY: {
+    meaning: 'The shard has a move that is not over. Nothing was changed.',
+    hint: 'Run `hypervault move list`, and complete, resume or abort that one.',
+    retryable: false,
+  },
+  HV_MOVE_UNKNOWN: {
+    meaning: 'There is no move of this number.',
+    hint: 'Look at `hypervault move list`.',
+    retryable: false,
+  },
   HV_OUTCOME_UNKNOWN: {
     meaning: 'The connection ended while a write was running. It may or may not have been executed.',
     hint: 'Look whether the write is there before you do it again.',
@@ -192,6 +269,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Rename the schema if it is not a shard; otherwise bring its table `entities` to the layout in the README.',
     retryable: false,
   },
+  HV_SHARD_MISMATCH: {
+    meaning: 'A transaction was given a key of another shard than its own. Nothing was sent.',
+    hint: 'Begin a transaction in the shard of the key: db.transaction(key.shardId, …).',
+    retryable: false,
+  },
   HV_SHARD_MISSING: {
     meaning: 'The server that should hold a logical shard has no such schema.',
     hint: 'Run `hypervault init`, or correct the shard ranges.',
@@ -218,8 +300,29 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Look up details.sqlstate in the PostgreSQL manual, appendix A.',
     retryable: false,
   },
+  HV_TRANSACTION_ABORTED: {
+    meaning: 'The work of a transaction went on after a statement had failed, and ended well. Nothing was written.',
+    hint: 'Let the error through, or do what may fail in a nested transaction: tx.transaction().',
+    retryable: false,
+  },
+  HV_TRANSACTION_BUSY: {
+    meaning: 'A transaction was used while one nested in it was not finished. Nothing was sent.',
+    hint: 'Inside the nested transaction use the object that it is given, and await it before you go on.',
+    retryable: false,
+  },
+  HV_TRANSACTION_ENDED: {
+    meaning: 'A transaction was used after its end. Nothing was sent.',
+    hint: 'Await everything that belongs to the transaction before its work returns, and do not keep its object.',
+    retryable: false,
+  },
+  HV_TRANSACTION_TIMEOUT: {
+    meaning: 'A transaction took longer than its timeoutMs. Nothing was written.',
+    hint: 'Do less in one transaction, raise timeoutMs, or find out what it waits for.',
+    retryable: true,
+  },
   HV_UPDATED_MISSING: {
-    meaning: 'A condition asks for the time of the last change, but the shard has no column `updated`. Nothing was written.',
+    meaning:
+      'A condition asks for the time of the last change, but the shard has no column `updated`. Nothing was written.',
     hint: 'Run `hypervault adopt` to add the column, or use ifBody.',
     retryable: false,
   },

@@ -50,6 +50,7 @@ for each statement execute function hypervault.hv_refuse_older_epoch()`,
 )`,
   `create table hypervault.moves (
   move_id bigint generated always as identity primary key,
+  tag text not null default substr(md5(random()::text), 1, 8),
   shard_id integer not null,
   source text not null,
   target text not null,

@@ -1,6 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import type { ClientConfig } from 'pg'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
+import type { Lease } from '../pool/lease.ts'
 import type { Logger } from '../pool/logger.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { withServerSession, type ServerSession } from '../schema/server-session.ts'
@@ -32,7 +33,8 @@ export interface ChangeRecord {
   readonly actor?: string | undefined
 }
 
-const CONNECTIONS = 3
+/** Most connections: each move under way holds one. */
+const CONNECTIONS = 20
 const CONNECT_TIMEOUT_MS = 5_000
 
 /** The database with Hypervault's own tables. */
@@ -95,6 +97,11 @@ export class Catalog implements AsyncDisposable {
   /** Lends a session of the catalog for the time of `work`. */
   withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return withServerSession(this.#pool, { signal }, work)
+  }
+
+  /** Lends a connection of the catalog for as long as the caller likes. */
+  acquire(): Promise<Lease> {
+    return this.#pool.acquire()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -88,7 +88,9 @@ async function readContent(
   const inspection = await inspectServer(pool)
   const estimates = await listShardSizes(pool)
   const isCounted = isExact || sum(estimates, ({ bytes }) => bytes) <= COUNT_UP_TO_BYTES
-  const sizes = (isCounted ? await listShardSizes(pool, { isExact: true }) : estimates).filter(({ shardId }) => own.has(shardId))
+  const sizes = (isCounted ? await listShardSizes(pool, { isExact: true }) : estimates).filter(({ shardId }) =>
+    own.has(shardId),
+  )
   return {
     version: inspection.version,
     shards: judgeShards(inspection, shardIds, epochMs),
@@ -122,11 +124,7 @@ async function measureLatency(pool: ServerPool): Promise<number> {
   })
 }
 
-function judgeShards(
-  { shards }: ServerInspection,
-  expected: readonly number[],
-  epochMs: number,
-): ShardsStatus {
+function judgeShards({ shards }: ServerInspection, expected: readonly number[], epochMs: number): ShardsStatus {
   const missing = expected.filter((shardId) => shards.get(shardId)?.entities === undefined)
   const layouts = expected.flatMap((shardId) => shards.get(shardId) ?? [])
   const unfit = layouts

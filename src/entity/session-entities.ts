@@ -142,9 +142,8 @@ export class SessionEntities {
   /** One batch is one statement; several are one transaction. Either way all bodies are there, or none. */
   async #insertBatches(kind: number, batches: readonly string[][]): Promise<TextRow[]> {
     const session = this.#session
-    const { epochMs } = this.#settings
     const hstoreType = await this.hstoreType()
-    const statements = batches.map((bodies) => insertEntities(session.shardId, { kind, bodies, epochMs, hstoreType }))
+    const statements = batches.map((bodies) => insertEntities(session.shardId, { kind, bodies, hstoreType }))
     const [only] = statements
     if (only !== undefined && statements.length === 1) return session.run(only)
     return session.transaction(async () => {

@@ -13,7 +13,6 @@ export interface EntityBatch {
   readonly kind: number
   /** Encoded as hstore. */
   readonly bodies: readonly string[]
-  readonly epochMs: number
   /** The type `hstore` with its schema, quoted. */
   readonly hstoreType: string
 }
@@ -84,10 +83,10 @@ function selectWhere(schema: string, condition: string): string {
  * each beside the place of its body: the order of what `returning` gives is nowhere promised.
  */
 export function insertEntities(shardId: number, batch: EntityBatch): ShardStatement {
-  const { kind, bodies, epochMs, hstoreType } = batch
+  const { kind, bodies, hstoreType } = batch
   const from = 'unnest($2::text[]) with ordinality as given (body, place)'
   const text = [
-    `${withKeys({ shardId, epochMs, from, columns: 'place, body' })}, stored as (`,
+    `${withKeys({ shardId, from, columns: 'place, body' })}, stored as (`,
     `  insert into ${shardSchema(shardId)}.entities (id, type, body)`,
     `  select id, $1::smallint, body::${hstoreType} from keyed order by place`,
     ')',

@@ -12,6 +12,8 @@ export interface FenceTarget {
   readonly shardId: number
   readonly target: string
   readonly epoch: number
+  /** Token of the lease under which it is put up. */
+  readonly token?: number
 }
 
 /** Puts the fence up, or changes what it says. */
@@ -25,10 +27,24 @@ export function lowerFenceSql(shardId: number): string {
   return `drop function if exists ${shardSchema(shardId)}.hv_fence() cascade`
 }
 
-function createFenceFunctionSql({ shardId, target, epoch }: FenceTarget): string {
+/** Takes the fence down if it was put up under this lease: that of another operator stays. */
+export function lowerOwnFenceSql(shardId: number, token: number): string {
+  const fence = `${shardSchema(shardId)}.hv_fence()`
+  return [
+    'do $hv$',
+    'begin',
+    `  if exists (select from pg_proc where oid = to_regprocedure('${fence}') and position(E'-- lease ${token}\\n' in prosrc) > 0) then`,
+    `    drop function ${fence} cascade;`,
+    '  end if;',
+    'end $hv$',
+  ].join('\n')
+}
+
+function createFenceFunctionSql({ shardId, target, epoch, token = 0 }: FenceTarget): string {
   const detail = JSON.stringify({ shard: shardId, epoch, target })
   return [
     `create or replace function ${shardSchema(shardId)}.hv_fence() returns trigger language plpgsql as $hv$`,
+    `-- lease ${token}`,
     'begin',
     `  raise exception 'shard ${shardId} moves to server ${target}' using`,
     "    errcode = 'HV001',",

@@ -90,9 +90,7 @@ export async function planProvision(
   const inspections = await inspectSites(sites, settings)
   const problems = sites.list.flatMap((site) => findLayoutProblems(site, inspectionOf(site, inspections), settings))
   const unplaced = judge(sites, inspections, problems)
-  const servers = sites.list.map((site) =>
-    planServer(inspectionOf(site, inspections), site.server.shardIds, settings),
-  )
+  const servers = sites.list.map((site) => planServer(inspectionOf(site, inspections), site.server.shardIds, settings))
   return Object.freeze({ servers, unplaced })
 }
 

@@ -1,8 +1,11 @@
+import { Client } from 'pg'
 import { Catalog } from '../../src/catalog/catalog.ts'
 import { addServers } from '../../src/catalog/fleet-changes.ts'
 import type { ServerSettings } from '../../src/catalog/server-settings.ts'
 import type { ServerConnection } from '../../src/embedded/server-connection.ts'
+import { dropSubscriptionSql } from '../../src/fleet/move/replication-sql.ts'
 import { provision } from '../../src/schema/provision.ts'
+import { until } from './until.ts'
 import { createDatabases } from './databases.ts'
 
 /** A small fleet on fresh databases: a catalog, and servers `s1`, `s2`, … with two shards each but the last. */
@@ -39,9 +42,27 @@ export async function createFleet(serverCount = 3): Promise<TestFleet> {
   )
   const dispose = async (): Promise<void> => {
     await catalog[Symbol.asyncDispose]()
+    await Promise.all(connections.map(endReplication))
     await databases.drop()
   }
   return { catalog, catalogConnection, connections, [Symbol.asyncDispose]: dispose }
+}
+
+/** A database with a subscription or a slot cannot be dropped. */
+async function endReplication(connection: ServerConnection): Promise<void> {
+  const client = new Client(connection)
+  await client.connect()
+  const { rows } = await client.query<{ subname: string }>(
+    'select subname from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())',
+  )
+  for (const { subname } of rows) await client.query(dropSubscriptionSql(subname).join(';'))
+  const own = 'from pg_replication_slots where database = current_database()'
+  await until('no slot', async () => {
+    await client.query(`select pg_terminate_backend(active_pid) ${own} and active`)
+    await client.query(`select pg_drop_replication_slot(slot_name) ${own} and not active`)
+    return (await client.query(`select ${own}`)).rows.length === 0
+  })
+  await client.end()
 }
 
 function rangeOf(index: number): string {

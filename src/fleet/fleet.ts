@@ -1,0 +1,214 @@
+import { Catalog, currentActor, type CatalogConnection } from '../catalog/catalog.ts'
+import { addServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
+import type { ServerSettings } from '../catalog/server-settings.ts'
+import { HypervaultError } from '../errors.ts'
+import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
+import { assertShardId } from '../key/shard-id.ts'
+import type { Logger } from '../pool/logger.ts'
+import { ShardLease } from './lease.ts'
+import { abortMove, completeMove, reverseMove } from './move/end-move.ts'
+import { openMove, type MoveHooks } from './move/open-move.ts'
+import type { MoveContext, MoveProgress } from './move/move-context.ts'
+import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from './move/move-record.ts'
+import { tryKeepProblem } from './move/journal.ts'
+import { runMove } from './move/run-move.ts'
+import { FleetLinks } from './servers.ts'
+
+/** How a fleet is worked on. */
+export interface FleetOptions {
+  /** The database that `hypervault catalog init` made. */
+  readonly catalog: CatalogConnection
+  /** Zero of the keys' clock; default that of the original. */
+  readonly epochMs?: number | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** How one move, or its end, is done. */
+export interface MoveRunOptions extends MoveHooks {
+  /** Longest pause of the writers in milliseconds; default 500. Beyond it they go on at the source. */
+  readonly maxPauseMs?: number | undefined
+}
+
+/** What a move has shown, and where it stands. */
+export interface MoveResult extends MoveReport {
+  readonly moveId: number
+  readonly shardId: number
+  readonly source: string
+  readonly target: string
+}
+
+const DEFAULT_MAX_PAUSE_MS = 500
+
+/**
+ * The servers of a catalog, and the moves of shards between them.
+ *
+ * @example
+ * await using fleet = await Fleet.open({ catalog })
+ * const { moveId, pauseMs } = await fleet.moveShard(5, { to: 's3' })
+ * await fleet.complete(moveId)
+ */
+export class Fleet implements AsyncDisposable {
+  readonly #catalog: Catalog
+  readonly #links: FleetLinks
+  readonly #epochMs: number
+
+  /** Opens the catalog. Throws `HV_CONNECT_FAILED`, `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`. */
+  static async open(options: FleetOptions): Promise<Fleet> {
+    const catalog = new Catalog(options.catalog, options.logger)
+    try {
+      await catalog.assert()
+      return new Fleet(catalog, options)
+    } catch (error) {
+      await catalog[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  private constructor(catalog: Catalog, { epochMs = DEFAULT_EPOCH_MS }: FleetOptions) {
+    this.#catalog = catalog
+    this.#links = new FleetLinks(catalog)
+    this.#epochMs = epochMs
+  }
+
+  /** Registers an empty server. Throws TypeError or RangeError for its settings, `HV_SERVER_EXISTS`. */
+  async addServer(serverId: string, settings: ServerSettings): Promise<void> {
+    await addServers(this.#catalog, [{ serverId, settings }])
+  }
+
+  /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */
+  async drainServer(serverId: string): Promise<void> {
+    await setServerState(this.#catalog, serverId, 'draining')
+  }
+
+  /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */
+  async removeServer(serverId: string): Promise<void> {
+    await removeServer(this.#catalog, serverId)
+  }
+
+  /**
+   * Moves a shard to another server while it is in use. When it resolves, the shard lives there, the rows are proved, and
+   * what is written there streams back: `complete()` takes the old shard away, `reverse()` brings it back.
+   *
+   * A failure before the switch leaves the move where it is: `resume()` goes on, `abort()` takes it away.
+   *
+   * @throws `HV_MOVE_REFUSED` with all problems, `HV_MOVE_UNDER_WAY`, `HV_MOVE_LEASED`, `HV_MOVE_BLOCKED`,
+   *   `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
+   */
+  async moveShard(shardId: number, options: MoveRunOptions & { to: string }): Promise<MoveResult> {
+    assertShardId(shardId)
+    const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS } = options
+    await using lease = await ShardLease.take(this.#catalog, shardId)
+    const source = await this.#findSource(shardId, to)
+    const move = await this.#catalog.withSession((session) =>
+      insertMove(session, { shardId, source, target: to, options: { maxPauseMs }, actor: currentActor() }),
+    )
+    return await this.#run(move, lease, options)
+  }
+
+  /** Goes on with a move that a crash or a failure has interrupted. */
+  async resume(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
+    return this.#withMove(moveId, async (move, lease) => {
+      if (move.isOver) return move.report && toResult(move, move.report)
+      if (move.phase === 'aborting') await this.#end(move, lease, options, abortMove)
+      else if (move.phase === 'completing') await this.#end(move, lease, options, completeMove)
+      else if (move.phase === 'reversing') await this.#end(move, lease, options, reverseMove)
+      else if (move.phase !== 'mirroring') return this.#run(move, lease, options)
+      return move.report && toResult(move, move.report)
+    })
+  }
+
+  /** Gives up the way back and takes the old shard away. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch. */
+  async complete(moveId: number, options: MoveRunOptions = {}): Promise<void> {
+    await this.#withMove(moveId, async (move, lease) => {
+      if (move.phase === 'completed') return
+      assertPhase(move, 'complete', ['mirroring', 'completing'])
+      await this.#end(move, lease, options, completeMove)
+    })
+  }
+
+  /** Brings the shard back to where it was. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch and when complete. */
+  async reverse(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
+    return this.#withMove(moveId, async (move, lease) => {
+      if (move.phase === 'reversed') return move.report && toResult(move, move.report)
+      assertPhase(move, 'reverse', ['mirroring', 'reversing'])
+      const report = await this.#end(move, lease, options, reverseMove)
+      return report && toResult(move, report)
+    })
+  }
+
+  /** Takes away what a move has made before its switch. Safe to repeat. Throws `HV_MOVE_PHASE` after it. */
+  async abort(moveId: number, options: MoveRunOptions = {}): Promise<void> {
+    await this.#withMove(moveId, async (move, lease) => {
+      if (move.phase === 'aborted') return
+      assertPhase(move, 'abort', ['preparing', 'copying', 'catching-up', 'aborting'])
+      await this.#end(move, lease, options, abortMove)
+    })
+  }
+
+  /** The moves, the newest first; all of them, or only those that are over or not. */
+  moves(filter: { isOver?: boolean } = {}): Promise<MoveRecord[]> {
+    return this.#catalog.withSession((session) => listMoves(session, filter))
+  }
+
+  /** Closes all connections. What is under way goes on to the end of its step and fails. */
+  async close(): Promise<void> {
+    await Promise.all([this.#links[Symbol.asyncDispose](), this.#catalog[Symbol.asyncDispose]()])
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #findSource(shardId: number, to: string): Promise<string> {
+    const { servers } = await this.#catalog.readFleet()
+    const target = servers.find(({ serverId }) => serverId === to)
+    if (target === undefined) {
+      throw new HypervaultError('HV_SERVER_UNKNOWN', `the catalog has no server ${to}`, { serverId: to })
+    }
+    const source = servers.find(({ shardIds }) => shardIds.includes(shardId))
+    if (source === undefined) {
+      throw new HypervaultError('HV_SHARD_UNKNOWN', `no server holds shard ${shardId}`, { shardId })
+    }
+    if (source === target) throw new RangeError(`shard ${shardId} lives on server ${to} already`)
+    if (target.state === 'draining') throw new RangeError(`server ${to} is being drained: it gets no shards`)
+    return source.serverId
+  }
+
+  async #withMove<T>(moveId: number, work: (move: MoveRecord, lease: ShardLease) => Promise<T>): Promise<T> {
+    const { shardId } = await getMove(this.#catalog, moveId)
+    await using lease = await ShardLease.take(this.#catalog, shardId)
+    // Read again: whoever had the lease before may have gone on.
+    return await work(await getMove(this.#catalog, moveId), lease)
+  }
+
+  async #run(move: MoveRecord, lease: ShardLease, options: MoveRunOptions): Promise<MoveResult> {
+    return toResult(move, await this.#end(move, lease, options, runMove))
+  }
+
+  async #end<T>(
+    move: MoveRecord,
+    lease: ShardLease,
+    options: MoveRunOptions,
+    work: (context: MoveContext) => Promise<T>,
+  ): Promise<T> {
+    const place = { catalog: this.#catalog, links: this.#links, epochMs: this.#epochMs }
+    try {
+      return await work(await openMove(place, move, lease, options))
+    } catch (error) {
+      await tryKeepProblem(this.#catalog, move.moveId, error instanceof Error ? error.message : String(error))
+      throw error
+    }
+  }
+}
+
+function toResult({ moveId, shardId, source, target }: MoveRecord, report: MoveReport): MoveResult {
+  return Object.freeze({ moveId, shardId, source, target, ...report })
+}
+
+function assertPhase({ moveId, phase }: MoveRecord, verb: string, allowed: readonly string[]): void {
+  if (allowed.includes(phase)) return
+  const message = `move ${moveId} is ${phase}: ${verb} is possible when it is ${allowed.join(' or ')}`
+  throw new HypervaultError('HV_MOVE_PHASE', message, { moveId, phase })
+}
+
+export type { MoveProgress }

@@ -1,0 +1,110 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import { currentActor } from '../catalog/catalog.ts'
+import { HypervaultError } from '../errors.ts'
+import type { Lease } from '../pool/lease.ts'
+import { ServerSession } from '../schema/server-session.ts'
+
+/*
+ * One operator at a time. A lease is an advisory lock of a session of the catalog: it ends with the operator, at once
+ * when its process dies. Each lease takes a new, higher token. Before every side effect the token is compared with
+ * the one in the catalog; who was cut off, and has a successor, finds a higher one, or cannot reach the catalog, and
+ * stops in both cases.
+ */
+
+/** First half of the advisory locks: "hvls" in ASCII. */
+const LEASE_CLASS = 0x68766c73
+
+/** Longest time of one look at the catalog. */
+const STATEMENT_MS = 10_000
+
+/** The right to act on a shard. */
+export class ShardLease implements AsyncDisposable {
+  readonly token: number
+  readonly #name: string
+  readonly #catalog: Catalog
+  readonly #connection: Lease
+
+  /**
+   * Takes the lease of a shard.
+   *
+   * @throws `HV_MOVE_LEASED` that names who has it
+   */
+  static async take(catalog: Catalog, shardId: number, holder: string = currentHolder()): Promise<ShardLease> {
+    const connection = await catalog.acquire()
+    try {
+      const session = new ServerSession(connection, STATEMENT_MS)
+      const name = leaseName(shardId)
+      if (!(await tryLock(session, shardId))) throw await heldError(session, shardId, name)
+      return new ShardLease(catalog, connection, name, await raiseToken(session, name, holder))
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+
+  private constructor(catalog: Catalog, connection: Lease, name: string, token: number) {
+    this.#catalog = catalog
+    this.#connection = connection
+    this.#name = name
+    this.token = token
+  }
+
+  /** Throws `HV_LEASE_LOST` unless this lease is still the one in force. Asked before each side effect. */
+  assertHeld(): Promise<void> {
+    return this.#catalog.withSession((session) => this.assertHeldIn(session))
+  }
+
+  /** The same inside a transaction of the catalog, which no other lease can begin before it ends. */
+  async assertHeldIn(session: ServerSession): Promise<void> {
+    const [row] = await session.read({
+      text: 'select token from hypervault.leases where name = $1 for share',
+      values: [this.#name],
+    })
+    if (Number(row?.[0]) === this.token) return
+    const message = `the lease ${this.#name} went to another operator`
+    throw new HypervaultError('HV_LEASE_LOST', message, { name: this.#name, token: this.token })
+  }
+
+  /** Gives the lease up. The session ends in any case, and the lock with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#connection.isReturned) return
+    const session = new ServerSession(this.#connection, STATEMENT_MS)
+    await session.read({ text: 'select pg_advisory_unlock_all()' }).catch(() => undefined)
+    if (!this.#connection.isReturned) this.#connection.destroy()
+  }
+}
+
+/** Who holds a lease: a person, a machine and a process. */
+export function currentHolder(): string {
+  return `${currentActor()}, process ${process.pid}`
+}
+
+function leaseName(shardId: number): string {
+  return `shard ${shardId}`
+}
+
+async function tryLock(session: ServerSession, shardId: number): Promise<boolean> {
+  const [row] = await session.read({ text: `select pg_try_advisory_lock(${LEASE_CLASS}, ${shardId})` })
+  return row?.[0] === 't'
+}
+
+async function raiseToken(session: ServerSession, name: string, holder: string): Promise<number> {
+  const [row] = await session.read({
+    text: [
+      'insert into hypervault.leases (name, holder, token, expires_at)',
+      "values ($1, $2, 1, 'infinity')",
+      'on conflict (name) do update set holder = excluded.holder, token = leases.token + 1',
+      'returning token',
+    ].join('\n'),
+    values: [name, holder],
+  })
+  return Number(row?.[0])
+}
+
+async function heldError(session: ServerSession, shardId: number, name: string): Promise<HypervaultError> {
+  const text = 'select holder from hypervault.leases where name = $1'
+  const [row] = await session.read({ text, values: [name] })
+  const holder = row?.[0] ?? 'somebody else'
+  const message = `shard ${shardId} is being worked on by ${holder}`
+  return new HypervaultError('HV_MOVE_LEASED', message, { shardId, holder })
+}

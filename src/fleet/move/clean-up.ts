@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lowerFenceSql } from '../../schema/fence-sql.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
+import { quoteName } from '../../schema/shard-sql.ts'
+import type { FleetLinks } from '../servers.ts'
+import { cleanupKinds, type Cleanup, type CleanupKind, type Journal } from './journal.ts'
+import { dropMarkerTableSql } from './marker-sql.ts'
+import {
+  dropPublicationSql,
+  dropSlot,
+  dropSubscriptionSql,
+  endReader,
+  findSlot,
+  findSubscription,
+} from './replication-sql.ts'
+
+/*
+ * Takes away what a move has made: subscriptions before the slots that they read, slots before publications, and the
+ * schema last. What is gone already counts as taken away, so it can be done again after any crash.
+ */
+
+/** Longest lock of a table that is dropped: readers of it queue behind the drop. */
+const LOCK_TIMEOUT_MS = 2_000
+const SLOT_TRIES = 100
+const SLOT_PAUSE_MS = 50
+
+type Remove = (session: ServerSession, name: string, shardId: number) => Promise<void>
+
+const removers: Readonly<Record<CleanupKind, Remove>> = {
+  subscription: async (session, name) => {
+    if ((await session.read(findSubscription(name))).length > 0) await session.execute(dropSubscriptionSql(name))
+  },
+  slot: removeSlot,
+  publication: (session, name) => session.execute([dropPublicationSql(name)]),
+  fence: (session, _, shardId) => session.execute([lowerFenceSql(shardId)]),
+  marker: (session, _, shardId) => session.execute([dropMarkerTableSql(shardId)]),
+  schema: removeSchema,
+}
+
+/** Takes away all that is recorded, or only these sorts. */
+export async function cleanUp(
+  journal: Journal,
+  shardId: number,
+  links: FleetLinks,
+  {
+    only = () => true,
+    checkpoint,
+  }: { only?: (cleanup: Cleanup) => boolean; checkpoint: (name: string) => Promise<void> },
+): Promise<void> {
+  const left = (await journal.listCleanups()).filter(only)
+  const ordered = left.sort((a, b) => cleanupKinds.indexOf(a.kind) - cleanupKinds.indexOf(b.kind))
+  for (const cleanup of ordered) {
+    const link = await links.get(cleanup.serverId)
+    await journal.assertHeld()
+    await link.withSession((session) => removers[cleanup.kind](session, cleanup.name, shardId))
+    await checkpoint(`${cleanup.kind} removed at ${cleanup.serverId}`)
+    await journal.strike(cleanup)
+  }
+}
+
+/** The reader of a slot may need a moment to notice that its subscription is gone. */
+async function removeSlot(session: ServerSession, name: string): Promise<void> {
+  for (let tries = SLOT_TRIES; tries > 0; tries -= 1) {
+    if ((await session.read(findSlot(name))).length === 0) return
+    await session.read(endReader(name))
+    await session.read(dropSlot(name))
+    await sleep(SLOT_PAUSE_MS)
+  }
+  throw new Error(`slot ${name} on server ${session.serverId} is still in use`)
+}
+
+/** Table by table, so that a lock on one is not waited for while others are locked. */
+async function removeSchema(session: ServerSession, name: string): Promise<void> {
+  const schema = quoteName(name)
+  const tables = await session.read({
+    text: "select quote_ident(relname) from pg_class where relnamespace = to_regnamespace($1) and relkind in ('r', 'p')",
+    values: [name],
+  })
+  for (const [table] of tables) await dropBounded(session, `drop table if exists ${schema}.${table} cascade`)
+  await dropBounded(session, `drop schema if exists ${schema} cascade`)
+}
+
+async function dropBounded(session: ServerSession, statement: string): Promise<void> {
+  await session.transaction(['begin', `set local lock_timeout = ${LOCK_TIMEOUT_MS}`], () =>
+    session.execute([statement]),
+  )
+}

@@ -1,0 +1,95 @@
+import { shardSchema } from '../../key/shard-id.ts'
+import type { FleetLink } from '../servers.ts'
+import { cutOver, type CutoverEnd } from './cut-over.ts'
+import type { Cleanup } from './journal.ts'
+import type { MoveContext } from './move-context.ts'
+import type { MovePhase } from './move-record.ts'
+import { advanceSlot, flushSql } from './replication-sql.ts'
+import type { ComparedSides } from './snapshots.ts'
+import { switchOver } from './switch.ts'
+
+/** The cutover from the source to the target. */
+export async function crossForward(context: MoveContext, sides: ComparedSides): Promise<CutoverEnd> {
+  const { source, target, objects } = context
+  const { schema, fence, marker } = cleanupsOf(context)
+  return cross(context, sides, {
+    from: source,
+    to: target,
+    phase: 'switched',
+    // The fence stays until the tables that it guards are dropped.
+    keep: [schema(target), fence(source)],
+    drop: [schema(source), marker(target)],
+    backSlot: objects.reverse,
+  })
+}
+
+/** The cutover back, over the stream that runs since the first one. */
+export function crossBackward(context: MoveContext, sides: ComparedSides): Promise<CutoverEnd> {
+  const { source, target } = context
+  const { schema, fence } = cleanupsOf(context)
+  return cross(context, sides, {
+    from: target,
+    to: source,
+    phase: 'reversing',
+    keep: [schema(source), fence(target)],
+    drop: [schema(target), fence(source)],
+    backSlot: undefined,
+  })
+}
+
+interface Crossing {
+  readonly from: FleetLink
+  readonly to: FleetLink
+  readonly phase: MovePhase
+  readonly keep: readonly Cleanup[]
+  readonly drop: readonly Cleanup[]
+  /** Slot at `to` whose stream begins with the switch. */
+  readonly backSlot: string | undefined
+}
+
+async function cross(context: MoveContext, sides: ComparedSides, crossing: Crossing): Promise<CutoverEnd> {
+  const { move, catalog, lease, limits, journal, signal, epochMs } = context
+  const { moveId, shardId } = move
+  const { from, to, phase, keep, drop, backSlot } = crossing
+  const { tables, sequences } = await context.definition()
+  const { epoch } = await catalog.readFleet()
+  await journal.record(cleanupsOf(context).fence(from))
+  const change = { moveId, shardId, from: from.serverId, to: to.serverId, phase, keep, drop }
+  return from.withSession((fromSession) =>
+    to.withSession(async (toSession) => {
+      const skipPast = async (): Promise<void> => {
+        await toSession.execute(flushSql)
+        if (backSlot !== undefined) await toSession.read(advanceSlot(backSlot))
+      }
+      await skipPast()
+      return cutOver({
+        shardId,
+        epochMs,
+        target: to.serverId,
+        epoch: epoch + 1,
+        token: lease.token,
+        assertHeld: () => lease.assertHeld(),
+        marker: `${phase} ${Date.now()}`,
+        tables: tables.map(({ name }) => name),
+        sequences,
+        from: fromSession,
+        to: toSession,
+        maxPauseMs: limits.maxPauseMs,
+        fenceTimeoutMs: limits.fenceTimeoutMs,
+        signal,
+        openSnapshots: () => sides.freeze(),
+        startReverse: skipPast,
+        switchOver: () => switchOver(catalog, lease, change),
+        checkpoint: (name) => context.checkpoint(name),
+      })
+    }),
+  )
+}
+
+function cleanupsOf({ move }: MoveContext): Record<'schema' | 'fence' | 'marker', (link: FleetLink) => Cleanup> {
+  const name = shardSchema(move.shardId)
+  const of =
+    (kind: Cleanup['kind']) =>
+    ({ serverId }: FleetLink): Cleanup => ({ serverId, kind, name })
+  return { schema: of('schema'), fence: of('fence'), marker: of('marker') }
+}

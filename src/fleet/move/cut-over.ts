@@ -1,0 +1,133 @@
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { lowerOwnFenceSql } from '../../schema/fence-sql.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
+import { raiseFence } from './fence.ts'
+import { ensureKeyFloor, readHighestMs } from './key-floor.ts'
+import { findMarker, writeMarker } from './marker-sql.ts'
+import { readSequences, writeSequences } from './sequences-sql.ts'
+import { waitFor } from './wait.ts'
+
+/*
+ * The few milliseconds in which a shard changes its server. `from` is where it lives, `to` where it goes to; a stream of
+ * changes runs from the one to the other.
+ *
+ *   1. fence at `from`       writers in flight are waited out, later ones are refused: nothing is written any more
+ *   2. marker                a row written behind the fence; when `to` shows it, `to` has everything
+ *   3. snapshots             on both sides, of the same rows; they are compared after the switch, at leisure
+ *   4. sequences, floor      so that `to` issues no key that exists; the stream back begins here
+ *   5. switch                one transaction of the catalog: the point of no return
+ *
+ * Before the switch every failure, and running out of time, lowers the fence: writers go on at `from`. If nobody can
+ * tell whether the switch was committed, the fence stays: two places that take writes would be worse than none.
+ */
+
+/** What a cutover works with: sessions that are open already, so that nothing connects during the pause. */
+export interface Cutover {
+  readonly shardId: number
+  readonly epochMs: number
+  /** Name of the server that the shard goes to, and the epoch from which it is there. */
+  readonly target: string
+  readonly epoch: number
+  /** Token of the lease. */
+  readonly token: number
+  /** Throws when another operator has taken over. */
+  readonly assertHeld: () => Promise<void>
+  readonly marker: string
+  readonly tables: readonly string[]
+  readonly sequences: readonly string[]
+  readonly from: ServerSession
+  readonly to: ServerSession
+  /** Longest pause of the writers, and longest time for all attempts to get there. */
+  readonly maxPauseMs: number
+  readonly fenceTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** Opens the snapshots that the proof compares. */
+  readonly openSnapshots: () => Promise<string>
+  /** Makes the stream back begin with what is written from now on. */
+  readonly startReverse: () => Promise<void>
+  /** The point of no return. Rejects with `HV_OUTCOME_UNKNOWN` when nobody can tell. */
+  readonly switchOver: () => Promise<void>
+  readonly checkpoint: (name: string) => Promise<void>
+}
+
+/** What a cutover took. */
+export interface CutoverEnd {
+  readonly pauseMs: number
+  readonly lsn: string
+  /** Whether the clock of the new server is behind, so that its keys count from a floor for a while. */
+  readonly hasFloor: boolean
+}
+
+const POLL_MS = 1
+
+/** Changes the server of a shard. Throws `HV_MOVE_BLOCKED`, `HV_MOVE_PAUSE`, or what a step throws; see the note. */
+export async function cutOver(cutover: Cutover): Promise<CutoverEnd> {
+  const { shardId, target, epoch, token } = cutover
+  const startedAt = await raiseFence(cutover.from, { shardId, target, epoch, token }, cutover.tables, cutover)
+  let end: Omit<CutoverEnd, 'pauseMs'>
+  try {
+    end = await bringOver(cutover, startedAt)
+    await cutover.switchOver()
+  } catch (error) {
+    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) await tryLowerFence(cutover)
+    throw error
+  }
+  const pauseMs = Math.round((performance.now() - startedAt) * 10) / 10
+  // Nothing behind the switch may lower the fence.
+  await cutover.checkpoint('switched')
+  return { ...end, pauseMs }
+}
+
+async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<CutoverEnd, 'pauseMs'>> {
+  const { from, to, shardId, epochMs } = cutover
+  const assertInTime = (): void => assertPause(cutover, startedAt)
+  await cutover.checkpoint('fenced')
+  await from.read(writeMarker(shardId, cutover.marker))
+  await waitForMarker(cutover, assertInTime)
+  await cutover.checkpoint('marker arrived')
+  await cutover.assertHeld()
+  const [lsn, highestMs] = await Promise.all([
+    cutover.openSnapshots(),
+    carrySequences(cutover).then(() => readHighestMs(from, shardId, epochMs)),
+    cutover.startReverse(),
+  ])
+  const hasFloor = await ensureKeyFloor(to, shardId, epochMs, highestMs)
+  await cutover.checkpoint('ready to switch')
+  assertInTime()
+  return { lsn, hasFloor }
+}
+
+async function carrySequences({ from, to, shardId, sequences }: Cutover): Promise<void> {
+  if (sequences.length === 0) return
+  const rows = await from.read(readSequences(shardId, sequences))
+  await to.read(writeSequences(shardId, sequences, rows))
+}
+
+async function waitForMarker({ to, shardId, marker, signal }: Cutover, assertInTime: () => void): Promise<void> {
+  const statement = findMarker(shardId, marker)
+  await waitFor(
+    async () => {
+      const rows = await to.read(statement)
+      assertInTime()
+      return rows.length > 0 ? true : undefined
+    },
+    { signal, pauseMs: POLL_MS },
+  )
+}
+
+function assertPause({ shardId, maxPauseMs }: Cutover, startedAt: number): void {
+  const pauseMs = Math.round(performance.now() - startedAt)
+  if (pauseMs <= maxPauseMs) return
+  const message = `the writers of shard ${shardId} had to wait ${pauseMs} ms, longer than ${maxPauseMs}: they go on where they were`
+  throw new HypervaultError('HV_MOVE_PAUSE', message, { shardId, pauseMs, maxPauseMs })
+}
+
+/** Lets the writers go on; the fence of an operator that has taken over stays. What fails here, `resume` makes good. */
+async function tryLowerFence({ from, shardId, token, assertHeld }: Cutover): Promise<void> {
+  try {
+    await assertHeld()
+    await from.execute([lowerOwnFenceSql(shardId, token)])
+  } catch {
+    // There is an error to be told already, and this one is likely to have the same cause.
+  }
+}

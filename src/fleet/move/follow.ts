@@ -1,0 +1,104 @@
+import { HypervaultError } from '../../errors.ts'
+import type { FleetLink } from '../servers.ts'
+import { decideCutover } from './decide-cutover.ts'
+import type { MoveContext } from './move-context.ts'
+import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
+import { waitFor } from './wait.ts'
+
+const POLL_MS = 100
+
+/** Errors of a subscription after which it is given up: it would try again for ever. */
+const MAX_ERRORS = 3
+
+/** Waits until the rows that were there are at the target. Throws `HV_MOVE_STALLED`. */
+export async function waitForCopy(context: MoveContext): Promise<void> {
+  const { objects, target, move, signal } = context
+  const { tables } = await context.definition()
+  const rowsTotal = tables.reduce((sum, table) => sum + Math.max(0, table.rowsEstimate), 0)
+  const watch = new StallWatch(context)
+  await target.withSession(
+    (session) =>
+      waitFor(
+        async () => {
+          const [state] = await session.read(readSubscription(objects.forward))
+          const [copied] = await session.read(readCopyProgress(move.shardId))
+          const [ready, all, errors] = (state ?? []).map(Number)
+          watch.note(`${ready} ${copied?.join(' ')}`, Number(errors))
+          context.tell({
+            phase: 'copying',
+            step: 'copy rows',
+            rows: Number(copied?.[0]),
+            rowsTotal,
+            bytes: Number(copied?.[1]),
+          })
+          return all !== 0 && ready === all ? true : undefined
+        },
+        { signal, pauseMs: POLL_MS },
+      ),
+    signal,
+  )
+}
+
+/** Waits until one side is hardly behind the other. Throws `HV_MOVE_STALLED`. */
+export async function waitForCatchUp(context: MoveContext, publisher: FleetLink, slot: string): Promise<void> {
+  const { limits, signal } = context
+  const startedAt = performance.now()
+  let least = Infinity
+  let leastAt = startedAt
+  await publisher.withSession(
+    (session) =>
+      waitFor(
+        async () => {
+          const [row] = await session.read(readLag(slot))
+          const retainedBytes = toNumber(row?.[1])
+          // Without a reader nothing is known: it may have fallen behind by as much as the slot retains.
+          const lagBytes = row?.[2] === 't' ? toNumber(row[0]) : undefined
+          context.tell({
+            phase: 'catching-up',
+            step: 'catch up',
+            ...(lagBytes !== undefined && { lagBytes }),
+            ...(retainedBytes !== undefined && { retainedBytes }),
+          })
+          if (lagBytes !== undefined && lagBytes < least) [least, leastAt] = [lagBytes, performance.now()]
+          const waitedMs = performance.now() - leastAt
+          const decision = decideCutover(
+            { lagBytes, waitedMs },
+            { maxLagBytes: limits.maxLagBytes, timeoutMs: limits.stallTimeoutMs },
+          )
+          if (decision.action === 'abort') throw stalled(context, `it is ${String(lagBytes)} bytes behind`)
+          return decision.action === 'go' ? true : undefined
+        },
+        { signal, pauseMs: POLL_MS },
+      ),
+    signal,
+  )
+}
+
+/** Notices that nothing changes any more, or that the same error comes again and again. */
+class StallWatch {
+  readonly #context: MoveContext
+  #last = ''
+  #changedAt = performance.now()
+
+  constructor(context: MoveContext) {
+    this.#context = context
+  }
+
+  note(state: string, errors: number): void {
+    if (errors >= MAX_ERRORS) throw stalled(this.#context, 'its subscription fails again and again')
+    if (state !== this.#last) [this.#last, this.#changedAt] = [state, performance.now()]
+    if (performance.now() - this.#changedAt > this.#context.limits.stallTimeoutMs) {
+      throw stalled(this.#context, 'no row arrived any more')
+    }
+  }
+}
+
+function stalled({ move, target, limits }: MoveContext, why: string): HypervaultError<'HV_MOVE_STALLED'> {
+  const message = `move ${move.moveId} of shard ${move.shardId} does not get on: ${why} (look into the log of server ${target.serverId})`
+  const details = { moveId: move.moveId, shardId: move.shardId, timeoutMs: limits.stallTimeoutMs }
+  return new HypervaultError('HV_MOVE_STALLED', message, details)
+}
+
+function toNumber(text: string | null | undefined): number | undefined {
+  return text == null ? undefined : Number(text)
+}

@@ -1,0 +1,103 @@
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { FleetLink } from '../servers.ts'
+import { createMarkerTableSql } from './marker-sql.ts'
+import type { MoveContext } from './move-context.ts'
+import { MARKER_TABLE } from './object-names.ts'
+import {
+  createPublicationSql,
+  createSlot,
+  createSubscriptionSql,
+  dropPublicationSql,
+  dropSlot,
+  endReader,
+  findSubscription,
+  listWriters,
+} from './replication-sql.ts'
+
+/*
+ * What a move makes before the first row is copied. Every object is recorded before it is made, and each of these can
+ * be done again after a crash in the middle.
+ */
+
+/** Makes the tables at the target, and the table of markers on both sides. */
+export async function createTables(context: MoveContext): Promise<void> {
+  const { journal, source, target, move } = context
+  const name = shardSchema(move.shardId)
+  const { beforeCopy } = await context.definition()
+  await journal.record({ serverId: source.serverId, kind: 'marker', name })
+  await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
+  await journal.record({ serverId: target.serverId, kind: 'schema', name })
+  await context.checkpoint('schema recorded')
+  await target.withSession((session) =>
+    session.transaction(['begin', `drop schema if exists ${name} cascade`], () =>
+      session.execute([...beforeCopy, createMarkerTableSql(move.shardId)]),
+    ),
+  )
+}
+
+/** Publishes the tables of a shard, those that are there now, and the markers. */
+export async function publish(context: MoveContext, link: FleetLink, name: string): Promise<void> {
+  const { tables } = await context.definition()
+  await context.journal.record({ serverId: link.serverId, kind: 'publication', name })
+  await context.checkpoint(`publication ${name} recorded`)
+  const names = [...tables.map((table) => table.name), MARKER_TABLE]
+  await link.withSession((session) =>
+    session.transaction(['begin', dropPublicationSql(name)], () =>
+      session.execute([createPublicationSql(name, context.move.shardId, names)]),
+    ),
+  )
+}
+
+/**
+ * Makes a slot, from which on changes are kept for the other side.
+ *
+ * @throws `HV_MOVE_BLOCKED` that names the transactions it would have to wait for
+ */
+export async function makeSlot(context: MoveContext, link: FleetLink, name: string): Promise<void> {
+  await context.journal.record({ serverId: link.serverId, kind: 'slot', name })
+  await context.checkpoint(`slot ${name} recorded`)
+  const { slotTimeoutMs } = context.limits
+  await link.withSession(async (session) => {
+    await session.read(endReader(name))
+    await session.read(dropSlot(name))
+    await session.execute([`set lock_timeout = ${slotTimeoutMs}`])
+    try {
+      await session.read(createSlot(name))
+    } catch (error) {
+      throw isHypervaultError(error, 'HV_SERVER_BUSY') ? await blockedError(context, link, slotTimeoutMs) : error
+    } finally {
+      await session.execute(['reset lock_timeout'])
+    }
+  }, context.signal)
+}
+
+/** Makes one side follow the other. */
+export async function subscribe(
+  context: MoveContext,
+  {
+    publisher,
+    subscriber,
+    name,
+    isCopying,
+  }: { publisher: FleetLink; subscriber: FleetLink; name: string; isCopying: boolean },
+): Promise<void> {
+  const connection = await publisher.describeForSubscription()
+  await context.journal.record({ serverId: subscriber.serverId, kind: 'subscription', name })
+  await context.checkpoint(`subscription ${name} recorded`)
+  await subscriber.withSession(async (session) => {
+    if ((await session.read(findSubscription(name))).length > 0) return
+    await session.execute([createSubscriptionSql({ name, publication: name, slot: name }, connection, { isCopying })])
+  }, context.signal)
+}
+
+async function blockedError(
+  { move }: MoveContext,
+  link: FleetLink,
+  waitedMs: number,
+): Promise<HypervaultError<'HV_MOVE_BLOCKED'>> {
+  const rows = await link.withSession((session) => session.read(listWriters))
+  const blockers = rows.map(([pid, user, state, seconds]) => `process ${pid} of ${user} (${state}, ${seconds} s)`)
+  const message = `server ${link.serverId} has transactions that kept a slot from being made for ${waitedMs} ms: ${blockers.join('; ')}`
+  return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId: move.shardId, blockers })
+}

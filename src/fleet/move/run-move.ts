@@ -1,0 +1,179 @@
+import { HypervaultError } from '../../errors.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import { lowerFenceSql } from '../../schema/fence-sql.ts'
+import { quoteName } from '../../schema/shard-sql.ts'
+import { readShardDefinition } from '../clone/read-shard-definition.ts'
+import type { ShardDefinition } from '../clone/shard-definition.ts'
+import { cleanUp } from './clean-up.ts'
+import { crossForward } from './crossing.ts'
+import { waitForCatchUp, waitForCopy } from './follow.ts'
+import type { MoveContext } from './move-context.ts'
+import type { MoveReport } from './move-record.ts'
+import { preflight } from './preflight.ts'
+import { createTables, makeSlot, publish, subscribe } from './prepare.ts'
+import { compareRows, wholeTables } from './proof.ts'
+import { compareLive, describeMismatches } from './prove.ts'
+import { ComparedSides } from './snapshots.ts'
+
+/*
+ * A move from its beginning to the stream back, as a list of steps (the phases are in move-record.ts). A crash in any
+ * step is followed by `resume`, which runs this again: steps that are done are passed over, the one that was under way
+ * is done again. Until the switch `abort` is possible instead: it takes away what is recorded.
+ *
+ *   step               makes                                              at
+ *   preflight          nothing; all problems at once
+ *   tables             schema, tables, primary keys; table of markers     target; source
+ *   publication, slot  the stream of changes                              source
+ *   subscription       its reader, which first copies the rows            target
+ *   indexes            the rest of the definition, statistics             target
+ *   way back           publication and slot for after the switch          target
+ *   compare            nothing; live rows of both sides
+ *   cutover            see cut-over.ts; ends with the phase `switched`
+ *   turn               the reader the other way round                     source
+ *   prove              nothing; the snapshots of the cutover
+ */
+
+/** Runs a move, or what is left of it, up to the phase `mirroring`. */
+export async function runMove(context: MoveContext): Promise<MoveReport> {
+  if (context.move.phase === 'switched') return finishAfterCrash(context)
+  await copyRows(context)
+  await catchUp(context)
+  return crossOver(context)
+}
+
+async function copyRows(context: MoveContext): Promise<void> {
+  const { journal, objects, source, target } = context
+  const { forward } = objects
+  await step(context, 'preflight', () => preflight(context))
+  await step(context, 'tables', () => createTables(context))
+  await step(context, 'publication', () => publish(context, source, forward))
+  await step(context, 'slot', () => makeSlot(context, source, forward))
+  await journal.enter('copying')
+  await step(context, 'subscription', () =>
+    subscribe(context, { publisher: source, subscriber: target, name: forward, isCopying: true }),
+  )
+  await step(context, 'copy', () => waitForCopy(context))
+}
+
+async function catchUp(context: MoveContext): Promise<void> {
+  const { journal, objects, source, target } = context
+  await journal.enter('catching-up')
+  // A crash in a cutover may have left the fence: writers go on while the rest is done.
+  await source.withSession((session) => session.execute([lowerFenceSql(context.move.shardId)]))
+  await step(context, 'indexes', () => finishTables(context))
+  await waitForCatchUp(context, source, objects.forward)
+  await step(context, 'way back: publication', () => publish(context, target, objects.reverse))
+  await step(context, 'way back: slot', () => makeSlot(context, target, objects.reverse))
+  await step(context, 'compare', () => assertEqual(context))
+  await waitForCatchUp(context, source, objects.forward)
+}
+
+async function crossOver(context: MoveContext): Promise<MoveReport> {
+  const { journal, source, target, move } = context
+  await assertSameDefinition(context)
+  await using sides = await ComparedSides.open(source, target)
+  const end = await crossForward(context, sides)
+  await turn(context)
+  const { tables } = await context.definition()
+  const onRows = (rows: number): void => context.tell({ phase: 'switched', step: 'prove', rows })
+  const compared = await compareRows(move.shardId, wholeTables(tables), sides.sessions, { onRows })
+  const { pauseMs, lsn } = end
+  const report = { ...compared, mismatches: describeMismatches(compared), pauseMs, lsn, isExact: true }
+  await journal.keepReport(report)
+  await journal.enter('mirroring')
+  return assertProved(context, report)
+}
+
+/** The snapshots went with the process that had them: what can be compared are the live rows of both sides. */
+async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
+  const { journal } = context
+  await turn(context)
+  const compared = await compareLive(context)
+  const report = { ...compared, mismatches: describeMismatches(compared), pauseMs: 0, lsn: '', isExact: false }
+  await journal.keepReport(report)
+  await journal.enter('mirroring')
+  return assertProved(context, report)
+}
+
+/** From here on the old server follows the new one. */
+async function turn(context: MoveContext): Promise<void> {
+  const { journal, objects, source, target, move } = context
+  const { forward, reverse } = objects
+  const isForward = ({ name }: { name: string }): boolean => name === forward
+  await cleanUp(journal, move.shardId, context.links, {
+    only: isForward,
+    checkpoint: (name) => context.checkpoint(name),
+  })
+  await step(context, 'turn', () =>
+    subscribe(context, { publisher: target, subscriber: source, name: reverse, isCopying: false }),
+  )
+}
+
+/** Makes what is left of the definition, all at once, and gathers statistics. */
+async function finishTables(context: MoveContext): Promise<void> {
+  const { target, move } = context
+  const { tables, afterCopy } = await context.definition()
+  const analyze = tables.map(({ name }) => `analyze ${shardSchema(move.shardId)}.${quoteName(name)}`)
+  context.tell({ phase: 'catching-up', step: 'make indexes' })
+  await target.withSession((session) =>
+    session.transaction(['begin'], () => session.execute([...afterCopy, ...analyze])),
+  )
+}
+
+/** Rows that differ before the switch end the move; the source is untouched. */
+async function assertEqual(context: MoveContext): Promise<void> {
+  const compared = await compareLive(context)
+  if (compared.mismatches.length > 0) throw mismatchError(context, describeMismatches(compared), 'abort')
+}
+
+/** A table that was made or changed during the move would be missing at the target. */
+async function assertSameDefinition({ move, source, target }: MoveContext): Promise<void> {
+  const [left, right] = await Promise.all(
+    [source, target].map((link) => link.withSession((session) => readShardDefinition(session, move.shardId))),
+  )
+  const different = findDifferences(left, right)
+  if (different.length === 0) return
+  const message = `shard ${move.shardId} was changed during move ${move.moveId}: ${different.join('; ')}`
+  throw new HypervaultError('HV_MOVE_CHANGED', message, { moveId: move.moveId, shardId: move.shardId, different })
+}
+
+function findDifferences(left: ShardDefinition | undefined, right: ShardDefinition | undefined): string[] {
+  const statementsOf = (side: ShardDefinition | undefined): string[] => [
+    ...(side?.beforeCopy ?? []),
+    ...(side?.afterCopy ?? []),
+  ]
+  const [a, b] = [new Set(statementsOf(left)), new Set(statementsOf(right))]
+  return [
+    ...[...a].filter((each) => !b.has(each)).map((each) => `only at the source: ${firstLine(each)}`),
+    ...[...b].filter((each) => !a.has(each)).map((each) => `only at the target: ${firstLine(each)}`),
+  ]
+}
+
+function firstLine(statement: string): string {
+  return statement.split('\n')[0] ?? ''
+}
+
+function assertProved(context: MoveContext, report: MoveReport): MoveReport {
+  if (report.mismatches.length > 0) throw mismatchError(context, report.mismatches, 'reverse')
+  return report
+}
+
+function mismatchError(
+  { move }: MoveContext,
+  mismatches: readonly string[],
+  remedy: 'abort' | 'reverse',
+): HypervaultError<'HV_MOVE_MISMATCH'> {
+  const message = `the rows of shard ${move.shardId} differ between ${move.source} and ${move.target}: ${mismatches.join('; ')}`
+  const hint = `Run: hypervault move ${remedy} ${move.moveId}`
+  const details = { moveId: move.moveId, shardId: move.shardId, mismatches: [...mismatches] }
+  return new HypervaultError('HV_MOVE_MISMATCH', message, details, { hint })
+}
+
+async function step(context: MoveContext, name: string, work: () => Promise<void>): Promise<void> {
+  const { journal } = context
+  if (journal.isDone(name)) return
+  await context.lease.assertHeld()
+  context.tell({ phase: journal.phase, step: name })
+  await journal.step(name, work)
+  await context.checkpoint(`${name} done`)
+}

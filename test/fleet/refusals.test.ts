@@ -1,0 +1,203 @@
+import { Client } from 'pg'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Datastore } from '../../src/datastore.ts'
+import { Fleet } from '../../src/fleet/fleet.ts'
+import { createFleet, type TestFleet } from '../support/fleet.ts'
+import { listHomes, listLeftovers, queryServer } from './fleet-query.ts'
+
+const LEASE_CLASS = String(0x68766c73)
+
+let servers: TestFleet
+let fleet: Fleet
+
+beforeEach(async () => {
+  servers = await createFleet()
+  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
+})
+
+afterEach(async () => {
+  await fleet.close()
+  await servers[Symbol.asyncDispose]()
+})
+
+const execute = (text: string): Promise<unknown> => queryServer(servers, 0, text)
+
+/** Aborts the one move that is under way, and looks for what it left. */
+async function abortIt(): Promise<void> {
+  const [move] = await fleet.moves({ isOver: false })
+  await fleet.abort(move?.moveId ?? 0)
+  await fleet.abort(move?.moveId ?? 0)
+  expect(await listLeftovers(servers)).toEqual([])
+  expect(await listHomes(servers, 1)).toEqual(['s1'])
+}
+
+describe('a move that cannot be', () => {
+  it('is refused with all its problems at once, and makes nothing', async () => {
+    await execute('create unlogged table shard0001.notes (id bigint primary key)')
+    await execute('create table shard0001.log (line text)')
+    await queryServer(servers, 2, 'create schema shard0001')
+    const moving = fleet.moveShard(1, { to: 's3' })
+    await expect(moving).rejects.toMatchObject({ code: 'HV_MOVE_REFUSED' })
+    const { details } = (await moving.catch((error: unknown) => error)) as { details: { problems: string[] } }
+    expect(details.problems).toEqual([
+      expect.stringContaining('shard0001.notes is unlogged'),
+      expect.stringContaining('table log has no replica identity'),
+      expect.stringContaining('server s3 has a schema shard0001 already'),
+    ])
+    await queryServer(servers, 2, 'drop schema shard0001')
+    await abortIt()
+  })
+
+  it.each([
+    [9_999, 's3', 'RangeError'],
+    [1, 's1', 'RangeError'],
+  ])('of shard %d to %s is a %s', async (shardId, to, name) => {
+    await expect(fleet.moveShard(shardId, { to })).rejects.toMatchObject({ name })
+  })
+
+  it('to or of what the catalog does not know has a code', async () => {
+    await expect(fleet.moveShard(1, { to: 's9' })).rejects.toMatchObject({ code: 'HV_SERVER_UNKNOWN' })
+    await expect(fleet.moveShard(77, { to: 's3' })).rejects.toMatchObject({ code: 'HV_SHARD_UNKNOWN' })
+    await expect(fleet.resume(77)).rejects.toMatchObject({ code: 'HV_MOVE_UNKNOWN', details: { moveId: 77 } })
+  })
+
+  it('to a server that is being drained is refused', async () => {
+    await fleet.drainServer('s3')
+    await expect(fleet.moveShard(1, { to: 's3' })).rejects.toThrow('is being drained')
+  })
+})
+
+describe('two operators', () => {
+  it('of whom one wins, and the other is told who holds the shard', async () => {
+    await using other = await Fleet.open({ catalog: { ...servers.catalogConnection } })
+    let told: unknown
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name === 'copy done') told = await other.moveShard(1, { to: 's2' }).catch((error: unknown) => error)
+    }
+    const { moveId } = await fleet.moveShard(1, { to: 's3', onCheckpoint })
+    expect(told).toMatchObject({
+      code: 'HV_MOVE_LEASED',
+      details: { shardId: 1, holder: expect.stringContaining(`process ${process.pid}`) as string },
+    })
+    await expect(other.moveShard(1, { to: 's2' })).rejects.toMatchObject({ code: 'HV_MOVE_UNDER_WAY' })
+    await fleet.complete(moveId)
+  })
+
+  it('of whom one was cut off from the catalog: it stops before its next side effect', async () => {
+    await using other = await Fleet.open({ catalog: { ...servers.catalogConnection } })
+    const endLease = `
+      select pg_terminate_backend(pid) from pg_locks
+      where locktype = 'advisory' and classid = ${LEASE_CLASS}
+        and database = (select oid from pg_database where datname = current_database())`
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name !== 'marker arrived') return
+      await queryServer(servers, 'catalog', endLease)
+      await other.resume(1)
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, maxPauseMs: 60_000 })
+    await expect(moving).rejects.toMatchObject({ code: 'HV_LEASE_LOST' })
+    await other.complete(1)
+    expect(await listHomes(servers, 1)).toEqual(['s3'])
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+})
+
+describe('a move that does not get through', () => {
+  it('leaves the writers where they were when the pause would be too long', async () => {
+    await using db = await Datastore.open({ catalog: { ...servers.catalogConnection } })
+    const moving = fleet.moveShard(1, { to: 's3', maxPauseMs: 0 })
+    await expect(moving).rejects.toMatchObject({ code: 'HV_MOVE_PAUSE', retryable: true })
+    await db.put(1, 1, {})
+    expect(db.topology.getServer(1).serverId).toBe('s1')
+    const [move] = await fleet.moves()
+    expect(move).toMatchObject({ phase: 'catching-up', problem: expect.stringContaining('longer than 0') as string })
+    await expect(fleet.complete(move?.moveId ?? 0)).rejects.toMatchObject({ code: 'HV_MOVE_PHASE' })
+    expect(await fleet.resume(move?.moveId ?? 0, { maxPauseMs: 5_000 })).toMatchObject({ rows: 1, mismatches: [] })
+    await fleet.complete(move?.moveId ?? 0)
+    await expect(fleet.abort(move?.moveId ?? 0)).rejects.toMatchObject({ code: 'HV_MOVE_PHASE' })
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+
+  it('names the transactions that keep it from making a slot', async () => {
+    const client = new Client(servers.connections[0])
+    await client.connect()
+    await client.query('begin; create table shard0002.open (id bigint primary key)')
+    const moving = fleet.moveShard(1, { to: 's3', limits: { slotTimeoutMs: 200 } })
+    await expect(moving).rejects.toMatchObject({
+      code: 'HV_MOVE_BLOCKED',
+      details: { serverId: 's1', blockers: [expect.stringContaining('idle in transaction')] },
+    })
+    await client.end()
+    await abortIt()
+  })
+
+  it('gives up the fence while a transaction holds a table of the shard, and lets writers through', async () => {
+    const client = new Client(servers.connections[0])
+    await client.connect()
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name === 'compare done') await client.query('begin; lock table shard0001.entities in row exclusive mode')
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, limits: { fenceTimeoutMs: 200 } })
+    await expect(moving).rejects.toMatchObject({ code: 'HV_MOVE_BLOCKED' })
+    await client.end()
+    await abortIt()
+  })
+
+  it('ends when a table was made during the move', async () => {
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name === 'compare done') await execute('create table shard0001.late (id bigint primary key)')
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint })
+    await expect(moving).rejects.toMatchObject({
+      code: 'HV_MOVE_CHANGED',
+      details: { different: expect.arrayContaining([expect.stringContaining('shard0001.late')]) as string[] },
+    })
+    await abortIt()
+  })
+
+  it('ends before the switch when rows differ, and names where', async () => {
+    await execute("insert into shard0001.entities (type, body) select 1, '' from generate_series(1, 10)")
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name !== 'copy done') return
+      await queryServer(
+        servers,
+        2,
+        'update shard0001.entities set type = 2 where id = (select min(id) from shard0001.entities)',
+      )
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint })
+    await expect(moving).rejects.toMatchObject({
+      code: 'HV_MOVE_MISMATCH',
+      hint: expect.stringContaining('hypervault move abort 1') as string,
+      details: { mismatches: [expect.stringContaining('entities')] },
+    })
+    await abortIt()
+  })
+
+  it('is given up when nothing arrives any more', async () => {
+    const moving = fleet.moveShard(1, {
+      to: 's3',
+      onCheckpoint: async (name) => {
+        if (name !== 'tables done') return
+        await execute("insert into shard0001.entities (type, body) values (1, '')")
+        await queryServer(servers, 2, 'alter table shard0001.entities add constraint never check (false)')
+      },
+      limits: { stallTimeoutMs: 1_500 },
+    })
+    await expect(moving).rejects.toMatchObject({ code: 'HV_MOVE_STALLED' })
+    await abortIt()
+  })
+
+  it('ends at the next wait when the signal says so, and can be resumed', async () => {
+    const controller = new AbortController()
+    const onCheckpoint = (name: string): void => {
+      if (name === 'copy done') controller.abort(new Error('enough'))
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, signal: controller.signal })
+    await expect(moving).rejects.toThrow('enough')
+    const [move] = await fleet.moves()
+    expect(await fleet.resume(move?.moveId ?? 0)).toMatchObject({ mismatches: [] })
+    await fleet.complete(move?.moveId ?? 0)
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+})
