@@ -13,6 +13,7 @@ import type { EntitySettings } from './entity/entity-settings.ts'
 import type { FindPlan } from './entity/find/explain.ts'
 import type { FindQuery } from './entity/find/find-query.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
+import type { Transaction } from './entity/transaction/transaction.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
 import { StatementLog } from './pool/statement-log.ts'
@@ -23,6 +24,7 @@ import { ConnectionDesk } from './shard/connection-desk.ts'
 import { ServerPools, type ServerStats } from './shard/server-pools.ts'
 import type { ShardConnection } from './shard/shard-connection.ts'
 import { ShardFollower } from './shard/shard-follower.ts'
+import type { TransactionOptions } from './shard/transaction/transaction-options.ts'
 import { parseConnections } from './topology/connection-entry.ts'
 import { Topology } from './topology/topology.ts'
 
@@ -202,6 +204,27 @@ export class Datastore implements AsyncDisposable {
    */
   find(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<Entity[]> {
     return this.#generation.entities.finder.find(shardId, query, options)
+  }
+
+  /**
+   * Does work in a transaction in one shard: all of it is there when this resolves, and nothing when it rejects. The work
+   * **may run more than once**, because it is run again when the server says that it came in the way of another
+   * transaction, or the shard has moved: do nothing in it that cannot be done twice, or give `retry: false`.
+   *
+   * @throws what `work` throws; what `put` throws; `HV_TRANSACTION_ABORTED`, `HV_TRANSACTION_TIMEOUT`;
+   *   `HV_COMMIT_UNKNOWN` when the connection ended during the commit
+   * @example
+   * await db.transaction(key.shardId, async (tx) => {
+   *   const entity = await tx.get(key)
+   *   await tx.update(key, { set: { visits: String(Number(entity?.body.visits ?? 0) + 1) } })
+   * }, { isolation: 'repeatable read' })
+   */
+  transaction<T>(
+    shardId: number,
+    work: (tx: Transaction) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.#generation.entities.transactions.run(shardId, work, options)
   }
 
   /** Tells how a server would do a find, and whether an index serves it. Throws what `find` throws. */

@@ -16,6 +16,7 @@ import { Finder } from './find/finder.ts'
 import { ServerSite } from './server-site.ts'
 import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
+import { Transactions } from './transaction/transactions.ts'
 
 /** Keys of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */
 const WINDOW = 16_384
@@ -29,6 +30,8 @@ export class EntityStore {
   readonly #lanes: (ShardLanes | undefined)[] = []
   /** Finds entities by what is in them. */
   readonly finder: Finder
+  /** Transactions of the caller. */
+  readonly transactions: Transactions
   readonly #single: SingleStatements
 
   constructor(pools: ServerPools, follower: ShardFollower, log: StatementLog, settings: EntitySettings) {
@@ -36,6 +39,7 @@ export class EntityStore {
     this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
     this.finder = new Finder((shardId) => this.#siteOf(shardId), follower, log, settings)
+    this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
   }
 

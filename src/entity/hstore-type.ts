@@ -15,6 +15,11 @@ export class HstoreType implements Passenger {
     return this.#name
   }
 
+  /** The schema alone, quoted; undefined while it is not known. */
+  get schema(): string | undefined {
+    return this.#name?.slice(0, -'.hstore'.length)
+  }
+
   /** Begins to find it out, unless that is under way or done. */
   ask(channel: Channel): void {
     if (this.#isAsking || this.#name !== undefined) return

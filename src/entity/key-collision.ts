@@ -19,9 +19,14 @@ const UNIQUE_VIOLATION = '23505' // unique_violation
  */
 export function judgeCollision(error: unknown, put: PutAttempt, onCollision: () => void): boolean {
   if (!isKeyCollision(error)) return false
-  onCollision()
-  if (put.attempts >= MAX_ATTEMPTS) throw collisionError(put, error)
+  countCollision(put, onCollision, error)
   return true
+}
+
+/** Counts a collision; throws `HV_KEY_COLLISION` when it happened too often in a row. */
+export function countCollision(put: PutAttempt, onCollision: () => void, cause?: unknown): void {
+  onCollision()
+  if (put.attempts >= MAX_ATTEMPTS) throw collisionError(put, cause)
 }
 
 /** Runs a put, again when {@link judgeCollision} says so. */

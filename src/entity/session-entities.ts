@@ -30,9 +30,16 @@ import { checkFind, type FindQuery } from './find/find-query.ts'
 import { decodeFound, runFind } from './find/run-find.ts'
 import { decodeEntity } from './get-lane.ts'
 import { extensionMissing } from './hstore-type.ts'
-import { retryKeyCollisions } from './key-collision.ts'
+import { countCollision, retryKeyCollisions } from './key-collision.ts'
 import type { ServerSite } from './server-site.ts'
-import { findHstoreSchema, insertEntities, insertEntity, selectEntities, selectEntity } from './statements.ts'
+import {
+  findHstoreSchema,
+  insertEntities,
+  insertEntity,
+  insertUntaken,
+  selectEntities,
+  selectEntity,
+} from './statements.ts'
 
 /** The operations on entities, bound to one session of their shard. */
 export class SessionEntities {
@@ -68,6 +75,7 @@ export class SessionEntities {
 
   /** Puts one body that is checked and encoded. */
   async putText(kind: number, body: string): Promise<Key> {
+    if (this.#session.isInTransaction) return this.#keyOf(await this.#insertUntaken(kind, body))
     const statement = insertEntity(this.#session.shardId, kind, body)
     const [row] = await this.#insert(() => this.#session.run(statement))
     return this.#keyOf(row)
@@ -188,9 +196,22 @@ export class SessionEntities {
     updated.learn(shardId, (await this.#session.run(findUpdatedColumn(shardId))).length > 0)
   }
 
+  /** Inside a transaction a refusal would be its end: there a put that is tried again stands in a savepoint. */
   #insert<T>(put: () => Promise<T>): Promise<T> {
+    const session = this.#session
+    const { serverId, shardId, isInTransaction } = session
+    const attempt = isInTransaction ? () => session.transaction(put) : put
+    return retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
+  }
+
+  /** Inserts one entity; again while the key that the server gives out exists, which is no failure here. */
+  async #insertUntaken(kind: number, body: string): Promise<TextRow> {
     const { serverId, shardId } = this.#session
-    return retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), put)
+    for (let attempts = 1; ; attempts += 1) {
+      const [row] = await this.#session.run(insertUntaken(shardId, kind, body))
+      if (row !== undefined) return row
+      countCollision({ serverId, shardId, attempts }, () => (this.#site.keyCollisions += 1))
+    }
   }
 
   #keyOf(row: TextRow | undefined): Key {

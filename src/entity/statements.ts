@@ -35,6 +35,16 @@ export function insertEntity(shardId: number, kind: number, body: string): Shard
   return { text: insertOne(shardId), values: [String(kind), body], isWrite: true }
 }
 
+/** Inserts one entity and returns its id; no row if the key that is given out exists. */
+export function insertUntaken(shardId: number, kind: number, body: string): ShardStatement {
+  const text = [
+    `insert into ${shardSchema(shardId)}.entities (type, body) values ($1, $2)`,
+    'on conflict (id) do nothing',
+    'returning id',
+  ].join('\n')
+  return { text, values: [String(kind), body], isWrite: true }
+}
+
 /**
  * Inserts some entities of any kinds and returns their ids in the order of the bodies: the ids are made before the
  * rows, each beside the place of its body, because the order of what `returning` gives is nowhere promised.

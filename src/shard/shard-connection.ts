@@ -1,9 +1,7 @@
 import type { PoolClient, QueryResult, Submittable } from 'pg'
-import { HypervaultError } from '../errors.ts'
-import { classifyFailure } from '../pool/failure.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { StatementLog, StatementRecord } from '../pool/statement-log.ts'
-import { isFenced, movedError } from './statement-error.ts'
+import { callerError, isDead } from './statement-error.ts'
 
 /**
  * A connection lent to the caller: a `pg` client in every respect, which knows where it leads and can be given back by
@@ -120,25 +118,15 @@ class Loan implements ProxyHandler<PoolClient> {
     }
   }
 
-  /** A server's error stays as it is, but that of a fence; that of a dead connection has no code in pg, and gets one. */
   #coded(error: unknown): unknown {
-    if (isFenced(error)) return movedError(error, { serverId: this.#lease.serverId, shardId: this.#shardId })
-    const failure = classifyFailure(error)
-    if (failure.kind === 'refused' || failure.sqlstate !== undefined || !isDead(this.#lease.client)) return error
-    const { serverId } = this.#lease
-    const message = `the connection to server ${serverId} ended while a statement was running`
-    const details = { serverId, shardId: this.#shardId }
-    return new HypervaultError('HV_CONNECTION_LOST', message, details, { cause: error })
+    const { serverId, client } = this.#lease
+    return callerError(error, { serverId, shardId: this.#shardId, isDead: isDead(client) })
   }
 }
 
 /** Wraps what was leased into the connection that the caller sees. */
 export function lendConnection(lease: Lease, shardId: number, log: StatementLog): ShardConnection {
   return new Proxy(lease.client, new Loan(lease, shardId, log)) as ShardConnection
-}
-
-function isDead(client: PoolClient): boolean {
-  return (client as { isLost?: boolean }).isLost === true || client.connection.stream.destroyed
 }
 
 function isSubmittable(value: unknown): value is Submittable {

@@ -1,10 +1,12 @@
-import type { QueryArrayResult } from 'pg'
+import type { QueryArrayResult, QueryConfig, QueryResult, QueryResultRow } from 'pg'
+import { HypervaultError, isHypervaultError } from '../errors.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import { asText, type TextRow } from '../pool/text-rows.ts'
+import { whenReady } from '../pool/when-ready.ts'
 import { copyIn } from './copy-in.ts'
-import { statementError } from './statement-error.ts'
+import { callerError, commitUnknown, deepSqlstate, isDead, statementError } from './statement-error.ts'
 
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
 export interface ShardStatement {
@@ -18,6 +20,15 @@ const begin: ShardStatement = Object.freeze({ text: 'begin', values: [], isWrite
 const commit: ShardStatement = Object.freeze({ text: 'commit', values: [], isWrite: true })
 const rollback: ShardStatement = Object.freeze({ text: 'rollback', values: [], isWrite: false })
 
+/** One name is enough: inside a savepoint of the same name it means the inner one. */
+const savepoint: ShardStatement = Object.freeze({ text: 'savepoint hv_savepoint', values: [], isWrite: false })
+const release: ShardStatement = Object.freeze({ text: 'release savepoint hv_savepoint', values: [], isWrite: false })
+const rollbackToSavepoint: ShardStatement = Object.freeze({
+  text: 'rollback to savepoint hv_savepoint; release savepoint hv_savepoint',
+  values: [],
+  isWrite: false,
+})
+
 /** Runs statements in one logical shard and turns every failure into a coded error. */
 export class ShardSession {
   readonly shardId: number
@@ -25,6 +36,7 @@ export class ShardSession {
   readonly #log: StatementLog
   readonly #timeoutMs: number
   #isInTransaction = false
+  #failure: unknown
 
   constructor(shardId: number, lease: Lease, log: StatementLog, timeoutMs: number) {
     this.shardId = shardId
@@ -39,6 +51,21 @@ export class ShardSession {
 
   get isInTransaction(): boolean {
     return this.#isInTransaction
+  }
+
+  /** The first failure of the transaction that no savepoint has undone. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  /** True when the server refuses everything but a rollback, because a statement of the transaction has failed. */
+  get isFailed(): boolean {
+    return this.#lease.client.getTransactionStatus() === 'E'
+  }
+
+  /** True when no transaction is open on the connection. */
+  get isIdle(): boolean {
+    return this.#lease.client.getTransactionStatus() === 'I'
   }
 
   /**
@@ -63,28 +90,107 @@ export class ShardSession {
   }
 
   /**
-   * Runs `work` in a transaction, and rolls it back when it throws. Until the commit nothing is written, so only a
-   * connection that ends during the commit leaves the outcome unknown.
+   * Runs a statement of the caller, whose rows are as `pg` makes them and whose errors are the server's own; only that
+   * of a fence, and that of a dead connection, get a code.
    */
-  async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.run(begin)
-    this.#isInTransaction = true
+  async query<R extends QueryResultRow>(
+    query: string | QueryConfig,
+    values?: readonly unknown[],
+  ): Promise<QueryResult<R>> {
+    const { shardId, serverId } = this
+    const record = this.#log.begin(typeof query === 'string' ? query : query.text, { serverId, shardId })
     try {
-      const result = await work()
-      this.#isInTransaction = false
-      await this.run(commit)
+      const result = await this.#lease.client.query<R>(query as QueryConfig, values && [...values])
+      record.succeed(result.rowCount)
       return result
     } catch (error) {
-      await this.#tryRollBack()
-      throw error
-    } finally {
-      this.#isInTransaction = false
+      record.fail(error)
+      const { client } = this.#lease
+      throw await this.#noteFailure(callerError(error, { serverId, shardId, isDead: isDead(client) }))
     }
   }
 
-  /** A rollback that fails needs no word: the session is not idle then, and is destroyed when it comes back. */
-  async #tryRollBack(): Promise<void> {
-    await this.run(rollback).catch(() => undefined)
+  /**
+   * Runs `work` in a transaction, and rolls it back when it throws. Until the commit nothing is written, so only a
+   * connection that ends during the commit leaves the outcome unknown. Inside a transaction it is a savepoint.
+   */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isInTransaction) return this.savepoint(work)
+    await this.begin(begin.text)
+    try {
+      const result = await work()
+      await this.#end(commit)
+      return result
+    } catch (error) {
+      await this.tryRollBack()
+      throw error
+    }
+  }
+
+  /** Begins a transaction by these statements. Everything that runs until its end is undone unless it is committed. */
+  async begin(text: string): Promise<void> {
+    this.#failure = undefined
+    await this.#observe({ text, isWrite: false }, () => this.#query({ text, values: [] }))
+    this.#isInTransaction = true
+  }
+
+  /**
+   * Commits. A commit that the server makes a rollback of, because a statement had failed, is an error as well.
+   *
+   * @throws `HV_COMMIT_UNKNOWN`, `HV_TRANSACTION_ABORTED`, `HV_STATEMENT_FAILED`, `HV_CONNECTION_LOST`
+   */
+  async commit({ isWrite }: { readonly isWrite: boolean }): Promise<void> {
+    const wasSent = !isDead(this.#lease.client)
+    try {
+      const tag = await this.#end({ ...commit, isWrite: isWrite && wasSent })
+      if (tag !== 'COMMIT') throw this.abortedError()
+    } catch (error) {
+      throw isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') ? commitUnknown(error, this) : error
+    }
+  }
+
+  /** Rolls back. If that fails, the session is not idle, and is destroyed when it comes back. */
+  async tryRollBack(): Promise<void> {
+    await this.#end(rollback).catch(() => undefined)
+  }
+
+  /** Runs `work`, and when it throws undoes what it has done, inside a transaction. */
+  async savepoint<T>(work: () => Promise<T>): Promise<T> {
+    const failure = this.#failure
+    await this.run(savepoint)
+    try {
+      const result = await work()
+      if (this.isFailed) throw this.abortedError()
+      await this.run(release)
+      return result
+    } catch (error) {
+      await this.run(rollbackToSavepoint)
+        .then(() => (this.#failure = failure))
+        .catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** The error of work that went on after a statement had failed. */
+  abortedError(): HypervaultError<'HV_TRANSACTION_ABORTED'> {
+    const { serverId, shardId } = this
+    const sqlstate = deepSqlstate(this.#failure)
+    const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }
+    const message = `the transaction in shard ${shardId} was rolled back: one of its statements had failed`
+    return new HypervaultError('HV_TRANSACTION_ABORTED', message, details, { cause: this.#failure })
+  }
+
+  async #end(statement: ShardStatement): Promise<string> {
+    this.#isInTransaction = false
+    const { command } = await this.#observe(statement, () => this.#query(statement))
+    return command
+  }
+
+  /** Inside a transaction a failure is told when it is known what has become of the transaction. */
+  async #noteFailure<E>(error: E): Promise<E> {
+    this.#failure ??= error
+    if (this.#isInTransaction) await whenReady(this.#lease.client)
+    return error
   }
 
   async #observe<T extends { rowCount: number | null }>(
@@ -100,13 +206,15 @@ export class ShardSession {
       return result
     } catch (error) {
       record.fail(error)
-      throw statementError(error, { serverId, shardId, isWrite: isWrite && !this.#isInTransaction })
+      throw await this.#noteFailure(
+        statementError(error, { serverId, shardId, isWrite: isWrite && !this.#isInTransaction }),
+      )
     } finally {
       clearTimeout(timer)
     }
   }
 
-  #query({ text, values }: ShardStatement): Promise<QueryArrayResult<(string | null)[]>> {
+  #query({ text, values }: Omit<ShardStatement, 'isWrite'>): Promise<QueryArrayResult<(string | null)[]>> {
     return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
   }
 

@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg'
 import { HypervaultError } from '../errors.ts'
 import { classifyFailure, sqlstateOf } from '../pool/failure.ts'
 
@@ -38,6 +39,57 @@ function lostError(cause: unknown, site: StatementSite, sqlstate: string | undef
   const message = `the connection ended during a statement in shard ${shardId} on server ${serverId}`
   if (!isWrite) return new HypervaultError('HV_CONNECTION_LOST', message, details, { cause })
   return new HypervaultError('HV_OUTCOME_UNKNOWN', `${message}: the write may or may not be there`, details, { cause })
+}
+
+/**
+ * The error of a statement that the caller wrote. A server's error stays as it is, but that of a fence; that of a dead
+ * connection has no code in pg, and gets one.
+ */
+export function callerError(
+  error: unknown,
+  { serverId, shardId, isDead }: { readonly serverId: string; readonly shardId: number; readonly isDead: boolean },
+): unknown {
+  if (isFenced(error)) return movedError(error, { serverId, shardId })
+  const failure = classifyFailure(error)
+  if (failure.kind === 'refused' || failure.sqlstate !== undefined || !isDead) return error
+  const message = `the connection to server ${serverId} ended while a statement was running`
+  return new HypervaultError('HV_CONNECTION_LOST', message, { serverId, shardId }, { cause: error })
+}
+
+/** True when nothing can be sent on a connection any more. */
+export function isDead(client: PoolClient): boolean {
+  return (client as { isLost?: boolean }).isLost === true || client.connection.stream.destroyed
+}
+
+/** The error of a transaction whose connection ended during its commit. */
+export function commitUnknown(
+  { cause }: HypervaultError,
+  { serverId, shardId }: Omit<StatementSite, 'isWrite'>,
+): HypervaultError<'HV_COMMIT_UNKNOWN'> {
+  const sqlstate = sqlstateOf(cause)
+  const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }
+  const message = `the connection ended during a commit in shard ${shardId} on server ${serverId}`
+  return new HypervaultError('HV_COMMIT_UNKNOWN', `${message}: all of it is there, or nothing`, details, { cause })
+}
+
+/** How far down a chain of causes to look: wrappers of query builders are one or two deep. */
+const MAX_DEPTH = 8
+
+/** An error and its causes. */
+export function* causesOf(error: unknown): Generator {
+  for (let depth = 0, each = error; each != null && depth < MAX_DEPTH; depth += 1) {
+    yield each
+    each = (each as { cause?: unknown }).cause
+  }
+}
+
+/** The SQLSTATE of an error, or of what caused it. */
+export function deepSqlstate(error: unknown): string | undefined {
+  for (const each of causesOf(error)) {
+    const sqlstate = sqlstateOf(each)
+    if (sqlstate !== undefined) return sqlstate
+  }
+  return undefined
 }
 
 /** True for the refusal of a fence. */

@@ -1,0 +1,164 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import { cutAndCancel } from '../../pool/cancel-request.ts'
+import type { ServerPool } from '../../pool/server-pool.ts'
+import type { StatementLog } from '../../pool/statement-log.ts'
+import type { ShardFollower } from '../shard-follower.ts'
+import { ShardSession } from '../shard-session.ts'
+import { Deadline } from './deadline.ts'
+import { decideRetry } from './decide-retry.ts'
+import type { ResolvedTransactionOptions } from './transaction-options.ts'
+import { TransactionScope } from './transaction-scope.ts'
+
+/*
+ * A transaction in one shard.
+ *
+ *   attempt   a connection of the pool, begin, the work of the caller, commit; or a rollback when the work throws
+ *   again     after a pause, when the server says that it came in the way of another one; on the shard's new server, when
+ *             a fence refused a write. In both cases nothing was written. The work of the caller runs again.
+ *
+ *   ends by                       and the caller gets
+ *   the commit                    what the work has returned
+ *   the work throwing             what it has thrown
+ *   the commit refused            the refusal: nothing was written, a deferred constraint for instance
+ *   the commit made a rollback    HV_TRANSACTION_ABORTED: the work had swallowed the error of a statement
+ *   its time, or its signal       HV_TRANSACTION_TIMEOUT, or the reason: the connection is cut, nothing was written
+ *   a lost connection             HV_CONNECTION_LOST: nothing was written
+ *   any of the last two, while    HV_COMMIT_UNKNOWN, unless it is read only
+ *   the commit is under way
+ */
+
+/** What a transaction needs of the one that it is begun by. */
+export interface TransactionSite {
+  readonly shardId: number
+  readonly log: StatementLog
+  readonly follower: ShardFollower
+  /** Longest time for a statement of Hypervault itself. */
+  readonly statementTimeoutMs: number
+  /** Longest time that a shard is followed when it moves. */
+  readonly waitTimeoutMs: number
+  /** The pool of the server that has the shard now. */
+  findPool(): ServerPool
+  /** The schema of hstore there, quoted; undefined if it has none. May ask for it. */
+  findHstoreSchema(session: ShardSession): Promise<string | undefined>
+}
+
+/** What a transaction does; the session is that of the scope, for a closer look at what has failed. */
+export type TransactionWork<T> = (scope: TransactionScope, session: ShardSession) => Promise<T>
+
+/** Runs work in a transaction, again if need be; see above for how it ends. */
+export async function runTransaction<T>(
+  site: TransactionSite,
+  options: ResolvedTransactionOptions,
+  work: TransactionWork<T>,
+): Promise<T> {
+  using deadline = new Deadline(options.timeoutMs, options.signal, () => timeoutError(site.shardId, options))
+  return await new TransactionRun(site, options, deadline, work).run()
+}
+
+function timeoutError(shardId: number, { timeoutMs }: ResolvedTransactionOptions): Error {
+  const message = `the transaction in shard ${shardId} was not finished within ${timeoutMs} ms`
+  return new HypervaultError('HV_TRANSACTION_TIMEOUT', message, { shardId, timeoutMs })
+}
+
+type AttemptEnd<T> =
+  | { readonly isCommitted: true; readonly result: T }
+  | { readonly isCommitted: false; readonly error: unknown; readonly failure: unknown }
+
+class TransactionRun<T> {
+  readonly #site: TransactionSite
+  readonly #options: ResolvedTransactionOptions
+  readonly #deadline: Deadline
+  readonly #work: TransactionWork<T>
+  readonly #startedAt = performance.now()
+  #retries = 0
+  #follows = 0
+
+  constructor(
+    site: TransactionSite,
+    options: ResolvedTransactionOptions,
+    deadline: Deadline,
+    work: TransactionWork<T>,
+  ) {
+    this.#site = site
+    this.#options = options
+    this.#deadline = deadline
+    this.#work = work
+  }
+
+  async run(): Promise<T> {
+    for (;;) {
+      const end = await this.#attempt()
+      if (end.isCommitted) return end.result
+      await this.#waitForRetry(end.error, end.failure)
+    }
+  }
+
+  async #attempt(): Promise<AttemptEnd<T>> {
+    const { shardId, log, statementTimeoutMs } = this.#site
+    const { signal } = this.#deadline
+    await using lease = await this.#site.findPool().acquire({ signal })
+    const onAbort = (): void => {
+      if (!lease.isReturned) cutAndCancel(lease)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await this.#attemptIn(new ShardSession(shardId, lease, log, statementTimeoutMs))
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #attemptIn(session: ShardSession): Promise<AttemptEnd<T>> {
+    const scope = new TransactionScope(session)
+    try {
+      await session.begin(await this.#beginSql(session))
+      const result = await this.#deadline.race(scope.complete(() => this.#work(scope, session)))
+      scope.assertUnended()
+      await session.commit({ isWrite: !this.#options.isReadOnly })
+      return { isCommitted: true, result }
+    } catch (error) {
+      scope.end()
+      const { isFailed, failure } = session
+      if (!this.#deadline.signal.aborted) await session.tryRollBack()
+      return { isCommitted: false, error, failure: isFailed ? failure : undefined }
+    }
+  }
+
+  /** In one round trip: the transaction, and what names without a schema mean in it. */
+  async #beginSql(session: ShardSession): Promise<string> {
+    const { isolation, isReadOnly } = this.#options
+    const hstoreSchema = await this.#site.findHstoreSchema(session)
+    const path = new Set([
+      shardSchema(session.shardId),
+      'public',
+      ...(hstoreSchema === undefined ? [] : [hstoreSchema]),
+    ])
+    const begin = ['begin', isolation && `isolation level ${isolation}`, isReadOnly && 'read only']
+    return `${begin.filter(Boolean).join(' ')}; set local search_path to ${[...path].join(', ')}`
+  }
+
+  /** Resolves when the work is to be run again; throws what the caller gets otherwise. */
+  async #waitForRetry(error: unknown, failure: unknown): Promise<void> {
+    if (isHypervaultError(error, 'HV_COMMIT_UNKNOWN')) throw error
+    this.#deadline.signal.throwIfAborted()
+    const attempt = { error, failure, retries: this.#retries, chance: Math.random() }
+    const decision = decideRetry(attempt, this.#options)
+    if (decision.action === 'stop') throw error
+    if (decision.action === 'follow') return this.#follow(error, decision.refusal)
+    this.#retries += 1
+    const { signal } = this.#deadline
+    await pause(decision.pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
+
+  async #follow(error: unknown, refusal: unknown): Promise<void> {
+    const { shardId, follower, waitTimeoutMs } = this.#site
+    const { signal } = this.#deadline
+    const leftMs = this.#startedAt + waitTimeoutMs - performance.now()
+    await follower.follow(refusal, { shardId, attempt: this.#follows, leftMs, signal }).catch((thrown: unknown) => {
+      throw thrown === refusal ? error : thrown
+    })
+    this.#follows += 1
+  }
+}
