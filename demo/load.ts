@@ -4,15 +4,13 @@ import type { City } from './cities.ts'
 /** Kind of the entities of the demo. */
 export const CITY = 1
 
-const BATCH = 2_000
-
 /** A city, and the key under which it was stored. */
 export interface StoredCity {
   readonly key: Key
   readonly city: City
 }
 
-/** Stores each city in the shard of its country, all shards side by side. */
+/** Stores each city in the shard of its country, in all shards at once. The keys come in the order of the cities. */
 export async function loadCities(
   db: Datastore,
   cities: readonly City[],
@@ -20,14 +18,12 @@ export async function loadCities(
   signal: AbortSignal,
 ): Promise<StoredCity[]> {
   const stored: StoredCity[] = []
-  const loadShard = async ([shardId, group]: [number, City[]]): Promise<void> => {
-    for (const batch of chunksOf(group, BATCH)) {
-      const keys = await db.putMany(shardId, CITY, batch, { signal })
-      batch.forEach((city, index) => stored.push({ key: keyAt(keys, index), city }))
-      report(stored.length)
-    }
-  }
-  await Promise.all([...groupByShard(db, cities)].map(loadShard))
+  const load = db.load(CITY, cities, {
+    shardOf: (_body, row) => db.shardFor(cityAt(cities, row).country),
+    signal,
+    onProgress: ({ rows }) => report(rows),
+  })
+  for await (const key of load) stored.push({ key, city: cityAt(cities, stored.length) })
   return stored
 }
 
@@ -36,14 +32,8 @@ export function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> 
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
 
-function groupByShard(db: Datastore, cities: readonly City[]): Map<number, City[]> {
-  const groups = new Map(db.topology.shardIds.map((shardId): [number, City[]] => [shardId, []]))
-  for (const city of cities) groups.get(db.shardFor(city.country))?.push(city)
-  return groups
-}
-
-function keyAt(keys: readonly Key[], index: number): Key {
-  const key = keys[index]
-  if (key === undefined) throw new Error(`no key came back for the city at ${index}`)
-  return key
+function cityAt(cities: readonly City[], row: number): City {
+  const city = cities[row]
+  if (city === undefined) throw new Error(`there is no city at ${row}`)
+  return city
 }

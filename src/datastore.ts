@@ -12,6 +12,8 @@ import { EntityStore } from './entity/entity-store.ts'
 import type { EntitySettings } from './entity/entity-settings.ts'
 import type { FindPlan } from './entity/find/explain.ts'
 import type { FindQuery } from './entity/find/find-query.ts'
+import type { Load } from './entity/load/load.ts'
+import type { LoadOptions, LoadSource } from './entity/load/load-options.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 import type { Transaction } from './entity/transaction/transaction.ts'
 import type { Body } from './hstore/body.ts'
@@ -140,6 +142,19 @@ export class Datastore implements AsyncDisposable {
   /** Stores entities of one kind in a shard, all or none, and resolves to their keys in order. Throws what `put` throws. */
   putMany(shardId: number, kind: number, bodies: readonly Body[], options: OperationOptions = {}): Promise<Key[]> {
     return this.#generation.entities.putMany(shardId, kind, bodies, options)
+  }
+
+  /**
+   * Stores any number of entities of one kind in the shards that `shardOf` says, by COPY, to all servers at once. Iterate
+   * over what it returns for the keys in the order of the source, or await its `finish()` for the totals. A batch is
+   * stored as a whole or not at all; memory is bounded, whatever the length.
+   *
+   * @throws TypeError, RangeError for arguments; while iterating `HV_LOAD_FAILED`, which says which rows are stored
+   * @example
+   * for await (const key of db.load(1, cities, { shardOf: (city) => db.shardFor(city.country) })) keys.push(key)
+   */
+  load<B extends Body>(kind: number, source: LoadSource<B>, options: LoadOptions<B>): Load {
+    return this.#generation.entities.load(kind, source, options)
   }
 
   /**

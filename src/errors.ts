@@ -29,6 +29,13 @@ export interface ErrorDetails {
   }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
   HV_LEASE_LOST: { name: string; token: number }
+  HV_LOAD_FAILED: {
+    row?: number
+    rowsRead: number
+    stored: readonly { readonly first: number; readonly end: number }[]
+    notStored: readonly { readonly first: number; readonly end: number }[]
+    unknown: readonly { readonly first: number; readonly end: number }[]
+  }
   HV_MOVE_BLOCKED: { serverId: string; shardId: number; blockers: string[] }
   HV_MOVE_CHANGED: { moveId: number; shardId: number; different: string[] }
   HV_MOVE_LEASED: { shardId: number; holder: string }
@@ -166,6 +173,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_LEASE_LOST: {
     meaning: 'Another operator took over the work on a shard, so this one stops before its next side effect.',
     hint: 'Look at `hypervault move list`, and leave it to the other one.',
+    retryable: false,
+  },
+  HV_LOAD_FAILED: {
+    meaning:
+      'A load ended before its source did. The details say which rows are stored, which are not, and which are unknown.',
+    hint: 'Remove the cause, and load what remainingRows() gives for the same source and error.details.',
     retryable: false,
   },
   HV_MOVE_BLOCKED: {

@@ -10,9 +10,12 @@ import { assertKey } from './assert-key.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ChangeRequest, Replacement } from './change/change.ts'
 import { conditionOf, hasCondition, type DeleteOutcome } from './change/condition.ts'
 import type { EntitySettings } from './entity-settings.ts'
-import type { Entity } from './entity.ts'
+import { assertKind, type Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
+import { Load } from './load/load.ts'
+import { assertLoadSource, resolveLoadOptions, type LoadOptions, type LoadSource } from './load/load-options.ts'
+import { Loader, type LoadGround } from './load/loader.ts'
 import { ServerSite } from './server-site.ts'
 import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
@@ -33,6 +36,7 @@ export class EntityStore {
   /** Transactions of the caller. */
   readonly transactions: Transactions
   readonly #single: SingleStatements
+  readonly #loadGround: LoadGround
 
   constructor(pools: ServerPools, follower: ShardFollower, log: StatementLog, settings: EntitySettings) {
     this.#pools = pools
@@ -41,6 +45,7 @@ export class EntityStore {
     this.finder = new Finder((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
+    this.#loadGround = { siteOf: (shardId) => this.#siteOf(shardId), follower, log, ...settings }
   }
 
   /** Takes note of another topology: what is asked for from now on goes where the shards live now. */
@@ -67,6 +72,13 @@ export class EntityStore {
   async putMany(shardId: number, kind: number, bodies: readonly Body[], options: OperationOptions): Promise<Key[]> {
     assertArray('bodies', bodies)
     return this.#single.putMany(shardId, kind, bodies, options)
+  }
+
+  load<B extends Body>(kind: number, source: LoadSource<B>, options: LoadOptions<B>): Load {
+    assertKind(kind)
+    assertLoadSource(source)
+    const loader = new Loader(kind, source, resolveLoadOptions(options), this.#loadGround)
+    return new Load(loader, this.#settings.epochMs)
   }
 
   get(key: Key, options: EntityOptions): Promise<Entity | undefined> {

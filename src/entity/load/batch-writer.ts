@@ -1,0 +1,117 @@
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { Lease } from '../../pool/lease.ts'
+import { ShardSession } from '../../shard/shard-session.ts'
+import { drawKeys, parseIds } from '../batch-keys.ts'
+import { retryKeyCollisions } from '../key-collision.ts'
+import type { ServerSite } from '../server-site.ts'
+import type { Batch } from './batch.ts'
+import { waitForEnd, type CommitProbe } from './commit-end.ts'
+import type { WriterSettings } from './writer-settings.ts'
+
+/*
+ * Stores one batch: begin, draw the keys, COPY, commit.
+ *
+ *   writing ──▶ committing ──▶ stored
+ *      │             └──▶ connection lost: the server is asked on another one what became of the transaction
+ *      └──▶ refused, or connection lost: nothing is stored
+ *
+ * Only a repeated key is tried again: it proves that nothing was stored. An abort cuts the connection while writing; a
+ * commit gets a while to say how it ended.
+ */
+
+/** How long a commit in flight may go on after an abort. */
+const COMMIT_GRACE_MS = 2_000
+
+/** Writes one batch of one shard. */
+export class BatchWriter {
+  readonly #site: ServerSite
+  readonly #lease: Lease
+  readonly #session: ShardSession
+  readonly #settings: WriterSettings
+  #isCommitting = false
+  #probe: CommitProbe | undefined
+  #grace: NodeJS.Timeout | undefined
+
+  constructor(shardId: number, site: ServerSite, lease: Lease, settings: WriterSettings) {
+    this.#site = site
+    this.#lease = lease
+    this.#settings = settings
+    this.#session = new ShardSession(shardId, lease, settings.log, settings.statementTimeoutMs)
+  }
+
+  /**
+   * Stores the batch and resolves to the ids of its rows in order.
+   *
+   * @throws `HV_OUTCOME_UNKNOWN` when nobody can tell; with every other error nothing is stored
+   */
+  async store(batch: Batch, signal: AbortSignal): Promise<bigint[]> {
+    const onAbort = (): void => this.#abandon()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      signal.throwIfAborted()
+      const { serverId, shardId } = this.#session
+      const attempt = (): Promise<bigint[]> => this.#attempt(batch)
+      return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
+    } finally {
+      clearTimeout(this.#grace)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #attempt(batch: Batch): Promise<bigint[]> {
+    const ids: bigint[] = []
+    try {
+      await this.#session.transaction(async () => {
+        ids.push(...(await this.#drawIds(batch.rows.length)))
+        await this.#copy(batch, ids)
+        this.#isCommitting = true
+      })
+    } catch (error) {
+      await this.#judge(error)
+    } finally {
+      this.#isCommitting = false
+    }
+    return ids
+  }
+
+  async #drawIds(count: number): Promise<bigint[]> {
+    const { shardId } = this.#session
+    const [row] = await this.#session.run(drawKeys(shardId, count))
+    const [array, transactionId] = row ?? []
+    if (array == null || transactionId == null) throw new Error('bug: no keys were drawn')
+    const ids = parseIds(array)
+    this.#probe = { shardId, transactionId, id: String(ids[0]) }
+    return ids
+  }
+
+  async #copy(batch: Batch, ids: readonly bigint[]): Promise<void> {
+    batch.setIds(ids)
+    const table = `${shardSchema(this.#session.shardId)}.entities`
+    await this.#session.copyIn(`copy ${table} (id, type, body) from stdin (format binary)`, batch.stream())
+  }
+
+  /** Returns if the batch is stored after all; throws otherwise. */
+  async #judge(error: unknown): Promise<void> {
+    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') || this.#probe === undefined) throw error
+    if (!this.#lease.isReturned) this.#lease.destroy()
+    const end = await waitForEnd(this.#probe, this.#site.pool, this.#settings)
+    if (end === 'committed') return
+    throw end === 'aborted' ? lostInTime(error) : error
+  }
+
+  #abandon(): void {
+    if (!this.#isCommitting) this.#cut()
+    else this.#grace = setTimeout(() => this.#cut(), COMMIT_GRACE_MS)
+  }
+
+  #cut(): void {
+    if (!this.#lease.isReturned) this.#lease.destroy()
+  }
+}
+
+/** The connection was lost, but it is known that nothing is stored. */
+function lostInTime({ details, cause }: HypervaultError<'HV_OUTCOME_UNKNOWN'>): HypervaultError {
+  const message = `the connection to server ${details.serverId} ended before the commit: nothing was written`
+  return new HypervaultError('HV_CONNECTION_LOST', message, { ...details }, { cause })
+}

@@ -1,0 +1,37 @@
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import type { LoadAccount } from './ledger.ts'
+import { countRows } from './row-ranges.ts'
+
+/** Why a load ended before its source did. */
+export interface LoadFailure {
+  readonly cause: unknown
+  /** The row that it is about, if it is about one. */
+  readonly row?: number | undefined
+  /** Whether the cause is of our own making, so that its message shows no value. */
+  readonly isOurs: boolean
+}
+
+/** The error of a load: what is stored and what is not. */
+export function loadError(failure: LoadFailure, account: LoadAccount): HypervaultError<'HV_LOAD_FAILED'> {
+  const { stored, notStored, unknown } = account
+  const where = failure.row === undefined ? '' : ` at row ${failure.row}`
+  const counts = `${countRows(stored)} rows stored, ${countRows(notStored)} not stored, ${countRows(unknown)} unknown`
+  const message = `the load ended${where} after ${account.rowsRead} rows were read: ${counts}${reasonOf(failure)}`
+  const details = { ...account, ...(failure.row !== undefined && { row: failure.row }) }
+  return new HypervaultError('HV_LOAD_FAILED', message, details, { cause: failure.cause })
+}
+
+/**
+ * The row that a refused batch failed at: the server says in which line, and a row is a line. Undefined when it is said
+ * otherwise, by a trigger for instance.
+ */
+export function findRefusedRow(error: unknown, rows: readonly number[]): number | undefined {
+  const cause: unknown = isHypervaultError(error) ? error.cause : undefined
+  const { where } = Object(cause) as { where?: unknown }
+  const line = typeof where === 'string' ? /^COPY entities\P{Nd}*(\d+)/mu.exec(where)?.[1] : undefined
+  return line === undefined ? undefined : rows[Number(line) - 1]
+}
+
+function reasonOf({ cause, isOurs }: LoadFailure): string {
+  return isOurs && cause instanceof Error ? `; ${cause.message}` : ''
+}

@@ -1,0 +1,103 @@
+import type { Body } from '../../hstore/body.ts'
+import { describeType } from '../../key/shard-id.ts'
+
+/** What a load stores: bodies one after the other, also from a stream of objects. Its iterator is used once. */
+export type LoadSource<B extends Body = Body> = AsyncIterable<B> | Iterable<B>
+
+/** How far a load is. */
+export interface LoadProgress {
+  /** Rows taken from the source. */
+  readonly rowsRead: number
+  /** Bytes of memory that rows take which are read and not stored. */
+  readonly bufferedBytes: number
+  /** Rows that are stored. */
+  readonly rows: number
+  /** Bytes of these as they were sent. */
+  readonly bytes: number
+  /** Transactions that stored them. */
+  readonly batches: number
+  readonly elapsedMs: number
+  /** Stored rows per second, on average. */
+  readonly ratePerSecond: number
+}
+
+/** How a load is done. */
+export interface LoadOptions<B extends Body = Body> {
+  /** The shard of a row; `row` is its place in the source, from 0. What it throws ends the load. */
+  shardOf: (body: B, row: number) => number
+  /** Ends the load with `HV_LOAD_FAILED`, whose cause is the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Hears at most ten times a second how far the load is, and once at the end. What it throws ends the load. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined
+  /** Most rows in one transaction; default 10,000. More save little; fewer cost a round trip or five each. */
+  batchRows?: number | undefined
+  /** Most bytes in one transaction, plus one row; default 4 MiB. */
+  batchBytes?: number | undefined
+  /** Most rows between the oldest whose key has not been handed out and the newest; default 262,144. */
+  windowRows?: number | undefined
+  /** Most bytes of rows that are not stored yet, plus one row; default 64 MiB. */
+  windowBytes?: number | undefined
+  /** Most connections to each server at once; default 2. */
+  connectionsPerServer?: number | undefined
+}
+
+/** Defaults and bounds of the numbers. */
+const numbers = {
+  batchRows: { default: 10_000, max: 100_000 },
+  batchBytes: { default: 4 * 1024 * 1024, max: 256 * 1024 * 1024 },
+  windowRows: { default: 262_144, max: 16_777_216 },
+  windowBytes: { default: 64 * 1024 * 1024, max: 4 * 1024 * 1024 * 1024 },
+  connectionsPerServer: { default: 2, max: 10_000 },
+} as const
+
+type NumberName = keyof typeof numbers
+
+/** Options of a load with every default filled in. */
+export type LoadSettings = Readonly<Record<NumberName, number>> & Omit<LoadOptions, NumberName>
+
+/** Checks the options of a load and fills in the defaults; TypeError or RangeError names the option. */
+export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): LoadSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`load takes an object of options, got ${describeType(options)}`)
+  }
+  assertKnown(options)
+  const { shardOf, signal, onProgress } = options
+  if (typeof shardOf !== 'function') throw new TypeError(`shardOf must be a function, got ${describeType(shardOf)}`)
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new TypeError(`onProgress must be a function, got ${describeType(onProgress)}`)
+  }
+  const names = Object.keys(numbers) as NumberName[]
+  const resolved = Object.fromEntries(names.map((name) => [name, resolveNumber(name, options[name])]))
+  return Object.freeze({
+    ...(resolved as Record<NumberName, number>),
+    shardOf: shardOf as LoadSettings['shardOf'],
+    signal,
+    onProgress,
+  })
+}
+
+/** Throws a TypeError unless the source can be iterated. A text can, but is no list of bodies. */
+export function assertLoadSource(source: unknown): asserts source is LoadSource {
+  const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = Object(source) as Record<
+    symbol,
+    unknown
+  >
+  const isIterable = typeof asynchronous === 'function' || typeof synchronous === 'function'
+  if (isIterable && typeof source !== 'string') return
+  throw new TypeError(`source must be an iterable or async iterable of bodies, got ${describeType(source)}`)
+}
+
+function assertKnown(options: object): void {
+  const known = [...Object.keys(numbers), 'shardOf', 'signal', 'onProgress']
+  const unknown = Object.keys(options).filter((name) => !known.includes(name))
+  if (unknown.length === 0) return
+  throw new TypeError(`unknown option ${unknown.join(', ')}: load takes ${known.sort().join(', ')}`)
+}
+
+function resolveNumber(name: NumberName, value: unknown): number {
+  const { default: preset, max } = numbers[name]
+  if (value === undefined) return preset
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value
+  throw new RangeError(`${name} must be an integer from 1 to ${max}, got ${value}`)
+}
