@@ -1,4 +1,6 @@
+import { packId } from '../key/layout.ts'
 import { shardSchema } from '../key/shard-id.ts'
+import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 
 /*
@@ -10,6 +12,9 @@ import type { ShardStatement } from '../shard/shard-session.ts'
 
 /** First half of the advisory lock that batches of the same shard take in turns; `hv` in ASCII. */
 const BATCH_LOCK = 0x6876
+
+/** Keys of one shard in one millisecond. */
+const RUN = 1024n
 
 /** What a batch draws keys for. */
 export interface KeySource {
@@ -42,16 +47,62 @@ export function withKeys({ shardId, from, columns }: KeySource): string {
 }
 
 /**
- * Draws so many keys, as one row of the keys (an array, in order) and the id of the transaction they were drawn in, by
- * which its end can be looked up.
+ * Draws so many keys, for {@link readDrawnKeys}. The keys follow from the first sequence number and its millisecond,
+ * unless others drew meanwhile: only then each number is sent.
  */
 export function drawKeys(shardId: number, count: number): ShardStatement {
-  const source = { shardId, from: 'generate_series(1, $1::integer) as given (place)', columns: 'place' }
-  const text = `${withKeys(source)}\nselect array_agg(id order by place), pg_current_xact_id() from keyed`
+  const schema = shardSchema(shardId)
+  const text = [
+    'with turn as materialized (',
+    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
+    '), drawn as materialized (',
+    `  select nextval('${schema}.table_id_seq'::regclass) as number`,
+    '  from turn cross join generate_series(1, $1::integer)',
+    ')',
+    'select',
+    `  min(number), ${schema}.next_id() >> 23, pg_current_xact_id(),`,
+    '  case when max(number) - min(number) >= count(*) then (select array_agg(number) from drawn) end',
+    'from drawn',
+  ].join('\n')
   return { text, values: [String(count)], isWrite: true }
 }
 
-/** Reads the array of {@link drawKeys}. */
-export function parseIds(array: string): bigint[] {
-  return array.slice(1, -1).split(',').map(BigInt)
+/** Keys that were drawn, and the transaction they were drawn in, by which its end can be looked up. */
+export interface DrawnKeys {
+  readonly ids: bigint[]
+  readonly transactionId: string
+}
+
+/** Reads the row of {@link drawKeys}: the ids in the order in which they were drawn. */
+export function readDrawnKeys(shardId: number, count: number, row: TextRow | undefined): DrawnKeys {
+  const [start, ms, transactionId, numbers] = row ?? []
+  if (start == null || ms == null || transactionId == null) throw new Error('bug: no keys were drawn')
+  const first = BigInt(start)
+  const offsets = numbers == null ? Array.from({ length: count }, (_, offset) => offset) : offsetsOf(numbers, first)
+  return { ids: makeIds({ shardId, ms: Number(ms), sequence: Number(first % RUN) }, offsets), transactionId }
+}
+
+/** Distances from the first number to each of an array. */
+function offsetsOf(array: string, first: bigint): number[] {
+  const numbers = array.slice(1, -1).split(',')
+  return numbers.map((number) => Number(BigInt(number) - first))
+}
+
+/** What {@link withKeys} does in SQL. */
+function makeIds({ shardId, ms, sequence }: FirstKey, offsets: readonly number[]): bigint[] {
+  let last = -1
+  let base = 0n
+  return offsets.map((offset) => {
+    const run = Math.floor(offset / 1024)
+    if (run !== last) base = packId({ elapsedMs: ms + run, shardId, addedId: 0 })
+    last = run
+    return base + BigInt((sequence + offset) % 1024)
+  })
+}
+
+/** The parts of the first key of a batch. */
+interface FirstKey {
+  readonly shardId: number
+  readonly ms: number
+  readonly sequence: number
 }

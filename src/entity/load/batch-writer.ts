@@ -2,7 +2,7 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { ShardSession } from '../../shard/shard-session.ts'
-import { drawKeys, parseIds } from '../batch-keys.ts'
+import { drawKeys, readDrawnKeys } from '../batch-keys.ts'
 import { retryKeyCollisions } from '../key-collision.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
@@ -78,9 +78,7 @@ export class BatchWriter {
   async #drawIds(count: number): Promise<bigint[]> {
     const { shardId } = this.#session
     const [row] = await this.#session.run(drawKeys(shardId, count))
-    const [array, transactionId] = row ?? []
-    if (array == null || transactionId == null) throw new Error('bug: no keys were drawn')
-    const ids = parseIds(array)
+    const { ids, transactionId } = readDrawnKeys(shardId, count, row)
     this.#probe = { shardId, transactionId, id: String(ids[0]) }
     return ids
   }
