@@ -6,6 +6,12 @@ import { shardIndexFor } from './shard-for.ts'
 
 const NOWHERE = -1
 
+/** Values whose shard is remembered: rows that belong together come together, and a hash costs as much as ten look-ups. */
+const MAX_REMEMBERED = 1_024
+
+/** Longer values are seldom seen again, and would be kept in memory. */
+const MAX_REMEMBERED_LENGTH = 64
+
 /**
  * Frozen snapshot of the servers and of where each logical shard lives. It never changes: a change of placement is a
  * new topology with a higher epoch, swapped in one assignment. A look-up is one read of an array.
@@ -16,6 +22,7 @@ export class Topology {
   readonly epoch: number
   /** All shards that live somewhere, ascending. */
   readonly shardIds: readonly number[]
+  readonly #remembered = new Map<string | bigint, number>()
   readonly #serverIndexOf = new Int16Array(MAX_SHARD_ID + 1).fill(NOWHERE)
 
   /** Takes servers that share no shard, as `parseConnections` gives them. */
@@ -47,8 +54,16 @@ export class Topology {
 
   /** The shard that a value belongs to; see {@link shardIndexFor} for the rule. */
   shardFor(value: string | bigint): number {
+    const known = this.#remembered.get(value)
+    if (known !== undefined) return known
     const shardId = this.shardIds[shardIndexFor(value, this.shardIds.length)]
     if (shardId === undefined) throw new Error('bug: a topology without shards')
+    if (typeof value === 'string' && value.length <= MAX_REMEMBERED_LENGTH) this.#remember(value, shardId)
     return shardId
+  }
+
+  #remember(value: string, shardId: number): void {
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear()
+    this.#remembered.set(value, shardId)
   }
 }

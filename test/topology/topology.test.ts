@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseConnections } from '../../src/topology/connection-entry.ts'
 import { formatShardRanges, parseShardRange, shardsOf, splitShardRange } from '../../src/topology/shard-range.ts'
+import { shardIndexFor } from '../../src/topology/shard-for.ts'
 import { Topology } from '../../src/topology/topology.ts'
 
 function topologyOf(...shards: string[]): Topology {
@@ -151,6 +152,17 @@ describe('shardFor', () => {
     expect(topology.shardFor('AD')).toBe(shards[Number(BigInt('0xe182ebbc166d7336') % 7n)])
     expect(topology.shardFor('42')).toBe(shards[Number(BigInt('0xa1d0c6e83f027327') % 7n)])
     expect(topology.shardFor(42n)).toBe(topology.shardFor('42'))
+  })
+
+  it('gives a value the same shard each time, also after many others', () => {
+    const topology = topologyOf('1-8')
+    const values = Array.from({ length: 3_000 }, (_, n) => (n % 100 === 0 ? 'x'.repeat(n) : `value ${n}`))
+    const expected = values.map((value) => (shardIndexFor(value, 7) % 7) + 1)
+    expect(values.map((value) => topology.shardFor(value))).toEqual(expected)
+    expect(values.map((value) => topology.shardFor(value))).toEqual(expected)
+    expect(values.map((value) => topology.shardFor(value) + topology.shardFor(value))).toEqual(
+      expected.map((id) => 2 * id),
+    )
   })
 
   it.each([5, undefined, null])('refuses %s', (value) => {
