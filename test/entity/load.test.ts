@@ -13,8 +13,10 @@ import {
   type LoadProgress,
   type RowRange,
 } from '../../src/index.ts'
+import type { ServerConnection } from '../../src/embedded/server-connection.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
+import { startCuttingProxy } from '../support/cutting-proxy.ts'
 import { startSilentServer } from '../support/silent-server.ts'
 import { until } from '../support/until.ts'
 
@@ -370,7 +372,7 @@ describe('a load that fails', () => {
     await using silent = await startSilentServer()
     const [first, second] = connections as [ConnectionEntry, ConnectionEntry]
     const down = { ...second, host: '127.0.0.1', port: silent.port }
-    await using db = new Datastore({ connections: [first, down], poolBlockTimeoutMs: 300 })
+    await using db = new Datastore({ connections: [first, down], poolBlockTimeoutMs: 300, disconnectTimeoutMs: 50 })
     const failed = await failureOf(db.load(1, rowsTo(2_000), { shardOf, batchRows: 50 }))
     expect(failed.cause).toMatchObject({
       code: 'HV_POOL_TIMEOUT',
@@ -524,21 +526,19 @@ describe('a connection that is lost', () => {
     expect(await storedNumbers()).toEqual(numbers(300))
   })
 
-  it('during the commit is looked up: what was committed counts as stored', async () => {
+  it('during the commit, which the server then did not do, is no failure', async () => {
     await using db = open()
     await onServer(
       2,
-      `create function slow() returns trigger language plpgsql as
-      'begin perform pg_sleep(0.4); return null; end'`,
+      `create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.4); return null; end'`,
     )
     await onServer(
       2,
       `create constraint trigger slow after insert on ${tableOf(2)} deferrable initially deferred
-      for each row when (new.body -> 'n' = '0') execute function slow()`,
+       for each row when (new.body -> 'n' = '0') execute function slow()`,
     )
     try {
       const loading = db.load(1, rowsTo(300), { shardOf: () => 2 }).finish()
-      // The backend is sent nothing: only our side of the connection goes.
       await until('it commits', async () => (await killOne("= 'commit'")).length > 0)
       expect((await loading).rows).toBe(300)
       expect(await storedNumbers()).toEqual(numbers(300))
@@ -546,7 +546,34 @@ describe('a connection that is lost', () => {
       await onServer(2, `drop trigger slow on ${tableOf(2)}; drop function slow()`)
     }
   })
+
+  it('during the commit, which the server did, is no failure either: nothing is stored again', async () => {
+    await using proxy = await startCuttingProxy(databases.connections[0] as ServerConnection)
+    await using db = openBy(proxy)
+    proxy.cutAnswerTo('commit')
+    const keys: Key[] = []
+    for await (const key of db.load(1, rowsTo(2_000), { shardOf, batchRows: 100 })) keys.push(key)
+    expect(await storedNumbers()).toEqual(numbers(2_000))
+    expect((await db.getMany(keys)).map((entity) => Number(entity?.body.n))).toEqual(numbers(2_000))
+  })
+
+  it('during the commit, and nobody can be asked, leaves its rows unknown', async () => {
+    await using proxy = await startCuttingProxy(databases.connections[0] as ServerConnection)
+    await using db = openBy(proxy)
+    proxy.refuseAfterCut()
+    proxy.cutAnswerTo('commit')
+    const failed = await failureOf(db.load(1, rowsTo(100), { shardOf: () => 2 }))
+    expect(failed.cause).toMatchObject({ code: 'HV_OUTCOME_UNKNOWN', details: { shardId: 2 } })
+    expect(failed.details).toEqual({ rowsRead: 100, stored: [], notStored: [], unknown: [{ first: 0, end: 100 }] })
+    // They were committed, so whoever looks sees that they are to be skipped.
+    expect(await storedNumbers()).toEqual(numbers(100))
+  })
 })
+
+function openBy({ port }: { port: number }): Datastore {
+  const [first, second] = connections as [ConnectionEntry, ConnectionEntry]
+  return new Datastore({ connections: [{ ...first, port }, second] })
+}
 
 describe('what remains', () => {
   const account = {

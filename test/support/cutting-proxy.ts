@@ -1,0 +1,54 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** A port that leads to a server, and cuts connections as a network does. */
+export interface CuttingProxy extends AsyncDisposable {
+  readonly port: number
+  /** The next client that sends this text is cut when the server answers it, before it hears the answer. */
+  cutAnswerTo(text: string): void
+  /** From the next cut on nobody gets through. */
+  refuseAfterCut(): void
+}
+
+/** Starts a proxy before a server on this machine. */
+export async function startCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
+  const sockets = new Set<Socket>()
+  let text: string | undefined
+  let isLast = false
+  let isRefusing = false
+  const server = createServer((client) => {
+    if (isRefusing) return client.destroy()
+    const upstream = connect(target)
+    let isCut = false
+    client.on('data', (bytes) => {
+      if (text !== undefined && bytes.includes(text)) isCut = true
+      if (isCut) text = undefined
+      upstream.write(bytes)
+    })
+    upstream.on('data', (bytes) => {
+      if (!isCut) return void client.write(bytes)
+      isRefusing = isLast
+      client.destroy()
+    })
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    cutAnswerTo: (wanted) => (text = wanted),
+    refuseAfterCut: () => (isLast = true),
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
