@@ -171,6 +171,24 @@ describe('a load', () => {
     expect(large.batches).toBeGreaterThanOrEqual(10)
   })
 
+  it('gets along with one connection, which others want too', async () => {
+    await using db = open({ poolMax: 1 })
+    const loading = db.load(1, rowsTo(5_000), { shardOf, batchRows: 50, connectionsPerServer: 4 }).finish()
+    const puts = numbers(20).map((n) => db.put(1, 1, { n: String(n) }, { batch: n % 2 === 0 }))
+    await Promise.all([loading, ...puts])
+    expect(await storedNumbers()).toHaveLength(5_020)
+  })
+
+  it('warns of nothing on many connections', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): number => warnings.push(warning)
+    process.on('warning', onWarning)
+    await using db = open()
+    await db.load(1, rowsTo(5_000), { shardOf, batchRows: 50, connectionsPerServer: 8 }).finish()
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it('tells how far it is, and all at the end', async () => {
     await using db = open()
     const told: LoadProgress[] = []
@@ -280,11 +298,17 @@ describe('the memory of a load', () => {
     expect(await storedNumbers()).toEqual(numbers(60))
   })
 
-  it('does not hold back the keys for a row whose shard never fills', async () => {
+  it('is not filled by what waits for one row whose shard never fills: that comes before fuller ones', async () => {
     await using db = open()
-    const lonely = (_body: Body, row: number): number => (row === 0 ? 8 : 1)
-    const load = db.load(1, rowsTo(20_000), { shardOf: lonely, windowRows: 1_000, batchRows: 100 })
-    expect((await load.finish()).rows).toBe(20_000)
+    const lonely = (_body: Body, row: number): number => (row === 0 ? 2 : 1)
+    const options = { shardOf: lonely, windowRows: 4_000, batchRows: 100, connectionsPerServer: 1 }
+    expect((await db.load(1, rowsTo(20_000), options).finish()).rows).toBe(20_000)
+    const [earlier] = await onServer<{ count: number }>(
+      1,
+      `select count(*)::int from ${tableOf(1)}
+       where xmin::text::bigint < (select xmin::text::bigint from ${tableOf(2)}) and (body -> 'n')::int < 4000`,
+    )
+    expect(earlier?.count).toBeLessThan(3_900)
   })
 })
 

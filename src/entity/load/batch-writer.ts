@@ -1,5 +1,6 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import { AbortGroup } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { ShardSession } from '../../shard/shard-session.ts'
 import { drawKeys, readDrawnKeys } from '../batch-keys.ts'
@@ -46,24 +47,25 @@ export class BatchWriter {
    * @throws `HV_OUTCOME_UNKNOWN` when nobody can tell; with every other error nothing is stored
    */
   async store(batch: Batch, signal: AbortSignal): Promise<bigint[]> {
-    const onAbort = (): void => this.#abandon()
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.throwIfAborted()
+    const aborts = AbortGroup.of(signal)
+    const member = { reject: () => this.#abandon() }
+    aborts.add(member)
     try {
-      signal.throwIfAborted()
       const { serverId, shardId } = this.#session
       const attempt = (): Promise<bigint[]> => this.#attempt(batch)
       return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
     } finally {
       clearTimeout(this.#grace)
-      signal.removeEventListener('abort', onAbort)
+      aborts.delete(member)
     }
   }
 
   async #attempt(batch: Batch): Promise<bigint[]> {
-    const ids: bigint[] = []
+    let ids: bigint[] = []
     try {
       await this.#session.transaction(async () => {
-        ids.push(...(await this.#drawIds(batch.rows.length)))
+        ids = await this.#drawIds(batch.rows.length)
         await this.#copy(batch, ids)
         this.#isCommitting = true
       })
