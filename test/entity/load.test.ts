@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { setImmediate, setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -144,6 +145,13 @@ describe('a load', () => {
     expect((await db.load(1, some(), { shardOf }).finish()).rows).toBe(1_000)
     expect((await db.load(1, [], { shardOf }).finish()).rows).toBe(0)
     expect(await storedNumbers()).toEqual(numbers(1_000))
+  })
+
+  it('leaves nothing on its signal', async () => {
+    await using db = open()
+    const { signal } = new AbortController()
+    await db.load(1, rowsTo(1_000), { shardOf, signal }).finish()
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('holds every body that a put holds', async () => {
@@ -511,6 +519,8 @@ describe('a load that is ended early', () => {
     })
     abort.abort()
     const failed = await failing
+    expect(failed.cause).toBe(abort.signal.reason)
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([])
     expect(failed.details.stored).toEqual([])
     await blocker.query('rollback')
     await expectExact(failed)
