@@ -61,6 +61,15 @@ describe('the shard that is stored next', () => {
     expect(decideNext([], true)).toBeUndefined()
   })
 
+  it('takes a batch that was put back first again', () => {
+    const queue = queueOf(1, ...Array.from({ length: 25 }, (_, row) => row))
+    const first = queue.take()
+    expect([queue.oldestRow, queue.isTaken, first.attempts]).toEqual([10, true, 1])
+    queue.putBack(first)
+    expect(queue.oldestRow).toBe(0)
+    expect(queue.take().attempts).toBe(2)
+  })
+
   it('is the fullest by bytes when its rows are large', () => {
     const large = new ShardQueue(4, { batchRows: 1_000, batchBytes: 1_000 })
     large.append(9, 1, { text: 'x'.repeat(900) })

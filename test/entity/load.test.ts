@@ -110,6 +110,16 @@ async function expectExact({ details }: LoadFailed): Promise<void> {
   expect(await storedNumbers()).toEqual(rowsIn(stored))
 }
 
+/** Whether a COPY on the first server waits for a lock. */
+async function isAnyoneBlocked(): Promise<boolean> {
+  const rows = await onServer(
+    1,
+    `select 1 from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock' and query like 'copy %'`,
+  )
+  return rows.length > 0
+}
+
 async function noneLent(db: Datastore): Promise<void> {
   await until('all connections back', () => db.stats().every(({ lent, waiting }) => lent === 0 && waiting === 0))
 }
@@ -400,6 +410,24 @@ describe('a load that fails', () => {
     }
   })
 
+  it('begins no batch afterwards, and ends what it has begun', async () => {
+    await using db = open()
+    await using blocker = await open().getConnection(2)
+    await blocker.query(`begin; lock table ${tableOf(2)} in exclusive mode`)
+    const source = async function* (): AsyncGenerator<Body> {
+      yield* rowsTo(500)
+      await until('a batch waits for the lock', () => isAnyoneBlocked())
+      yield { n: 5 } as never
+    }
+    const load = db.load(1, source(), { shardOf: () => 2, batchRows: 100 })
+    const failing = failureOf(load)
+    await until('the bad body is read', () => load.progress.rowsRead === 501)
+    await blocker.query('rollback')
+    const failed = await failing
+    expect(failed.details.stored).toEqual([{ first: 0, end: 100 }])
+    await expectExact(failed)
+  })
+
   it('because a server is down says so, and what the others have stored', async () => {
     await using silent = await startSilentServer()
     const [first, second] = connections as [ConnectionEntry, ConnectionEntry]
@@ -509,14 +537,7 @@ describe('a load that is ended early', () => {
     await blocker.query(`begin; lock table ${tableOf(2)} in exclusive mode`)
     const abort = new AbortController()
     const failing = failureOf(db.load(1, rowsTo(400), { shardOf: () => 2, signal: abort.signal }))
-    await until('it waits for the lock', async () => {
-      const rows = await onServer(
-        2,
-        `select 1 from pg_stat_activity where wait_event_type = 'Lock'
-        and query like 'copy %' and datname = current_database()`,
-      )
-      return rows.length > 0
-    })
+    await until('it waits for the lock', () => isAnyoneBlocked())
     abort.abort()
     const failed = await failing
     expect(failed.cause).toBe(abort.signal.reason)
@@ -525,6 +546,30 @@ describe('a load that is ended early', () => {
     await blocker.query('rollback')
     await expectExact(failed)
     await noneLent(db)
+  })
+
+  it('by its signal during a commit asks the server how that ended', async () => {
+    await using db = open()
+    await onServer(
+      2,
+      `create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.4); return null; end'`,
+    )
+    await onServer(
+      2,
+      `create constraint trigger slow after insert on ${tableOf(2)} deferrable initially deferred
+       for each row when (new.body -> 'n' = '0') execute function slow()`,
+    )
+    try {
+      const abort = new AbortController()
+      const failing = failureOf(db.load(1, rowsTo(200), { shardOf: () => 2, signal: abort.signal }))
+      const commits = `select 1 from pg_stat_activity where datname = current_database() and state = 'active' and query = 'commit'`
+      await until('it commits', async () => (await onServer(2, commits)).length > 0)
+      abort.abort()
+      await expectExact(await failing)
+      await noneLent(db)
+    } finally {
+      await onServer(2, `drop trigger slow on ${tableOf(2)}; drop function slow()`)
+    }
   })
 
   it('by disposing of it, begun or not', async () => {

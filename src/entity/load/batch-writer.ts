@@ -17,12 +17,9 @@ import type { WriterSettings } from './writer-settings.ts'
  *      │             └──▶ connection lost: the server is asked on another one what became of the transaction
  *      └──▶ refused, or connection lost: nothing is stored
  *
- * Only a repeated key is tried again: it proves that nothing was stored. An abort cuts the connection while writing; a
- * commit gets a while to say how it ended.
+ * Only a repeated key is tried again: it proves that nothing was stored. An abort cuts the connection, which is then the
+ * same as one that is lost.
  */
-
-/** How long a commit in flight may go on after an abort. */
-const COMMIT_GRACE_MS = 2_000
 
 /** Writes one batch of one shard. */
 export class BatchWriter {
@@ -30,9 +27,7 @@ export class BatchWriter {
   readonly #lease: Lease
   readonly #session: ShardSession
   readonly #settings: WriterSettings
-  #isCommitting = false
   #probe: CommitProbe | undefined
-  #grace: NodeJS.Timeout | undefined
 
   constructor(shardId: number, site: ServerSite, lease: Lease, settings: WriterSettings) {
     this.#site = site
@@ -49,14 +44,13 @@ export class BatchWriter {
   async store(batch: Batch, signal: AbortSignal): Promise<bigint[]> {
     signal.throwIfAborted()
     const aborts = AbortGroup.of(signal)
-    const member = { reject: () => this.#abandon() }
+    const member = { reject: () => this.#cut() }
     aborts.add(member)
     try {
       const { serverId, shardId } = this.#session
       const attempt = (): Promise<bigint[]> => this.#attempt(batch)
       return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
     } finally {
-      clearTimeout(this.#grace)
       aborts.delete(member)
     }
   }
@@ -67,12 +61,9 @@ export class BatchWriter {
       await this.#session.transaction(async () => {
         ids = await this.#drawIds(batch.rows.length)
         await this.#copy(batch, ids)
-        this.#isCommitting = true
       })
     } catch (error) {
       await this.#judge(error)
-    } finally {
-      this.#isCommitting = false
     }
     return ids
   }
@@ -94,15 +85,10 @@ export class BatchWriter {
   /** Returns if the batch is stored after all; throws otherwise. */
   async #judge(error: unknown): Promise<void> {
     if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') || this.#probe === undefined) throw error
-    if (!this.#lease.isReturned) this.#lease.destroy()
+    this.#cut()
     const end = await waitForEnd(this.#probe, this.#site.pool, this.#settings)
     if (end === 'committed') return
     throw end === 'aborted' ? lostInTime(error) : error
-  }
-
-  #abandon(): void {
-    if (!this.#isCommitting) this.#cut()
-    else this.#grace = setTimeout(() => this.#cut(), COMMIT_GRACE_MS)
   }
 
   #cut(): void {
