@@ -173,8 +173,8 @@ export class Datastore implements AsyncDisposable {
   }
 
   /**
-   * Changes an entity: sets and removes keys of its body, or gives it another kind. With `ifUpdatedAt` or `ifBody` only
-   * if it still is what they say; otherwise the outcome is a `conflict` with the entity as it is.
+   * Changes an entity: sets and removes keys of its body, or gives it another kind. With `ifUpdatedAt`, `ifBody` or
+   * `ifKind` only if it still is what they say; otherwise the outcome is a `conflict` with the entity as it is.
    *
    * @throws TypeError, RangeError before anything is sent; what `get` throws; `HV_UPDATED_MISSING` for `ifUpdatedAt` in a
    *   shard without that column; `HV_OUTCOME_UNKNOWN` when the connection ended
@@ -189,7 +189,7 @@ export class Datastore implements AsyncDisposable {
   }
 
   /**
-   * Deletes an entity, and tells whether it was there; with `ifUpdatedAt` or `ifBody` what became of it: `deleted`,
+   * Deletes an entity, and tells whether it was there; under a condition what became of it: `deleted`,
    * `missing`, or `conflict` with the entity as it is. Throws what `update` throws.
    */
   delete(key: Key, options: ConditionalOptions): Promise<DeleteOutcome>

@@ -16,9 +16,9 @@ const MIN_KIND = -32_768
 const MAX_KIND = 32_767
 
 /** Throws a TypeError or RangeError unless the value fits into a smallint. */
-export function assertKind(kind: unknown): asserts kind is number {
-  if (typeof kind !== 'number') throw new TypeError(`kind must be a number, got ${describeType(kind)}`)
+export function assertKind(kind: unknown, name = 'kind'): asserts kind is number {
+  if (typeof kind !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(kind)}`)
   if (!Number.isInteger(kind) || kind < MIN_KIND || kind > MAX_KIND) {
-    throw new RangeError(`kind must be an integer from ${MIN_KIND} to ${MAX_KIND}, got ${kind}`)
+    throw new RangeError(`${name} must be an integer from ${MIN_KIND} to ${MAX_KIND}, got ${kind}`)
   }
 }

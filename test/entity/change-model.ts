@@ -16,6 +16,7 @@ export type ModelOperation = { readonly place: number } & (
 export interface ModelCondition {
   readonly time?: 'current' | 'stale' | 'never'
   readonly body?: 'current' | 'other'
+  readonly kind?: number
 }
 
 /** An entity as the model knows it. */
@@ -47,6 +48,7 @@ function condition(hasUpdated: boolean): fc.Arbitrary<ModelCondition> {
     .record({
       time: maybe(time),
       body: maybe(fc.constantFrom('current' as const, 'current' as const, 'other' as const)),
+      kind: maybe(kind),
     })
     .map((parts) => Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)))
 }
@@ -75,24 +77,29 @@ export function arbitraryOperations(hasUpdated: boolean): fc.Arbitrary<ModelOper
 }
 
 /** The condition that is sent, for the entity as it is thought to be. */
-export function conditionFor({ time, body }: ModelCondition, entity: ModelEntity | undefined): ChangeCondition {
+export function conditionFor({ time, body, kind }: ModelCondition, entity: ModelEntity | undefined): ChangeCondition {
   const times = {
     current: entity?.updated ?? null,
     stale: new Date((entity?.updated?.getTime() ?? 1_400_000_000_000) - 1),
     never: null,
   }
   const bodies = { current: entity?.body ?? {}, other: { ...entity?.body, other: 'x' } }
-  return { ...(time && { ifUpdatedAt: times[time] }), ...(body && { ifBody: bodies[body] }) }
+  return {
+    ...(time && { ifUpdatedAt: times[time] }),
+    ...(body && { ifBody: bodies[body] }),
+    ...(kind !== undefined && { ifKind: kind }),
+  }
 }
 
 /** What a change is to come to: the status, and the entity afterwards, but for its time. */
 export function judge(
   entity: ModelEntity | undefined,
-  { ifUpdatedAt, ifBody }: ChangeCondition,
+  { ifUpdatedAt, ifBody, ifKind }: ChangeCondition,
 ): (ChangeOutcome | DeleteOutcome)['status'] {
   if (entity === undefined) return 'missing'
   const isTime = ifUpdatedAt === undefined || ifUpdatedAt?.getTime() === entity.updated?.getTime()
-  return isTime && (ifBody === undefined || isSame(ifBody, entity.body)) ? 'changed' : 'conflict'
+  const isKind = ifKind === undefined || ifKind === entity.kind
+  return isTime && isKind && (ifBody === undefined || isSame(ifBody, entity.body)) ? 'changed' : 'conflict'
 }
 
 /** The entity after an update. */

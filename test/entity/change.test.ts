@@ -140,7 +140,17 @@ describe.each(ways)('a condition, %s,', (_way, options) => {
     expect(await db.delete(key, { ifBody: { z: '1' } })).toEqual({ status: 'deleted' })
   })
 
-  it('may be both', async () => {
+  it('on the kind compares it, and shows which it is', async () => {
+    await using db = open(options)
+    const key = await db.put(5, 3, { a: '1' })
+    const current = { key, kind: 3, body: { a: '1' }, updated: null }
+    expect(await db.update(key, { set: { a: '2' } }, { ifKind: -3 })).toEqual({ status: 'conflict', current })
+    expect(await db.delete(key, { ifKind: 4 })).toEqual({ status: 'conflict', current })
+    expect(await db.update(key, { kind: -3 }, { ifKind: 3 })).toMatchObject({ status: 'changed' })
+    expect(await db.delete(key, { ifKind: -3 })).toEqual({ status: 'deleted' })
+  })
+
+  it('may be several', async () => {
     await using db = open(options)
     const key = await db.put(5, 1, { a: '1' })
     expect((await db.delete(key, { ifUpdatedAt: null, ifBody: {} })).status).toBe('conflict')
@@ -438,6 +448,8 @@ describe('what cannot be a change is refused before anything is sent', () => {
     ['a replacement without body', (db) => db.replace(key, { kind: 1 } as never), 'body must be a plain object'],
     ['a time that is text', (db) => db.delete(key, { ifUpdatedAt: '2020' as never }), 'ifUpdatedAt must be a Date'],
     ['a time that is none', (db) => db.delete(key, { ifUpdatedAt: new Date(NaN) }), 'ifUpdatedAt must be a valid Date'],
+    ['a kind that is text', (db) => db.delete(key, { ifKind: '3' as never }), 'ifKind must be a number, got string'],
+    ['a kind that is undefined', (db) => db.update(key, { set: {} }, { ifKind: undefined as never }), 'got undefined'],
     ['keys that are none', (db) => db.deleteMany(key as never), 'keys must be an array'],
   ])('%s', async (_name, change, message) => {
     for (const batch of [true, false]) {

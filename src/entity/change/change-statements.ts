@@ -42,6 +42,10 @@ export interface KeyedCondition {
   readonly condition: EncodedCondition
 }
 
+/** The parameters that conditions are given in, and what their columns are called. */
+const CONDITION_TYPES = '$1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::smallint[]'
+const CONDITION_NAMES = 'id, flags, since, expected, wanted'
+
 /** The statement for changes, each id at most once; `changeOutcome` reads its rows. */
 export function changeEntities(shardId: number, items: readonly KeyedChange[], layout: EntityLayout): ShardStatement {
   const [only] = items
@@ -87,8 +91,8 @@ function changeSome(shardId: number, items: readonly KeyedChange[], layout: Enti
   const text = [
     'with input as materialized (',
     '  select *',
-    '  from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[])',
-    '    as given (id, flags, since, expected, kind, gone, added)',
+    `  from unnest(${CONDITION_TYPES}, $6::smallint[], $7::text[], $8::text[])`,
+    `    as given (${CONDITION_NAMES}, kind, gone, added)`,
     `), ${targets(shardId, layout)}, done as (`,
     `  update ${shardSchema(shardId)}.entities as stored`,
     `  set ${assignments(columnsOfTarget, layout)}`,
@@ -111,7 +115,7 @@ function changeSome(shardId: number, items: readonly KeyedChange[], layout: Enti
 export function deleteIf(shardId: number, items: readonly KeyedCondition[], layout: EntityLayout): ShardStatement {
   const text = [
     'with input as materialized (',
-    '  select * from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as given (id, flags, since, expected)',
+    `  select * from unnest(${CONDITION_TYPES}) as given (${CONDITION_NAMES})`,
     `), ${targets(shardId, layout)}, done as (`,
     `  delete from ${shardSchema(shardId)}.entities as stored`,
     `  using target where stored.id = target.id and ${fits(layout)}`,
@@ -175,6 +179,7 @@ function fits({ hstoreType, hasUpdated }: EntityLayout): string {
   return [
     `(target.flags & ${flag.ifUpdatedAt} = 0${hasUpdated ? ` or ${isThatTime}` : ''})`,
     `(target.flags & ${flag.ifBody} = 0 or ${isThatBody})`,
+    `(target.flags & ${flag.ifKind} = 0 or target.type = target.wanted)`,
   ].join(' and ')
 }
 
@@ -235,6 +240,7 @@ function conditionValues(items: readonly KeyedCondition[]): Buffer[] {
     encodeInt2Array(conditions.map(({ flags }) => flags)),
     encodeTextArray(conditions.map(({ since }) => since)),
     encodeTextArray(conditions.map(({ expected }) => expected)),
+    encodeInt2Array(conditions.map(({ wanted }) => wanted)),
   ]
 }
 

@@ -4,7 +4,14 @@ import type { Key } from '../../key/key.ts'
 import { describeType } from '../../key/shard-id.ts'
 import { assertKind, type Entity } from '../entity.ts'
 import type { EntityOptions } from '../operation-options.ts'
-import { encodeCondition, encodePart, flag, type ChangeCondition, type EncodedCondition } from './condition.ts'
+import {
+  encodeCondition,
+  encodePart,
+  flag,
+  type ChangeCondition,
+  type EncodedCondition,
+  type PresentCondition,
+} from './condition.ts'
 
 /** What an update does to an entity. What is not named stays. */
 export interface Change {
@@ -27,7 +34,7 @@ export interface Replacement {
 export interface ChangeOptions extends EntityOptions, ChangeCondition {}
 
 /** Options with a condition. */
-export type ConditionalOptions = ChangeOptions & ({ readonly ifUpdatedAt: Date | null } | { readonly ifBody: Body })
+export type ConditionalOptions = ChangeOptions & PresentCondition
 
 /** What became of an update or a replace. Only `changed` has left something behind. */
 export type ChangeOutcome =

@@ -6,13 +6,10 @@ import type { ShardSession } from '../../shard/shard-session.ts'
 import type { TransactionScope } from '../../shard/transaction/transaction-scope.ts'
 import { assertKey } from '../assert-key.ts'
 import type { Change, ChangeOutcome, Replacement } from '../change/change.ts'
-import { hasCondition, type ChangeCondition, type DeleteOutcome } from '../change/condition.ts'
+import { hasCondition, type ChangeCondition, type DeleteOutcome, type PresentCondition } from '../change/condition.ts'
 import type { Entity } from '../entity.ts'
 import type { FindQuery } from '../find/find-query.ts'
 import type { SessionEntities } from '../session-entities.ts'
-
-/** A condition that is there. */
-type Conditional = ChangeCondition & ({ readonly ifUpdatedAt: Date | null } | { readonly ifBody: Body })
 
 /**
  * A transaction in one shard, or one nested in it, for the time of its work. Its operations are done one after the other
@@ -74,7 +71,7 @@ export class Transaction {
   }
 
   /** As the datastore's `delete`: what became of it under a condition, else whether the entity was there. */
-  delete(key: Key, condition: Conditional): Promise<DeleteOutcome>
+  delete(key: Key, condition: PresentCondition): Promise<DeleteOutcome>
   delete(key: Key): Promise<boolean>
   async delete(key: Key, condition: ChangeCondition = {}): Promise<boolean | DeleteOutcome> {
     const outcome = await this.#withKeys('delete', [key], () => this.#entities.delete(key, condition))
