@@ -1,6 +1,7 @@
 /** The entry point `pg-hypervault/fleet`: shards that move between the servers of a catalog. */
 export { Catalog, type CatalogConnection } from './catalog/catalog.ts'
 export type { FleetRecord, FleetServer, ServerState } from './catalog/fleet-record.ts'
+export type { FleetChange } from './catalog/history.ts'
 export type { SecretReference } from './catalog/secret.ts'
 export type { ServerSettings, TlsSettings } from './catalog/server-settings.ts'
 export { Fleet, type FleetOptions, type MoveResult, type MoveRunOptions } from './fleet/fleet.ts'

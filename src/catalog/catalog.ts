@@ -114,7 +114,8 @@ export function currentActor(): string {
   return `${userInfo().username}@${hostname()}`
 }
 
-function parseCatalogConnection(connection: unknown): ClientConfig {
+/** Checks how a catalog is reached. Throws a TypeError. */
+export function parseCatalogConnection(connection: unknown): ClientConfig {
   if (typeof connection === 'string' && connection !== '') return Object.freeze({ connectionString: connection })
   if (typeof connection === 'object' && connection !== null) return Object.freeze({ ...connection })
   throw new TypeError("catalog must be a connection string such as 'postgres://host/db', or what pg takes to connect")

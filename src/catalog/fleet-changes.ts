@@ -124,7 +124,8 @@ async function assertUnused(session: ServerSession, serverId: string): Promise<v
   throw new HypervaultError('HV_SERVER_IN_USE', message, { serverId, shards, moves })
 }
 
-function assertServerId(serverId: unknown): void {
+/** Throws a RangeError unless it is the name of a server. */
+export function assertServerId(serverId: unknown): void {
   if (typeof serverId === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(serverId)) return
   throw new RangeError(`serverId must be 1 to 63 letters, digits, '_', '.', '-', got ${JSON.stringify(serverId)}`)
 }

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
 import type { ServerPlan } from '../schema/plan-server.ts'
-import { planProvision, type ProvisionPlan } from '../schema/provision.ts'
+import { planServers, type ProvisionPlan } from '../schema/provision.ts'
 import type { ServerReport } from '../schema/server-provision.ts'
-import type { ConnectionEntry } from '../topology/connection-entry.ts'
 import { formatCount } from './amounts.ts'
 import type { Context } from './context.ts'
-import { pairPlans, roundsOfExisting } from './existing-shards.ts'
+import { narrowToExisting } from './existing-shards.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
-import { provisionRounds } from './provision-run.ts'
+import { provisionWithProgress } from './provision-run.ts'
 
 /** What became of a server of which nothing was created. */
 type AdoptReport = Omit<ServerReport, 'created'> & { readonly missing: readonly number[] }
@@ -35,32 +34,25 @@ shards; with --dry-run also "transactions", the SQL.`,
 }
 
 async function runAdopt(isDry: boolean, context: Context): Promise<void> {
-  const { options, epochMs } = await context.loadConfig()
-  const plan = await planProvision(options.connections, { epochMs })
-  const rounds = roundsOfExisting(pairPlans(options, plan.servers))
+  const { topology, epochMs } = await context.loadConnections()
+  const plan = await planServers(topology.servers, { epochMs })
+  const servers = narrowToExisting(topology.servers, plan.servers)
   tellUnplaced(plan, context)
-  if (isDry) return printPlans(await planRounds(rounds, epochMs), plan, context)
-  await provisionRounds({ title: 'adopt', rounds, epochMs }, context.output)
+  if (isDry) return printPlans(await planServers(servers, { epochMs }), plan, context)
+  await provisionWithProgress({ title: 'adopt', servers, epochMs }, context.output)
   await printAdopted(plan, context)
 }
 
-async function planRounds(rounds: readonly ConnectionEntry[][], epochMs: number): Promise<ServerPlan[]> {
-  const plans = await Promise.all(rounds.map((round) => planProvision(round, { epochMs })))
-  return plans.flatMap(({ servers }) => servers)
-}
-
 async function printPlans(
-  narrowed: ServerPlan[],
+  narrowed: ProvisionPlan,
   { servers, unplaced }: ProvisionPlan,
   context: Context,
 ): Promise<void> {
-  if (!context.isJson) return printSql({ servers: narrowed }, context)
-  const withSql = servers.map((server) => {
-    const transactions = narrowed
-      .filter(({ serverId }) => serverId === server.serverId)
-      .flatMap((plan) => plan.transactions)
-    return { ...toReport(server), transactions }
-  })
+  if (!context.isJson) return printSql(narrowed, context)
+  const withSql = servers.map((server, index) => ({
+    ...toReport(server),
+    transactions: narrowed.servers[index]?.transactions ?? [],
+  }))
   await context.output.json({ servers: withSql, unplaced })
 }
 

@@ -1,4 +1,5 @@
-import { resolveOptions, type DatastoreOptions } from '../datastore-options.ts'
+import { parseCatalogConnection, type CatalogConnection } from '../catalog/catalog.ts'
+import { resolveOptions, type DatastoreOptions, type FleetDatastoreOptions } from '../datastore-options.ts'
 import { HypervaultError } from '../errors.ts'
 import { parseConnections } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
@@ -13,19 +14,33 @@ export interface ConfigSources {
   readonly config?: string | undefined
   /** `--connections`, as JSON */
   readonly connections?: string | undefined
+  /** `--catalog`, a connection string */
+  readonly catalog?: string | undefined
   /** `--epoch-ms` */
   readonly epochMs?: string | undefined
 }
 
-/** A checked configuration. */
-export interface Config {
+/** A checked configuration that names the servers. */
+export interface ConnectionsConfig {
   readonly options: DatastoreOptions
   readonly epochMs: number
   readonly topology: Topology
+  readonly catalog?: undefined
 }
 
+/** A checked configuration that names the catalog of a fleet, which has the servers. */
+export interface CatalogConfig {
+  readonly options: FleetDatastoreOptions
+  readonly epochMs: number
+  readonly topology?: undefined
+  readonly catalog: CatalogConnection
+}
+
+/** A checked configuration. */
+export type Config = ConnectionsConfig | CatalogConfig
+
 /** What there is of a configuration, checked: enough to decode keys. */
-export type PartialConfig = Pick<Config, 'epochMs'> & Partial<Config>
+export type PartialConfig = Config | { epochMs: number; options?: undefined; topology?: undefined; catalog?: undefined }
 
 /** Options from one place, which is named when they are not accepted. */
 interface Layer {
@@ -36,25 +51,76 @@ interface Layer {
 /**
  * The configuration.
  *
- * @throws `HV_CONFIG_NOT_FOUND` if no file, variable or flag names connections; `HV_CONFIG_INVALID`
+ * @throws `HV_CONFIG_NOT_FOUND` if no file, variable or flag names connections or a catalog; `HV_CONFIG_INVALID`
  */
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
-  const { options, epochMs, topology } = await findConfig(sources)
-  if (options !== undefined && topology !== undefined) return { options, epochMs, topology }
-  const { cwd: folder } = sources
-  throw new HypervaultError('HV_CONFIG_NOT_FOUND', `${folder} has none of ${CONFIG_NAMES.join(', ')}`, { folder })
+  const config = await findConfig(sources)
+  if (config.options !== undefined) return config
+  throw notFound(sources)
+}
+
+/** The configuration of servers, also where a catalog is named as well. Throws what {@link loadConfig} throws. */
+export async function loadConnections(sources: ConfigSources): Promise<ConnectionsConfig> {
+  const config = toConfig(without('catalog', await readLayers(sources)))
+  if (config.topology !== undefined) return config
+  throw notFound(sources)
+}
+
+/** The configuration of a fleet, also where connections are named as well; undefined if no catalog is named. */
+export async function findCatalog(sources: ConfigSources): Promise<CatalogConfig | undefined> {
+  const config = toConfig(without('connections', await readLayers(sources)))
+  return config.catalog === undefined ? undefined : config
 }
 
 /** As much of the configuration as there is. Throws `HV_CONFIG_INVALID`, and `HV_CONFIG_NOT_FOUND` for a file that was named. */
 export async function findConfig(sources: ConfigSources): Promise<PartialConfig> {
-  const layers = [...(await readFile(sources)), ...readEnvironment(sources.env), ...readFlags(sources)]
-  layers.forEach(({ origin, options }) => accept(origin, () => resolveOptions(options)))
+  return toConfig(await readLayers(sources))
+}
+
+async function readLayers(sources: ConfigSources): Promise<Layer[]> {
+  return [...(await readFile(sources)), ...readEnvironment(sources.env), ...readFlags(sources)]
+}
+
+function without(name: 'catalog' | 'connections', layers: readonly Layer[]): Layer[] {
+  return layers.map(({ origin, options }) => {
+    const { [name]: _, ...others } = options
+    return { origin, options: others }
+  })
+}
+
+/** What is said last holds: connections and a catalog take the place of each other. */
+function toConfig(layers: readonly Layer[]): PartialConfig {
+  layers.forEach(({ origin, options }) => accept(origin, () => resolveOptions(withoutFleetOptions(options))))
   const merged = Object.fromEntries(layers.flatMap(({ options }) => Object.entries(options)))
-  const { epochMs } = resolveOptions(merged)
-  const origin = layers.findLast(({ options }) => 'connections' in options)?.origin
-  if (origin === undefined) return { epochMs }
+  const { epochMs } = resolveOptions(withoutFleetOptions(merged))
+  const place = layers.findLast(({ options }) => 'connections' in options || 'catalog' in options)
+  if (place === undefined) return { epochMs }
+  const { origin, options } = place
+  if ('connections' in options && 'catalog' in options) throw invalidConfig(origin, 'give connections or a catalog')
+  return 'catalog' in options ? toCatalogConfig(merged, epochMs, origin) : toConnectionsConfig(merged, epochMs, origin)
+}
+
+function toConnectionsConfig(merged: Layer['options'], epochMs: number, origin: string): ConnectionsConfig {
   const topology = accept(origin, () => new Topology(parseConnections(merged.connections)))
-  return { options: merged as unknown as DatastoreOptions, epochMs, topology }
+  const options = { ...withoutFleetOptions(merged), connections: merged.connections }
+  return { options: options as DatastoreOptions, epochMs, topology }
+}
+
+function toCatalogConfig(merged: Layer['options'], epochMs: number, origin: string): CatalogConfig {
+  const { connections: _, ...options } = merged
+  const catalog = accept(origin, () => parseCatalogConnection(merged.catalog))
+  return { options: { ...options, catalog }, epochMs, catalog }
+}
+
+/** Options that only a datastore of a fleet takes. */
+function withoutFleetOptions(options: Layer['options']): Layer['options'] {
+  const { catalog: _, topologyFile: __, topologyPollMs: ___, ...others } = options
+  return others
+}
+
+function notFound({ cwd: folder }: ConfigSources): HypervaultError<'HV_CONFIG_NOT_FOUND'> {
+  const message = `${folder} has none of ${CONFIG_NAMES.join(', ')}`
+  return new HypervaultError('HV_CONFIG_NOT_FOUND', message, { folder })
 }
 
 async function readFile({ env, cwd, config }: ConfigSources): Promise<Layer[]> {
@@ -65,17 +131,29 @@ async function readFile({ env, cwd, config }: ConfigSources): Promise<Layer[]> {
     throw invalidConfig(file, 'it must hold an object of options, in .ts and .mjs as its default export')
   }
   // A logger of the application may print to standard output, which is for data here.
-  const { logger: _, ...options } = { connections: undefined, ...content } as Record<string, unknown>
-  return [{ origin: file, options }]
+  const { logger: _, ...options } = content as Record<string, unknown>
+  return [{ origin: file, options: 'catalog' in options ? options : { connections: undefined, ...options } }]
 }
 
 function readEnvironment(env: NodeJS.ProcessEnv): Layer[] {
-  const { HYPERVAULT_CONNECTIONS: connections, HYPERVAULT_EPOCH_MS: epochMs } = env
-  return [...readConnections('HYPERVAULT_CONNECTIONS', connections), ...readEpoch('HYPERVAULT_EPOCH_MS', epochMs)]
+  const { HYPERVAULT_CONNECTIONS: connections, HYPERVAULT_CATALOG: catalog, HYPERVAULT_EPOCH_MS: epochMs } = env
+  return [
+    ...readConnections('HYPERVAULT_CONNECTIONS', connections),
+    ...readCatalog('HYPERVAULT_CATALOG', catalog),
+    ...readEpoch('HYPERVAULT_EPOCH_MS', epochMs),
+  ]
 }
 
-function readFlags({ connections, epochMs }: ConfigSources): Layer[] {
-  return [...readConnections('--connections', connections), ...readEpoch('--epoch-ms', epochMs)]
+function readFlags({ connections, catalog, epochMs }: ConfigSources): Layer[] {
+  return [
+    ...readConnections('--connections', connections),
+    ...readCatalog('--catalog', catalog),
+    ...readEpoch('--epoch-ms', epochMs),
+  ]
+}
+
+function readCatalog(origin: string, text: string | undefined): Layer[] {
+  return text === undefined ? [] : [{ origin, options: { catalog: text } }]
 }
 
 /** An array of entries, or an object that has them as `connections`, as `hypervault dev --json` prints it. */

@@ -1,5 +1,18 @@
+import { Catalog } from '../catalog/catalog.ts'
 import { Datastore } from '../datastore.ts'
-import { findConfig, loadConfig, type Config, type ConfigSources, type PartialConfig } from './config.ts'
+import { Fleet } from '../fleet/fleet.ts'
+import type { Topology } from '../topology/topology.ts'
+import {
+  findCatalog,
+  findConfig,
+  loadConfig,
+  loadConnections,
+  type CatalogConfig,
+  type Config,
+  type ConfigSources,
+  type ConnectionsConfig,
+  type PartialConfig,
+} from './config.ts'
 import { Output, type TerminalStream } from './output.ts'
 import { listSecrets } from './secrets.ts'
 import type { SignalSource } from './stop-request.ts'
@@ -19,6 +32,7 @@ export interface CommonOptions {
   json?: boolean
   config?: string
   connections?: string
+  catalog?: string
   epochMs?: string
 }
 
@@ -50,9 +64,10 @@ export class Context {
 
   /** Refuses the flags of a configuration, for a command that has none. */
   assertNoConfigFlags(): void {
-    const { config, connections, epochMs } = this.#options
-    if (config === undefined && connections === undefined && epochMs === undefined) return
-    throw new UsageError('this command takes no --config, --connections and --epoch-ms: it reads no configuration')
+    const { config, connections, catalog, epochMs } = this.#options
+    if ([config, connections, catalog, epochMs].every((each) => each === undefined)) return
+    const flags = '--config, --connections, --catalog and --epoch-ms'
+    throw new UsageError(`this command takes no ${flags}: it reads no configuration`)
   }
 
   get isJson(): boolean {
@@ -69,11 +84,45 @@ export class Context {
     return this.#keepSecrets(await loadConfig(this.#sources()))
   }
 
+  /** The servers of the configuration, also where it names a catalog beside them. */
+  async loadConnections(): Promise<ConnectionsConfig> {
+    return this.#keepSecrets(await loadConnections(this.#sources()))
+  }
+
+  /** The configuration of a fleet. Throws a {@link UsageError} when it names no catalog. */
+  async loadCatalog(): Promise<CatalogConfig> {
+    const config = await findCatalog(this.#sources())
+    if (config !== undefined) return this.#keepSecrets(config)
+    const hint = 'Give --catalog postgres://…, HYPERVAULT_CATALOG, or { "catalog": "postgres://…" } in the file.'
+    throw new UsageError('this command works on the catalog of a fleet, and the configuration names none', hint)
+  }
+
   /** Works with the datastore of the configuration, and disconnects. */
   async withDatastore<T>(work: (db: Datastore) => Promise<T>): Promise<T> {
-    const { options } = await this.loadConfig()
-    await using db = new Datastore(options)
+    const { options, catalog } = await this.loadConfig()
+    await using db = catalog === undefined ? new Datastore(options) : await Datastore.open(options)
     return await work(db)
+  }
+
+  /** Where the shards live: as the configuration says, or as its catalog says now. */
+  async loadTopology(config: Config): Promise<Topology> {
+    if (config.topology !== undefined) return config.topology
+    await using db = await Datastore.open(config.options)
+    return db.topology
+  }
+
+  /** Works with the fleet of the configuration, and closes it. */
+  async withFleet<T>(work: (fleet: Fleet) => Promise<T>): Promise<T> {
+    const { catalog, epochMs } = await this.loadCatalog()
+    await using fleet = await Fleet.open({ catalog, epochMs })
+    return await work(fleet)
+  }
+
+  /** Works with the catalog of the configuration, whether it has tables or not. */
+  async withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T> {
+    const { catalog: connection } = await this.loadCatalog()
+    await using catalog = new Catalog(connection)
+    return await work(catalog)
   }
 
   #sources(): ConfigSources {
@@ -81,7 +130,7 @@ export class Context {
   }
 
   #keepSecrets<T extends PartialConfig>(config: T): T {
-    this.output.redactor.add(listSecrets(config.options?.connections, this.env))
+    this.output.redactor.add(listSecrets(config.options, this.env))
     return config
   }
 }

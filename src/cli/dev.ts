@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { assertPostgresVersion, type PostgresVersion } from '../embedded/postgres-version.ts'
-import { formatConnectionString } from '../embedded/server-connection.ts'
 import { startCluster, type Cluster } from '../embedded/start-cluster.ts'
 import { parseShardRange, splitShardRange } from '../topology/shard-range.ts'
 import type { Context } from './context.ts'
@@ -15,12 +14,14 @@ interface DevOptions {
   readonly servers: string
   readonly shards: string
   readonly pgVersion?: string
+  readonly catalog?: boolean
 }
 
 interface DevCluster {
   readonly servers: number
   readonly shards: string
   readonly version: PostgresVersion | undefined
+  readonly catalog: boolean
 }
 
 /** `hypervault dev`: real servers for development, for as long as it runs. */
@@ -33,6 +34,10 @@ export function addDevCommand(program: Command, context: Context): void {
     )
     .option('--servers <count>', 'how many servers', '2')
     .option('--shards <range>', 'logical shards, spread evenly; the end is not included', '1-17')
+    .option(
+      '--catalog',
+      'register them in a catalog; with more than two servers the others are empty, to move shards to',
+    )
     .option('--pg-version <version>', 'PostgreSQL 15, 16, 17 or 18 (default: 18)')
     .addHelpText(
       'after',
@@ -41,8 +46,10 @@ Examples:
   hypervault dev
   hypervault dev --servers 3 --shards 1-65 --pg-version 17
   hypervault dev --json > hypervault.config.json &
+  hypervault dev --servers 3 --catalog --json > hypervault.config.json &
 
-With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, which is a configuration.
+With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, with --catalog
+{ "catalog" }: both are configurations.
 HYPERVAULT_PG_BIN names a folder with initdb and postgres to use instead.`,
     )
     .action((options: DevOptions) => runDev(options, context))
@@ -50,10 +57,10 @@ HYPERVAULT_PG_BIN names a folder with initdb and postgres to use instead.`,
 
 async function runDev(options: DevOptions, context: Context): Promise<void> {
   context.assertNoConfigFlags()
-  const { servers, shards, version } = checkUsage(() => parseOptions(options))
+  const wanted = checkUsage(() => parseOptions(options))
   using stop = new StopRequest(context.signals, context.output.closed)
   try {
-    await using cluster = await startWithProgress({ servers, shards, version }, stop.signal, context)
+    await using cluster = await startWithProgress(wanted, stop.signal, context)
     await printCluster(cluster, context)
     using _ = new ReaderWatch(context.output.stdout)
     await stop.wait()
@@ -63,33 +70,36 @@ async function runDev(options: DevOptions, context: Context): Promise<void> {
   }
 }
 
-function parseOptions({ servers, shards, pgVersion }: DevOptions): DevCluster {
+function parseOptions({ servers, shards, pgVersion, catalog = false }: DevOptions): DevCluster {
   if (!/^[1-9]\d{0,3}$/.test(servers))
     throw new UsageError(`--servers must be a whole number from 1, got ${JSON.stringify(servers)}`)
   splitShardRange(parseShardRange(shards, '--shards'), Number(servers))
   const version = pgVersion === undefined ? undefined : Number(pgVersion)
   if (version !== undefined) assertPostgresVersion(version)
-  return { servers: Number(servers), shards, version }
+  return { servers: Number(servers), shards, version, catalog }
 }
 
 async function startWithProgress(
-  { servers, shards, version }: DevCluster,
+  { servers, shards, version, catalog }: DevCluster,
   signal: AbortSignal,
   { output }: Context,
 ): Promise<Cluster> {
   const { first, end } = parseShardRange(shards, '--shards')
   using progress = new Progress(output, { title: 'dev', unit: 'shards', total: end - first })
   const sum = new ProgressSum(progress)
-  return await startCluster({ servers, shards, version, signal, onProgress: (event) => sum.add(event) })
+  return await startCluster({ servers, shards, version, catalog, signal, onProgress: (event) => sum.add(event) })
 }
 
-async function printCluster({ connections, servers }: Cluster, { output, isJson }: Context): Promise<void> {
+async function printCluster({ connections, servers, catalog }: Cluster, { output, isJson }: Context): Promise<void> {
   const what = servers.length === 1 ? 'One server' : `${servers.length} servers`
   output.talk(
     `${what} of PostgreSQL ${servers[0]?.version}. Ctrl-C stops and removes ${servers.length === 1 ? 'it' : 'them'}.`,
   )
-  if (isJson) return output.json({ connections })
+  if (isJson) return output.json(catalog === undefined ? { connections } : { catalog })
   const columns = ['server', 'shards', 'connection string'].map((head) => ({ head, align: 'left' as const }))
-  const rows = connections.map((each, index) => [`s${index + 1}`, each.shards, formatConnectionString(each)])
-  await output.data(formatTable(columns, rows))
+  const rows = servers.map((server, index) => {
+    return [`s${index + 1}`, connections[index]?.shards ?? '', server.connectionString]
+  })
+  const last = catalog === undefined ? [] : [['catalog', '', catalog]]
+  await output.data(formatTable(columns, [...rows, ...last]))
 }

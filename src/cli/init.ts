@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { planProvision } from '../schema/provision.ts'
+import { planServers, type ProvisionPlan } from '../schema/provision.ts'
 import type { Context } from './context.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
-import { provisionRounds } from './provision-run.ts'
+import { provisionWithProgress, type ProvisionRun } from './provision-run.ts'
 
 /** `hypervault init`: makes the shards on the configured servers. */
 export function addInitCommand(program: Command, context: Context): void {
@@ -28,19 +28,30 @@ shards; with --dry-run the servers also have "transactions", the SQL.`,
 }
 
 async function runInit(context: Context): Promise<void> {
-  const { options, epochMs } = await context.loadConfig()
-  const [report] = await provisionRounds({ title: 'init', rounds: [options.connections], epochMs }, context.output)
-  if (report === undefined) throw new Error('bug: one round without a report')
+  const { servers, epochMs } = await loadServers(context)
+  const report = await provisionWithProgress({ title: 'init', servers, epochMs }, context.output)
   if (context.isJson) return context.output.json(report)
   tellUnplaced(report, context)
   await printReport(report.servers, 'created', context)
 }
 
 async function runDry(context: Context): Promise<void> {
-  const { options, epochMs } = await context.loadConfig()
-  const plan = await planProvision(options.connections, { epochMs })
-  const servers = plan.servers.map((server) => ({ ...summarizePlan(server), transactions: server.transactions }))
-  if (context.isJson) return context.output.json({ servers, unplaced: plan.unplaced })
+  const { servers, epochMs } = await loadServers(context)
+  const plan = await planServers(servers, { epochMs })
+  if (context.isJson) return context.output.json(toDocument(plan))
   tellUnplaced(plan, context)
   await printSql(plan, context)
+}
+
+function toDocument({ servers, unplaced }: ProvisionPlan): unknown {
+  return {
+    servers: servers.map((server) => ({ ...summarizePlan(server), transactions: server.transactions })),
+    unplaced,
+  }
+}
+
+async function loadServers(context: Context): Promise<Omit<ProvisionRun, 'title'>> {
+  const config = await context.loadConfig()
+  const { servers } = await context.loadTopology(config)
+  return { servers, epochMs: config.epochMs }
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import type { Key } from '../key/key.ts'
+import type { Topology } from '../topology/topology.ts'
 import type { PartialConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { toFailure } from './failure.ts'
 import { parseKey, readIds } from './ids.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -29,9 +31,10 @@ a configuration. An id that is none is told on standard error, the others are pr
 
 async function runKey(ids: readonly string[], context: Context): Promise<void> {
   const config = await context.findConfig()
+  const topology = await tryLoadTopology(config, context)
   for await (const id of readIds(ids, context)) {
     const key = tryParse(id, config.epochMs, context)
-    if (key !== undefined) await printKey(key, config, context)
+    if (key !== undefined) await printKey(key, topology, context)
   }
 }
 
@@ -46,7 +49,18 @@ function tryParse(id: string, epochMs: number, context: Context): Key | undefine
   }
 }
 
-async function printKey(key: Key, { topology }: PartialConfig, { output, isJson }: Context): Promise<void> {
+/** Undefined without a configuration; a catalog that is down must not keep keys from being decoded. */
+async function tryLoadTopology(config: PartialConfig, context: Context): Promise<Topology | undefined> {
+  if (config.options === undefined) return undefined
+  try {
+    return await context.loadTopology(config)
+  } catch (error) {
+    context.output.problem(`servers are not told: ${toFailure(error).what}`)
+    return undefined
+  }
+}
+
+async function printKey(key: Key, topology: Topology | undefined, { output, isJson }: Context): Promise<void> {
   const serverId = topology?.findServer(key.shardId)?.serverId ?? null
   const { created, shardId, addedId } = key
   if (isJson) return output.jsonLine({ key, created, shardId, addedId, serverId })

@@ -1,12 +1,14 @@
 import { Command } from 'commander'
 import type { CommonOptions, Context } from './context.ts'
 import { addAdoptCommand } from './adopt.ts'
+import { addCatalogCommand } from './catalog-command.ts'
 import { addDevCommand } from './dev.ts'
 import { addGetCommand } from './get.ts'
 import { addIndexCommand } from './index-command.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
 import { addPutCommand } from './put.ts'
+import { addServerCommand } from './server-command.ts'
 import { addStatusCommand } from './status.ts'
 import { readVersion } from './version.ts'
 
@@ -21,8 +23,10 @@ Examples:
 Configuration: flags win over the environment, the environment over the file.
   hypervault.config.ts, .mjs or .json in the working folder (or --config): the options of a Datastore, such as
     { "connections": [{ "shards": "1-9", "host": "10.0.0.1", "database": "x", "user": "x", "password": "x" }] }
+    or { "catalog": "postgres://…" }: the servers come from the catalog of a fleet
   HYPERVAULT_CONFIG        file to use instead
   HYPERVAULT_CONNECTIONS   connections as JSON
+  HYPERVAULT_CATALOG       connection string of the catalog of a fleet
   HYPERVAULT_EPOCH_MS      zero of the keys' clock
   HYPERVAULT_DEBUG=1       print the stack of an error
   PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out; NO_COLOR is respected
@@ -38,6 +42,7 @@ export function createProgram(context: Context): Command {
     .option('--json', 'print JSON: one document, or one per line for key and get')
     .option('--config <file>', 'configuration file (default: the one in the working folder)')
     .option('--connections <json>', 'connections as JSON; passwords are better kept in a file or a variable')
+    .option('--catalog <url>', 'connection string of the catalog of a fleet')
     .option('--epoch-ms <ms>', "zero of the keys' clock, in milliseconds since 1970")
     .addHelpText('after', EXAMPLES)
     .helpCommand(true)
@@ -54,6 +59,8 @@ export function createProgram(context: Context): Command {
     addAdoptCommand,
     addStatusCommand,
     addIndexCommand,
+    addCatalogCommand,
+    addServerCommand,
     addPutCommand,
     addGetCommand,
     addKeyCommand,

@@ -41,8 +41,9 @@ With --json: { "ok", "servers": [{ "serverId", "range", "reachable", "problem", 
 
 async function runStatus(isExact: boolean, context: Context): Promise<void> {
   const config = await context.loadConfig()
+  const { servers: placed } = await context.loadTopology(config)
   const { output } = context
-  const all = config.topology.servers.map((server) => readServerStatus(server, config, isExact))
+  const all = placed.map((server) => readServerStatus(server, config, isExact))
   const servers = await Promise.all(all)
   const ok = servers.every(isHealthy)
   if (!ok) context.exitCode = 1

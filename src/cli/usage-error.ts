@@ -18,3 +18,9 @@ export function checkUsage<T>(check: () => T): T {
     throw error
   }
 }
+
+/** Reads a whole number from 1 of an option. */
+export function parseWhole(flag: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new UsageError(`${flag} must be a whole number from 1, got ${JSON.stringify(text)}`)
+}

@@ -23,8 +23,8 @@ export async function stopServers(servers: readonly EmbeddedServer[]): Promise<v
 }
 
 /** @throws TypeError or RangeError unless it is an integer >= 1 */
-export function assertServerCount(servers: unknown): void {
-  if (typeof servers !== 'number') throw new TypeError(`servers must be a number, got ${typeof servers}`)
+export function assertServerCount(servers: unknown, name = 'servers'): void {
+  if (typeof servers !== 'number') throw new TypeError(`${name} must be a number, got ${typeof servers}`)
   if (!Number.isInteger(servers) || servers < 1)
-    throw new RangeError(`servers must be an integer >= 1, got ${String(servers)}`)
+    throw new RangeError(`${name} must be an integer >= 1, got ${String(servers)}`)
 }

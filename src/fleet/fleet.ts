@@ -1,10 +1,15 @@
 import { Catalog, currentActor, type CatalogConnection } from '../catalog/catalog.ts'
+import { settingsOfConnection } from '../catalog/connection-settings.ts'
 import { addServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
+import type { FleetRecord } from '../catalog/fleet-record.ts'
+import { listChanges, type FleetChange } from '../catalog/history.ts'
+import type { SecretReference } from '../catalog/secret.ts'
 import type { ServerSettings } from '../catalog/server-settings.ts'
 import { HypervaultError } from '../errors.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import type { Logger } from '../pool/logger.ts'
+import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
 import { ShardLease } from './lease.ts'
 import { abortMove, completeMove, reverseMove } from './move/end-move.ts'
 import { openMove, type MoveHooks } from './move/open-move.ts'
@@ -70,14 +75,54 @@ export class Fleet implements AsyncDisposable {
     this.#epochMs = epochMs
   }
 
-  /** Registers an empty server. Throws TypeError or RangeError for its settings, `HV_SERVER_EXISTS`. */
-  async addServer(serverId: string, settings: ServerSettings): Promise<void> {
-    await addServers(this.#catalog, [{ serverId, settings }])
+  /** The servers, and where each shard lives, at one epoch. */
+  readFleet(): Promise<FleetRecord> {
+    return this.#catalog.readFleet()
+  }
+
+  /** The last changes of servers and places, the newest first; default 100. */
+  history({ limit = 100 }: { readonly limit?: number } = {}): Promise<FleetChange[]> {
+    return this.#catalog.withSession((session) => listChanges(session, limit))
+  }
+
+  /**
+   * Registers a server: an empty one, or one that has these shards, or is to have them. Throws TypeError or RangeError for
+   * its settings, `HV_SERVER_EXISTS`, `HV_SHARD_PLACED`.
+   */
+  async addServer(
+    serverId: string,
+    settings: ServerSettings,
+    { shardIds = [] }: { readonly shardIds?: readonly number[] } = {},
+  ): Promise<void> {
+    shardIds.forEach((shardId) => assertShardId(shardId))
+    await addServers(this.#catalog, [{ serverId, settings, shardIds }])
+  }
+
+  /**
+   * Registers the servers of the `connections` of a datastore with their shards, all or none. A catalog holds no
+   * passwords: `passwords` says for each server that has one where it is found.
+   *
+   * @throws TypeError, RangeError that names the entry; `HV_SERVER_EXISTS`, `HV_SHARD_PLACED`
+   */
+  async importConnections(
+    connections: readonly ConnectionEntry[],
+    { passwords = {} }: { readonly passwords?: Readonly<Record<string, SecretReference>> } = {},
+  ): Promise<void> {
+    const servers = parseConnections(connections).map(({ serverId, shardIds, clientConfig }) => {
+      const settings = settingsOfConnection(clientConfig, passwords[serverId], `server ${serverId}`)
+      return { serverId, shardIds, settings }
+    })
+    await addServers(this.#catalog, servers)
   }
 
   /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */
   async drainServer(serverId: string): Promise<void> {
     await setServerState(this.#catalog, serverId, 'draining')
+  }
+
+  /** Lets a drained server get shards again. Throws `HV_SERVER_UNKNOWN`. */
+  async activateServer(serverId: string): Promise<void> {
+    await setServerState(this.#catalog, serverId, 'active')
   }
 
   /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */

@@ -1,4 +1,4 @@
-import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
+import { parseConnections, type ConnectionEntry, type Server } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
 import { findProblems } from './find-problems.ts'
 import { inspectServer, type ServerInspection } from './inspect.ts'
@@ -64,15 +64,23 @@ export async function provision(
   connections: readonly ConnectionEntry[],
   options: ProvisionOptions = {},
 ): Promise<ProvisionReport> {
+  return provisionServers(parseConnections(connections), options)
+}
+
+/** Does what {@link provision} does on servers that may hold any shards. */
+export async function provisionServers(
+  servers: readonly Server[],
+  options: ProvisionOptions = {},
+): Promise<ProvisionReport> {
   const settings = resolveProvisionOptions(options)
-  await using sites = openSites(connections, settings)
+  await using sites = new ServerSites(servers, settings)
   const inspections = await inspectSites(sites, settings)
   const incompatible = await sites.onEach((site) => findIncompatible(site, inspectionOf(site, inspections), settings))
   const unplaced = judge(sites, inspections, incompatible.flat())
-  const servers = await sites.onEach((site) =>
+  const reports = await sites.onEach((site) =>
     new ServerProvision(site.pool, inspectionOf(site, inspections), site.server.shardIds, settings).run(),
   )
-  return Object.freeze({ servers, unplaced })
+  return Object.freeze({ servers: reports, unplaced })
 }
 
 /**
@@ -85,17 +93,18 @@ export async function planProvision(
   connections: readonly ConnectionEntry[],
   options: ProvisionOptions = {},
 ): Promise<ProvisionPlan> {
+  return planServers(parseConnections(connections), options)
+}
+
+/** Plans what {@link provisionServers} would do. */
+export async function planServers(servers: readonly Server[], options: ProvisionOptions = {}): Promise<ProvisionPlan> {
   const settings = resolveProvisionOptions(options)
-  await using sites = openSites(connections, settings)
+  await using sites = new ServerSites(servers, settings)
   const inspections = await inspectSites(sites, settings)
   const problems = sites.list.flatMap((site) => findLayoutProblems(site, inspectionOf(site, inspections), settings))
   const unplaced = judge(sites, inspections, problems)
-  const servers = sites.list.map((site) => planServer(inspectionOf(site, inspections), site.server.shardIds, settings))
-  return Object.freeze({ servers, unplaced })
-}
-
-function openSites(connections: readonly ConnectionEntry[], settings: ProvisionSettings): ServerSites {
-  return new ServerSites(parseConnections(connections), settings)
+  const plans = sites.list.map((site) => planServer(inspectionOf(site, inspections), site.server.shardIds, settings))
+  return Object.freeze({ servers: plans, unplaced })
 }
 
 function inspectSites(sites: ServerSites, settings: ProvisionSettings): Promise<ServerInspection[]> {

@@ -27,12 +27,20 @@ export function formatShardRange({ first, end }: ShardRange): string {
   return `${first}-${end}`
 }
 
+/** These shards as ascending ranges without gaps. */
+export function runsOf(shardIds: readonly number[]): ShardRange[] {
+  const runs: { first: number; end: number }[] = []
+  for (const shardId of [...shardIds].sort((a, b) => a - b)) {
+    const run = runs.at(-1)
+    if (run?.end === shardId) run.end = shardId + 1
+    else runs.push({ first: shardId, end: shardId + 1 })
+  }
+  return runs
+}
+
 /** The runs of these shards, in the form of a range each: `1-9,12-13`. */
 export function formatShardRanges(shardIds: readonly number[]): string {
-  const ascending = [...shardIds].sort((a, b) => a - b)
-  const firsts = ascending.filter((shardId, index) => shardId - 1 !== ascending[index - 1])
-  const ends = ascending.filter((shardId, index) => shardId + 1 !== ascending[index + 1]).map((last) => last + 1)
-  return firsts.map((first, index) => formatShardRange({ first, end: ends[index] ?? first + 1 })).join(',')
+  return runsOf(shardIds).map(formatShardRange).join(',')
 }
 
 /** The shards of a range, ascending. */

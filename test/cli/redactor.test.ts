@@ -44,12 +44,15 @@ describe('the secrets of a configuration', () => {
       { ssl: { key: 'four', passphrase: 'five' } },
       { password: () => 'asked for later' },
     ]
-    const secrets = listSecrets(connections, { PGPASSWORD: 'six' })
+    const secrets = listSecrets({ connections }, { PGPASSWORD: 'six' })
     expect(secrets.sort()).toEqual(['five', 'four', 'one', 'six', 'three', 'three', 'tw%40o', 'tw@o'])
   })
 
   test('are none where there is no configuration', () => {
     expect(listSecrets(undefined, {})).toEqual([])
-    expect(listSecrets([null, 'text', { connectionString: 'postgres://ada:%zz@db' }], {})).toEqual(['%zz', '%zz'])
+    expect(listSecrets({ connections: [null, 'text', { connectionString: 'postgres://ada:%zz@db' }] }, {})).toEqual([
+      '%zz',
+      '%zz',
+    ])
   })
 })

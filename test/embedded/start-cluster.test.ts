@@ -35,6 +35,23 @@ it('a stopped cluster leaves nothing, and can be stopped twice', async () => {
   expect([ports, folder.list()]).toEqual([[false, false], []])
 })
 
+it('a cluster with a catalog has a server to move shards to, and leaves nothing either', async () => {
+  const folder = useOwnTemporaryFolder()
+  const cluster = await startCluster({ servers: 3, shards: '1-5', catalog: true })
+  const { catalog = '' } = cluster
+  expect(cluster.connections.map(({ shards }) => shards)).toEqual(['1-3', '3-5'])
+  await using db = await Datastore.open({ catalog })
+  expect(db.topology.servers.map(({ serverId, shardIds }) => [serverId, shardIds])).toEqual([
+    ['s1', [1, 2]],
+    ['s2', [3, 4]],
+    ['s3', []],
+  ])
+  expect((await db.get(await db.put(4, 1, { beep: 'boop' })))?.body).toEqual({ beep: 'boop' })
+  await db.disconnect()
+  await cluster.stop()
+  expect(folder.list()).toEqual([])
+})
+
 it('a cluster that cannot be provisioned leaves nothing', async () => {
   const folder = useOwnTemporaryFolder()
   const cluster = startCluster({ settings: { default_transaction_read_only: true } })
@@ -54,6 +71,7 @@ it.each([
   [{ servers: 1.5 }, 'servers must be an integer >= 1, got 1.5'],
   [{ servers: '2' as never }, 'servers must be a number, got string'],
   [{ shards: '9-1' }, "shards '9-1' is reversed"],
+  [{ servers: 2, serversWithShards: 3 }, 'serversWithShards must be at most 2, got 3'],
   [{ servers: 3, shards: '1-3' }, '2 shards cannot be spread over 3 servers'],
 ])('the options %j are refused before anything is started', async (options, message) => {
   const folder = useOwnTemporaryFolder()

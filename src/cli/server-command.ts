@@ -1,0 +1,176 @@
+import type { Command } from 'commander'
+import { assertServerId } from '../catalog/fleet-changes.ts'
+import type { FleetServer } from '../catalog/fleet-record.ts'
+import { parseServerSettings, toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
+import { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession } from '../schema/server-session.ts'
+import { formatShardRanges, parseShardRange, shardsOf } from '../topology/shard-range.ts'
+import { formatCount } from './amounts.ts'
+import type { Context } from './context.ts'
+import { parseSecretOption } from './secret-option.ts'
+import { formatTable, type Column } from './table.ts'
+import { checkUsage, parseWhole } from './usage-error.ts'
+
+/** Options of `server add`, as commander gives them. */
+interface AddOptions {
+  readonly host?: string
+  readonly port?: string
+  readonly database?: string
+  readonly user?: string
+  readonly password?: string
+  readonly ssl?: string | boolean
+  readonly shards?: string
+  readonly check: boolean
+}
+
+const columns: readonly Column[] = [
+  { head: 'server', align: 'left' },
+  { head: 'state', align: 'left' },
+  { head: 'shards', align: 'right' },
+  { head: 'range', align: 'left' },
+  { head: 'where', align: 'left' },
+]
+
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** `hypervault server`: the servers of a fleet. */
+export function addServerCommand(program: Command, context: Context): void {
+  const server = program
+    .command('server')
+    .summary('list, add, drain and remove servers of a fleet')
+    .description('The servers of the catalog of a fleet.')
+  addListCommand(server, context)
+  addAddCommand(server, context)
+  addStateCommands(server, context)
+}
+
+function addListCommand(server: Command, context: Context): void {
+  server
+    .command('list')
+    .summary('print the servers and their shards')
+    .description('Prints the servers of the catalog, and which shards live where. Asks the catalog only: see status.')
+    .addHelpText(
+      'after',
+      `
+Example:
+  hypervault server list --json | jq '.servers[] | {serverId, shards: (.shardIds | length)}'
+
+With --json: { "epoch", "servers": [{ "serverId", "state", "shardIds", "settings" }] }.`,
+    )
+    .action(() => runList(context))
+}
+
+function addAddCommand(server: Command, context: Context): void {
+  server
+    .command('add')
+    .summary('register a server')
+    .description(
+      'Registers a server, after connecting to it. It gets shards by hypervault move and hypervault rebalance; with --shards it is to have shards that live nowhere yet, which hypervault init makes.',
+    )
+    .argument('<server>', 'its name, such as s3')
+    .option('--host <host>', 'name or address')
+    .option('--port <port>', 'port (default: 5432)')
+    .option('--database <name>', 'database')
+    .option('--user <name>', 'role')
+    .option('--password <place>', 'where the password is found: env:NAME or file:/path')
+    .option('--ssl [ca-file]', 'TLS, with the certificate of the authority in this file')
+    .option('--shards <range>', "shards that it holds or is to hold, such as '17-33'; the end is not included")
+    .option('--no-check', 'register it without connecting')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault server add s3 --host 10.0.0.3 --database app --user app --password env:PG_S3
+  hypervault server add s1 --host 10.0.0.1 --database app --user app --password file:/run/secrets/s1 --shards 1-9
+
+With --json: { "serverId", "version", "shardIds" }.`,
+    )
+    .action((serverId: string, options: AddOptions) => runAdd(serverId, options, context))
+}
+
+function addStateCommands(server: Command, context: Context): void {
+  const add = (name: 'drain' | 'activate' | 'remove', summary: string, description: string): void => {
+    server
+      .command(name)
+      .summary(summary)
+      .description(description)
+      .argument('<server>', 'its name')
+      .addHelpText('after', '\nWith --json: { "serverId" }.')
+      .action((serverId: string) => runState(name, serverId, context))
+  }
+  add('drain', 'give a server no more shards', 'Marks a server: it gets no more shards, and rebalance empties it.')
+  add('activate', 'let a drained server get shards again', 'Takes the mark of drain back.')
+  add('remove', 'take an empty server out', 'Takes a server that holds no shard out of the catalog.')
+}
+
+async function runList(context: Context): Promise<void> {
+  const fleet = await context.withFleet((it) => it.readFleet())
+  if (context.isJson) return context.output.json(fleet)
+  if (fleet.servers.length === 0) return context.output.talk('The catalog has no servers yet: hypervault server add')
+  await context.output.data(formatTable(columns, fleet.servers.map(toRow)))
+}
+
+function toRow({ serverId, state, shardIds, settings }: FleetServer): string[] {
+  const { host = 'localhost', port = 5432, database = '' } = settings
+  return [serverId, state, formatCount(shardIds.length), formatShardRanges(shardIds), `${host}:${port}/${database}`]
+}
+
+async function runAdd(serverId: string, options: AddOptions, context: Context): Promise<void> {
+  checkUsage(() => assertServerId(serverId))
+  const settings = readSettings(options)
+  const shardIds = checkUsage(() =>
+    options.shards === undefined ? [] : shardsOf(parseShardRange(options.shards, '--shards')),
+  )
+  const version = await context.withFleet(async (fleet) => {
+    const answered = options.check ? await readVersion(serverId, settings) : null
+    await fleet.addServer(serverId, settings, { shardIds })
+    return answered
+  })
+  if (context.isJson) return context.output.json({ serverId, version, shardIds })
+  context.output.talk(`${serverId} is registered${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
+}
+
+function readSettings({ host, port, database, user, password, ssl }: AddOptions): ServerSettings {
+  const given = {
+    host,
+    port: port === undefined ? undefined : parseWhole('--port', port),
+    database,
+    user,
+    password: password === undefined ? undefined : parseSecretOption('--password', password),
+    ssl: typeof ssl === 'string' ? { ca: { file: ssl } } : ssl,
+  }
+  return checkUsage(() => parseServerSettings(given, 'the server'))
+}
+
+/** Connects once. What fails is told before anything is registered. */
+async function readVersion(serverId: string, settings: ServerSettings): Promise<string> {
+  const pool = new ServerPool({
+    serverId,
+    clientConfig: toClientConfig(settings),
+    max: 1,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
+  })
+  try {
+    const text = "select split_part(current_setting('server_version'), ' ', 1)"
+    const [row] = await withServerSession(pool, {}, (session) => session.read({ text }))
+    return row?.[0] ?? ''
+  } finally {
+    await pool.close({ timeoutMs: 0 })
+  }
+}
+
+async function runState(verb: 'drain' | 'activate' | 'remove', serverId: string, context: Context): Promise<void> {
+  const { output, isJson } = context
+  const shards = await context.withFleet(async (fleet) => {
+    if (verb === 'drain') await fleet.drainServer(serverId)
+    else if (verb === 'activate') await fleet.activateServer(serverId)
+    else await fleet.removeServer(serverId)
+    const { servers } = await fleet.readFleet()
+    return servers.find((server) => server.serverId === serverId)?.shardIds.length ?? 0
+  })
+  if (isJson) return output.json({ serverId })
+  const next = shards > 0 ? ` It still holds ${formatCount(shards)} shards: hypervault rebalance --plan` : ''
+  const done = { drain: `${serverId} gets no more shards.${next}`, activate: `${serverId} may get shards.` }
+  output.talk(verb === 'remove' ? `${serverId} is out of the catalog.` : done[verb])
+}
