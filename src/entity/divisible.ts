@@ -1,15 +1,29 @@
-/** Classes of SQLSTATE that depend on what a statement carries, so that a part of the batch may well pass. */
-const byContent: ReadonlySet<string> = new Set([
-  '21', // cardinality_violation
-  '22', // data_exception
-  '23', // integrity_constraint_violation
-  '27', // triggered_data_change_violation
-  '44', // with_check_option_violation
-  '54', // program_limit_exceeded
-  'P0', // plpgsql_error, what a trigger raises
+/**
+ * Classes of SQLSTATE that say something about the server, the session or the statement, and nothing about what the
+ * statement carries: every part of a batch would meet the same.
+ */
+const aboutAll: ReadonlySet<string> = new Set([
+  '08', // connection_exception
+  '25', // invalid_transaction_state, that of a read-only server for one
+  '28', // invalid_authorization_specification
+  '3D', // invalid_catalog_name
+  '3F', // invalid_schema_name
+  '42', // syntax_error_or_access_rule_violation
+  '53', // insufficient_resources, a full disk for one
+  '55', // object_not_in_prerequisite_state
+  '57', // operator_intervention
+  '58', // system_error
+  'F0', // config_file_error
+  'HV', // what the fence of a move raises
+  'XX', // internal_error
 ])
 
-/** Tells whether a refused batch is worth being taken apart. A full disk or a missing table refuses every part alike. */
+const INSUFFICIENT_PRIVILEGE = '42501' // insufficient_privilege, what a policy for rows raises too
+
+/**
+ * Tells whether a refused batch is worth being taken apart. The default is yes: a trigger may raise any SQLSTATE for one
+ * row, and a deadlock may be the work of the rows together.
+ */
 export function isDivisible(sqlstate: string): boolean {
-  return byContent.has(sqlstate.slice(0, 2))
+  return sqlstate === INSUFFICIENT_PRIVILEGE || !aboutAll.has(sqlstate.slice(0, 2))
 }

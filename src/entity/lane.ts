@@ -16,9 +16,9 @@ import { Operation } from './operation.ts'
  *
  *   idle ──▶ boarding ──▶ flying ──▶ idle, or boarding again if somebody waits
  *
- *   operation   outside ──▶ waiting ──▶ in a batch ──▶ settled
- *   outside     more than MAX_WAITING wait: its input is not looked at yet
- *   waiting     checked and encoded; leaves by batch, by its signal, or when it has waited too long
+ *   operation   waiting ──▶ in a batch ──▶ settled
+ *   waiting     checked and encoded, so that it is what it was at the call, and no larger than what the caller holds;
+ *               leaves by batch, by its signal, or when it has waited too long
  *   in a batch  its signal settles it, but does not undo it
  *
  *   a batch comes back          and then
@@ -44,9 +44,6 @@ export interface LaneSite {
   follow(refusal: unknown, attempt: number, leftMs: number): Promise<void>
 }
 
-/** Most operations of a lane that are kept encoded. */
-const MAX_WAITING = 10_000
-
 /** Operations that travel in one statement. */
 export interface Batch<Input, Output, Cargo> {
   readonly items: readonly Operation<Input, Output, Cargo>[]
@@ -57,9 +54,8 @@ export interface Batch<Input, Output, Cargo> {
 /** One lane; the subclasses say what travels in it. */
 export abstract class Lane<Input, Output, Cargo> implements Passenger {
   protected readonly site: LaneSite
-  readonly #outside = new Fifo<Operation<Input, Output, Cargo>>()
   readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
-  readonly #returned: Batch<Input, Output, Cargo>[] = []
+  #returned: Batch<Input, Output, Cargo>[] = []
   readonly #findSuccessor: () => Lane<Input, Output, Cargo>
   #followed = 0
   #isBoarding = false
@@ -98,8 +94,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   strand(error: unknown): void {
     this.#isBoarding = false
-    const isTimeout = isHypervaultError(error, 'HV_POOL_TIMEOUT')
-    if (isTimeout) this.#expire()
+    if (isHypervaultError(error, 'HV_POOL_TIMEOUT')) this.#expireAll()
     else this.#rejectWaiting(error)
     this.#board()
   }
@@ -135,23 +130,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #enter(input: Input, signal: AbortSignal | undefined): Promise<Output> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
-      const operation = new Operation<Input, Output, Cargo>(input, signal, resolve, reject)
-      this.#queue(operation)
+      this.#waiting.push(new Operation(input, this.load(input), signal, resolve, reject))
     })
-  }
-
-  #queue(operation: Operation<Input, Output, Cargo>): void {
-    if (this.#waiting.size < MAX_WAITING) this.#admit(operation)
-    else this.#outside.push(operation)
-  }
-
-  #admit(operation: Operation<Input, Output, Cargo>): void {
-    try {
-      operation.cargo = this.load(operation.input)
-      this.#waiting.push(operation)
-    } catch (error) {
-      operation.reject(error)
-    }
   }
 
   #board(): void {
@@ -162,9 +142,11 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   }
 
   #nextBatch(): Batch<Input, Output, Cargo> {
-    const returned = this.#returned.shift()
-    if (returned === undefined) return { items: this.#gather(), attempts: 0 }
-    return { ...returned, items: returned.items.filter(({ isSettled }) => !isSettled) }
+    for (let batch = this.#returned.shift(); batch !== undefined; batch = this.#returned.shift()) {
+      const items = batch.items.filter(({ isSettled }) => !isSettled)
+      if (items.length > 0) return { ...batch, items }
+    }
+    return { items: this.#gather(), attempts: 0 }
   }
 
   #gather(): Operation<Input, Output, Cargo>[] {
@@ -176,19 +158,11 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
       if (isAlive && items.length > 0 && this.sizeOf(next.cargo) > left) break
       if (isAlive && !this.admits(items, next)) break
       this.#waiting.shift()
-      this.#letIn()
       if (!isAlive) continue
       items.push(next)
       left -= this.sizeOf(next.cargo)
     }
     return items
-  }
-
-  #letIn(): void {
-    for (let next = this.#outside.shift(); next !== undefined; next = this.#outside.shift()) {
-      if (next.isSettled) continue
-      return this.#admit(next)
-    }
   }
 
   async #fly(channel: Channel, batch: Batch<Input, Output, Cargo>): Promise<void> {
@@ -239,11 +213,11 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   #empty(): Operation<Input, Output, Cargo>[][] {
     const returned = this.#returned.splice(0).map(({ items }) => [...items])
-    return [...returned, this.#waiting.drain(), this.#outside.drain()]
+    return [...returned, this.#waiting.drain()]
   }
 
   #takeOver(operations: readonly Operation<Input, Output, Cargo>[]): void {
-    for (const operation of operations) if (!operation.isSettled) this.#queue(operation)
+    for (const operation of operations) if (!operation.isSettled) this.#waiting.push(operation)
     this.#board()
     this.#watch()
   }
@@ -264,13 +238,12 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #rejectWaiting(error: unknown): void {
     for (const batch of this.#returned.splice(0)) rejectAll(batch, error)
     for (const operation of this.#waiting.drain()) operation.reject(error)
-    for (const operation of this.#outside.drain()) operation.reject(error)
   }
 
   /** One timer for all that wait: they have the same time, so the first in the queue is the first to run out of it. */
   #watch(): void {
     if (this.#timer !== undefined) return
-    const oldest = this.#waiting.peek() ?? this.#outside.peek()
+    const oldest = this.#waiting.peek()
     if (oldest === undefined) return
     const leftMs = oldest.startedAt + this.site.waitTimeoutMs - performance.now()
     this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
@@ -279,23 +252,23 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #expire(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const isLate = ({ startedAt }: Operation<Input, Output, Cargo>): boolean =>
-      startedAt + this.site.waitTimeoutMs <= performance.now()
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!next.isSettled && !isLate(next)) break
+      if (!this.#isOver(next)) break
       this.#waiting.shift()
-      this.#timeOut(next)
-    }
-    for (let next = this.#outside.peek(); next !== undefined && isLate(next); next = this.#outside.peek()) {
-      this.#outside.shift()
-      this.#timeOut(next)
     }
     this.#watch()
   }
 
-  #timeOut(operation: Operation<Input, Output, Cargo>): void {
-    if (operation.isSettled) return
-    operation.reject(this.site.pool.timeoutError(Math.round(performance.now() - operation.startedAt)))
+  /** Also those that came back: they wait for a connection again. */
+  #expireAll(): void {
+    this.#returned = this.#returned.filter(({ items }) => items.filter((each) => !this.#isOver(each)).length > 0)
+    this.#expire()
+  }
+
+  /** Whether an operation needs nothing any more; rejects it if it has waited too long. */
+  #isOver(operation: Operation<Input, Output, Cargo>): boolean {
+    const { waitTimeoutMs, pool } = this.site
+    return operation.expire(waitTimeoutMs, (waitedMs) => pool.timeoutError(waitedMs))
   }
 }
 

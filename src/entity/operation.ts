@@ -3,8 +3,8 @@ import { AbortGroup, type Abortable } from '../pool/abort-group.ts'
 /** What a caller has asked a lane for. Settles once; afterwards everything that happens to it is ignored. */
 export class Operation<Input, Output, Cargo> implements Abortable {
   readonly input: Input
-  /** What is sent for the input. Set when the lane admits the operation, and not read before. */
-  cargo = undefined as Cargo
+  /** What is sent for the input. */
+  readonly cargo: Cargo
   readonly startedAt = performance.now()
   /** Set when it was sent and came back without having been done. */
   wasRetried = false
@@ -15,11 +15,13 @@ export class Operation<Input, Output, Cargo> implements Abortable {
 
   constructor(
     input: Input,
+    cargo: Cargo,
     signal: AbortSignal | undefined,
     resolve: (output: Output) => void,
     reject: (reason: unknown) => void,
   ) {
     this.input = input
+    this.cargo = cargo
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
@@ -36,6 +38,14 @@ export class Operation<Input, Output, Cargo> implements Abortable {
 
   reject(reason: unknown): void {
     if (this.#settle()) this.#reject(reason)
+  }
+
+  /** Rejects it if it has waited as long as it may; tells whether it is settled. */
+  expire(waitTimeoutMs: number, timeoutError: (waitedMs: number) => Error): boolean {
+    // Rounded, because a timer may be early by less than a millisecond.
+    const waitedMs = Math.round(performance.now() - this.startedAt)
+    if (!this.#isSettled && waitedMs >= waitTimeoutMs) this.reject(timeoutError(waitedMs))
+    return this.#isSettled
   }
 
   #settle(): boolean {

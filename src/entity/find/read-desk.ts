@@ -53,7 +53,7 @@ export class ReadDesk {
   readonly #log: StatementLog
   readonly #settings: ReadDeskSettings
   readonly #waiting = new Fifo<ReadOperation>()
-  readonly #returned: ReadOperation[] = []
+  #returned: ReadOperation[] = []
   readonly #runners: readonly Runner[]
   #timer: NodeJS.Timeout | undefined
 
@@ -73,7 +73,7 @@ export class ReadDesk {
   read(shardId: number, statement: ShardStatement, signal: AbortSignal | undefined): Promise<readonly TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new Operation({ shardId, statement }, signal, resolve, reject))
+      this.#waiting.push(new Operation({ shardId, statement }, undefined, signal, resolve, reject))
       this.#wake(shardId)
       this.#watch()
     })
@@ -140,8 +140,9 @@ export class ReadDesk {
       if (this.#runners.every(({ isIdle }) => isIdle)) this.#rejectAll(error)
       return
     }
+    this.#returned = this.#returned.filter((operation) => !this.#isOver(operation))
     this.#expire()
-    const next = this.#waiting.peek()
+    const next = this.#returned[0] ?? this.#waiting.peek()
     if (next !== undefined) this.#wake(next.input.shardId)
   }
 
@@ -160,13 +161,16 @@ export class ReadDesk {
   #expire(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const now = performance.now()
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!next.isSettled && next.startedAt + this.#settings.waitTimeoutMs > now) break
+      if (!this.#isOver(next)) break
       this.#waiting.shift()
-      if (!next.isSettled) next.reject(this.#pool.timeoutError(Math.round(now - next.startedAt)))
     }
     this.#watch()
+  }
+
+  /** Whether a read needs nothing any more; rejects it if it has waited too long. */
+  #isOver(operation: ReadOperation): boolean {
+    return operation.expire(this.#settings.waitTimeoutMs, (waitedMs) => this.#pool.timeoutError(waitedMs))
   }
 }
 

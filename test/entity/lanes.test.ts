@@ -1,0 +1,135 @@
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  Datastore,
+  type ConnectionEntry,
+  type DatastoreOptions,
+  type Key,
+  type OperationOptions,
+} from '../../src/index.ts'
+import { provision } from '../../src/schema/provision.ts'
+import { createDatabases, type TestDatabases } from '../support/databases.ts'
+import { until } from '../support/until.ts'
+
+let databases: TestDatabases
+let connections: ConnectionEntry[]
+
+/** Shards 1 to 9 on one server. */
+beforeAll(async () => {
+  databases = await createDatabases(1)
+  connections = [{ ...databases.connections[0], shards: '1-10' }]
+  await provision(connections)
+})
+afterAll(() => databases.drop())
+
+function open(options: Partial<DatastoreOptions> = {}): Datastore {
+  return new Datastore({ connections, ...options })
+}
+
+async function onServer<T>(work: (admin: Client) => Promise<T>): Promise<T> {
+  const admin = new Client(databases.connections[0])
+  await admin.connect()
+  try {
+    return await work(admin)
+  } finally {
+    await admin.end()
+  }
+}
+
+const run = <T extends object>(sql: string): Promise<T[]> => onServer(async (admin) => (await admin.query<T>(sql)).rows)
+
+/** Locks the table of a shard against everybody for the time of `work`. */
+async function whileLocked<T>(shardId: number, work: () => Promise<T>): Promise<T> {
+  return onServer(async (holder) => {
+    await holder.query(`begin; lock table shard000${shardId}.entities in access exclusive mode`)
+    const result = await work()
+    await holder.query('rollback')
+    return result
+  })
+}
+
+const waiting = `from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+
+async function someoneWaits(count = 1): Promise<void> {
+  await until('somebody waits for the lock', async () => (await run(`select 1 ${waiting}`)).length === count)
+}
+
+/** Kills the backend that waits for a lock. */
+async function killWaiting(): Promise<void> {
+  await until('one was killed', async () => (await run(`select pg_terminate_backend(pid) ${waiting}`)).length === 1)
+}
+
+const places = (count: number): number[] => Array.from({ length: count }, (_, place) => place)
+
+describe.each<[string, (db: Datastore, key: Key, options?: OperationOptions) => Promise<unknown>]>([
+  ['get', (db, key, options) => db.get(key, options)],
+  ['find', async (db, key, options) => (await db.find(key.shardId, { where: {} }, options)).at(-1)],
+])('a %s that came back', (_verb, read) => {
+  it('and whose caller has left does not hold up the others', async () => {
+    await using db = open({ poolMax: 1 })
+    const key = await db.put(1, 1, { a: '1' })
+    const leaving = new AbortController()
+    const [left, stayed, connection] = await whileLocked(1, async () => {
+      const left = expect(read(db, key, { signal: leaving.signal })).rejects.toThrow('left')
+      await someoneWaits()
+      const stayed = read(db, key)
+      const connection = db.getConnection(1)
+      await killWaiting()
+      return [left, stayed, await connection] as const
+    })
+    leaving.abort(new Error('left'))
+    await left
+    db.putConnection(connection)
+    expect(await stayed).toMatchObject({ body: { a: '1' } })
+  })
+
+  it('waits for a connection no longer than any other', async () => {
+    await using db = open({ poolMax: 1, poolBlockTimeoutMs: 400 })
+    const key = await db.put(1, 1, {})
+    const { late, connection } = await whileLocked(1, async () => {
+      const late = expect(read(db, key)).rejects.toMatchObject({ code: 'HV_POOL_TIMEOUT' })
+      await someoneWaits()
+      const connection = db.getConnection(1)
+      await killWaiting()
+      return { late, connection: await connection }
+    })
+    await late
+    db.putConnection(connection)
+  })
+})
+
+describe('a body', () => {
+  it('is stored as it was when put was called, however many wait', async () => {
+    await using db = open()
+    const body = { n: '' }
+    const keys = await Promise.all(
+      places(12_000).map((n) => {
+        body.n = String(n)
+        return db.put(2, 1, body)
+      }),
+    )
+    expect((await db.getMany(keys)).map((entity) => Number(entity?.body.n))).toEqual(places(12_000))
+  })
+
+  it.each(['23514', '42501', 'XY001', '0A000', '40P01'])(
+    'that a trigger refuses with SQLSTATE %s fails alone',
+    async (sqlstate) => {
+      await using db = open()
+      await run(`
+      create or replace function shard0003.refuse() returns trigger language plpgsql as
+        $$ begin raise exception 'refused' using errcode = '${sqlstate}'; end $$;
+      create or replace trigger refuse before insert on shard0003.entities
+        for each row when (new.body ? 'evil') execute function shard0003.refuse()`)
+      await db.put(3, 1, {})
+      const outcomes = await Promise.allSettled(
+        places(40).map((n) => db.put(3, 1, n === 29 ? { evil: '1' } : { n: String(n) })),
+      )
+      expect(outcomes[29]).toMatchObject({ reason: { code: 'HV_STATEMENT_FAILED', details: { sqlstate } } })
+      const keys = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+      expect(keys).toHaveLength(39)
+      expect((await db.getMany(keys)).map((entity) => Number(entity?.body.n))).toEqual(
+        places(40).filter((n) => n !== 29),
+      )
+    },
+  )
+})
