@@ -79,15 +79,24 @@ class OpenConnection {
   isClosing = false
   /** Set when the server ended the session by an error of its own. */
   wasEnded = false
+  readonly #onEnd: () => void
 
-  constructor(lease: Lease, preparedMax: number) {
+  constructor(lease: Lease, preparedMax: number, onEnd: (connection: OpenConnection) => void) {
     this.lease = lease
-    this.statements = preparedMax > 0 ? new PreparedStatements(lease.client, preparedMax) : undefined
+    this.statements = preparedMax > 0 ? PreparedStatements.of(lease.client, preparedMax) : undefined
+    this.#onEnd = () => onEnd(this)
+    lease.client.once('end', this.#onEnd)
     setPipelined(lease.client, true)
   }
 
   get client(): ServerClient {
     return this.lease.client as Lease['client'] & ServerClient
+  }
+
+  /** Leaves the connection as it was lent. Only while nothing is in flight. */
+  detach(): void {
+    this.lease.client.removeListener('end', this.#onEnd)
+    setPipelined(this.lease.client, false)
   }
 }
 
@@ -204,9 +213,7 @@ export class Channel implements LeaseHolder {
 
   #opened(lease: Lease): void {
     this.#isOpening = false
-    const connection = new OpenConnection(lease, this.#settings.preparedMax)
-    this.#connection = connection
-    lease.client.once('end', () => this.#ended(connection))
+    this.#connection = new OpenConnection(lease, this.#settings.preparedMax, (connection) => this.#ended(connection))
     this.#idleTimer = setInterval(() => this.#checkUse(), this.#settings.idleTimeoutMs)
     this.#idleTimer.unref()
     this.#pool.keep(lease, this)
@@ -231,7 +238,7 @@ export class Channel implements LeaseHolder {
     clearInterval(this.#idleTimer)
     clearTimeout(this.#watchdog)
     this.#watchdog = undefined
-    setPipelined(connection.lease.client, false)
+    connection.detach()
     how(connection.lease)
   }
 

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import type { PoolClient } from 'pg'
 import { forgetStatement } from './pg-internals.ts'
 
+const sessions = new WeakMap<PoolClient, PreparedStatements>()
+
 /**
  * The named statements of one session: at most `max`, and the one that was not used for longest goes first. A name is
  * the hash of its text, so it means the same in every session, also behind a pooler that shares them.
@@ -11,9 +13,16 @@ export class PreparedStatements {
   readonly #max: number
   readonly #names = new Map<string, string>()
 
-  constructor(client: PoolClient, max: number) {
+  private constructor(client: PoolClient, max: number) {
     this.#client = client
     this.#max = max
+  }
+
+  /** Those of a connection: they outlive its lease, so whoever borrows it next has to know them. */
+  static of(client: PoolClient, max: number): PreparedStatements {
+    const statements = sessions.get(client) ?? new PreparedStatements(client, max)
+    sessions.set(client, statements)
+    return statements
   }
 
   /** Name under which to send a text. Takes another one off the server if there are too many. */

@@ -116,9 +116,12 @@ export class ServerPool implements AsyncDisposable {
     if (this.#isClosed) this.#reclaim()
   }
 
-  /** True while somebody waits and every place is taken: who holds a connection for long should give it back. */
+  /**
+   * True while somebody waits and every place is taken, and once the pool is closed: who holds a connection for long
+   * should give it back.
+   */
   get isContended(): boolean {
-    return this.#queue.size > this.#counts.attempts && this.#isFull
+    return this.#isClosed || (this.#queue.size > this.#counts.attempts && this.#isFull)
   }
 
   /** The error of a caller that has waited too long for this server. */

@@ -98,6 +98,38 @@ describe.each<[string, (db: Datastore, key: Key, options?: OperationOptions) => 
   })
 })
 
+describe('a channel', () => {
+  it('that opens again and again leaves nothing on its connection', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): number => warnings.push(warning)
+    process.on('warning', onWarning)
+    await using db = open({ poolMax: 1 })
+    const key = await db.put(1, 1, {})
+    for (const _ of places(15)) {
+      await db.get(key)
+      await db.cursor(1, () => undefined)
+    }
+    process.off('warning', onWarning)
+    expect(db.stats()[0]?.created).toBe(1)
+    expect(warnings).toEqual([])
+  })
+
+  it('that opens again and again keeps to its number of prepared statements', async () => {
+    await using db = open({ poolMax: 1, preparedMax: 3 })
+    const prepared = (): Promise<string[]> =>
+      db.cursor(1, async (client) => {
+        const sql = `select name from pg_prepared_statements where name like 'hv\\_%'`
+        return (await client.query<{ name: string }>(sql)).rows.map(({ name }) => name)
+      })
+    for (const shardId of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+      await db.put(shardId, 1, {})
+      expect((await prepared()).length).toBeLessThanOrEqual(3)
+    }
+    expect(await prepared()).toHaveLength(3)
+    expect(db.stats()[0]?.created).toBe(1)
+  })
+})
+
 describe('a body', () => {
   it('is stored as it was when put was called, however many wait', async () => {
     await using db = open()
@@ -132,4 +164,20 @@ describe('a body', () => {
       )
     },
   )
+})
+
+describe('disconnect()', () => {
+  it('lets no call in, also into lanes that are never idle', async () => {
+    const db = open()
+    const keys: Key[] = [await db.put(1, 1, {}), await db.put(2, 1, {})]
+    const busy = keys.map(async (key) => {
+      for (;;) await db.get(key)
+    })
+    const ends = busy.map((each) => expect(each).rejects.toMatchObject({ code: 'HV_CLOSED' }))
+    await db.get(keys[0] as Key)
+    const disconnected = db.disconnect()
+    await expect(db.get(keys[0] as Key)).rejects.toMatchObject({ code: 'HV_CLOSED' })
+    await Promise.all(ends)
+    await disconnected
+  })
 })
