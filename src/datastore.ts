@@ -12,7 +12,9 @@ import { EntityStore } from './entity/entity-store.ts'
 import type { EntitySettings } from './entity/entity-settings.ts'
 import type { FindPlan } from './entity/find/explain.ts'
 import type { FindQuery } from './entity/find/find-query.ts'
+import type { CommitEnd } from './entity/load/commit-end.ts'
 import type { Load } from './entity/load/load.ts'
+import type { BatchTicket } from './entity/load/load-batch.ts'
 import type { LoadOptions, LoadSource } from './entity/load/load-options.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 import type { Transaction } from './entity/transaction/transaction.ts'
@@ -155,6 +157,17 @@ export class Datastore implements AsyncDisposable {
    */
   load<B extends Body>(kind: number, source: LoadSource<B>, options: LoadOptions<B>): Load {
     return this.#generation.entities.load(kind, source, options)
+  }
+
+  /**
+   * How a batch of a load ended whose ticket was written down by `beforeCommit` before a crash; `committed` means that all
+   * of its rows are stored, `aborted` that none is. `unknown` if its first row was deleted since, or the server is still at
+   * work on it after 5 seconds.
+   *
+   * @throws TypeError for what is no ticket; what `get` throws
+   */
+  findBatchEnd(ticket: BatchTicket, options: OperationOptions = {}): Promise<CommitEnd> {
+    return this.#generation.entities.findBatchEnd(ticket, options)
   }
 
   /**

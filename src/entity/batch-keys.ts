@@ -67,6 +67,14 @@ export function drawKeys(shardId: number, count: number): ShardStatement {
   return { text, values: [String(count)], isWrite: true }
 }
 
+/**
+ * Returns when no batch of the shard is under way on the server any more: on another server than that of a batch, whose
+ * transactions have other numbers, this takes the place of asking for its status.
+ */
+export function waitForTurn(shardId: number): ShardStatement {
+  return { text: `select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`, values: [], isWrite: false }
+}
+
 /** Keys that were drawn, and the transaction they were drawn in, by which its end can be looked up. */
 export interface DrawnKeys {
   readonly ids: bigint[]

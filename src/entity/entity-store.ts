@@ -13,7 +13,9 @@ import type { EntitySettings } from './entity-settings.ts'
 import { assertKind, type Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
+import { lookUpEnd, type CommitEnd } from './load/commit-end.ts'
 import { Load } from './load/load.ts'
+import { assertTicket, type BatchTicket } from './load/load-batch.ts'
 import { assertLoadSource, resolveLoadOptions, type LoadOptions, type LoadSource } from './load/load-options.ts'
 import { Loader, type LoadGround } from './load/loader.ts'
 import { ServerSite } from './server-site.ts'
@@ -79,6 +81,12 @@ export class EntityStore {
     assertLoadSource(source)
     const loader = new Loader(kind, source, resolveLoadOptions(options), this.#loadGround)
     return new Load(loader, this.#settings.epochMs)
+  }
+
+  async findBatchEnd(ticket: BatchTicket, { signal }: OperationOptions): Promise<CommitEnd> {
+    assertTicket(ticket)
+    const { pool } = this.#siteOf(ticket.shardId)
+    return lookUpEnd(ticket, { pool, settings: this.#loadGround }, signal)
   }
 
   get(key: Key, options: EntityOptions): Promise<Entity | undefined> {

@@ -7,11 +7,12 @@ import { drawKeys, readDrawnKeys } from '../batch-keys.ts'
 import { retryKeyCollisions } from '../key-collision.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
-import { waitForEnd, type CommitProbe } from './commit-end.ts'
+import { waitForEnd } from './commit-end.ts'
+import type { BatchTicket } from './load-batch.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
 /*
- * Stores one batch: begin, draw the keys, COPY, commit.
+ * Stores one batch: begin, draw the keys, COPY, commit. Who keeps a journal is told between the keys and the commit.
  *
  *   writing ──▶ committing ──▶ stored
  *      │             └──▶ connection lost: the server is asked on another one what became of the transaction
@@ -21,72 +22,89 @@ import type { WriterSettings } from './writer-settings.ts'
  * same as one that is lost.
  */
 
+/** A batch that is stored: the ids of its rows in order. */
+export interface StoredBatch {
+  readonly ids: readonly bigint[]
+  readonly ticket: BatchTicket
+}
+
+/** Hears of a batch before it is committed. The commit waits, and when this rejects nothing is stored. */
+export type CommitListener = (ticket: BatchTicket) => void | Promise<void>
+
 /** Writes one batch of one shard. */
 export class BatchWriter {
   readonly #site: ServerSite
   readonly #lease: Lease
   readonly #session: ShardSession
   readonly #settings: WriterSettings
-  #probe: CommitProbe | undefined
+  readonly #beforeCommit: CommitListener
+  #ticket: BatchTicket | undefined
 
-  constructor(shardId: number, site: ServerSite, lease: Lease, settings: WriterSettings) {
+  constructor(shardId: number, site: ServerSite, lease: Lease, settings: WriterSettings, beforeCommit: CommitListener) {
     this.#site = site
     this.#lease = lease
     this.#settings = settings
+    this.#beforeCommit = beforeCommit
     this.#session = new ShardSession(shardId, lease, settings.log, settings.statementTimeoutMs)
   }
 
   /**
-   * Stores the batch and resolves to the ids of its rows in order.
+   * Stores the batch.
    *
    * @throws `HV_OUTCOME_UNKNOWN` when nobody can tell; with every other error nothing is stored
    */
-  async store(batch: Batch, signal: AbortSignal): Promise<bigint[]> {
+  async store(batch: Batch, signal: AbortSignal): Promise<StoredBatch> {
     signal.throwIfAborted()
     const aborts = AbortGroup.of(signal)
     const member = { reject: () => this.#cut() }
     aborts.add(member)
     try {
       const { serverId, shardId } = this.#session
-      const attempt = (): Promise<bigint[]> => this.#attempt(batch)
+      const attempt = (): Promise<StoredBatch> => this.#attempt(batch)
       return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
     } finally {
       aborts.delete(member)
     }
   }
 
-  async #attempt(batch: Batch): Promise<bigint[]> {
-    let ids: bigint[] = []
+  async #attempt(batch: Batch): Promise<StoredBatch> {
+    let stored: StoredBatch | undefined
+    this.#ticket = undefined
     try {
       await this.#session.transaction(async () => {
-        ids = await this.#drawIds(batch.rows.length)
-        await this.#copy(batch, ids)
+        stored = await this.#drawIds(batch.rows.length)
+        this.#ticket = stored.ticket
+        await this.#copy(batch, stored)
       })
     } catch (error) {
       await this.#judge(error)
     }
-    return ids
+    if (stored === undefined) throw new Error('bug: a batch was stored without ids')
+    return stored
   }
 
-  async #drawIds(count: number): Promise<bigint[]> {
-    const { shardId } = this.#session
+  async #drawIds(count: number): Promise<StoredBatch> {
+    const { serverId, shardId } = this.#session
     const [row] = await this.#session.run(drawKeys(shardId, count))
     const { ids, transactionId } = readDrawnKeys(shardId, count, row)
-    this.#probe = { shardId, transactionId, id: String(ids[0]) }
-    return ids
+    return { ids, ticket: { serverId, shardId, transactionId, key: String(ids[0]) } }
   }
 
-  async #copy(batch: Batch, ids: readonly bigint[]): Promise<void> {
+  /** A listener that writes to a disk does so meanwhile. */
+  async #copy(batch: Batch, { ids, ticket }: StoredBatch): Promise<void> {
     batch.setIds(ids)
     const table = `${shardSchema(this.#session.shardId)}.entities`
-    await this.#session.copyIn(`copy ${table} (id, type, body) from stdin (format binary)`, batch.stream())
+    const text = `copy ${table} (id, type, body) from stdin (format binary)`
+    const listened = (async () => this.#beforeCommit(ticket))()
+    const ends = await Promise.allSettled([this.#session.copyIn(text, batch.stream()), listened])
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   /** Returns if the batch is stored after all; throws otherwise. */
   async #judge(error: unknown): Promise<void> {
-    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') || this.#probe === undefined) throw error
+    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') || this.#ticket === undefined) throw error
     this.#cut()
-    const end = await waitForEnd(this.#probe, this.#site.pool, this.#settings)
+    const end = await waitForEnd(this.#ticket, { pool: this.#site.pool, settings: this.#settings })
     if (end === 'committed') return
     throw end === 'aborted' ? lostInTime(error) : error
   }

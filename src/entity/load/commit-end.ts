@@ -1,42 +1,57 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
-import { ShardSession, type ShardStatement } from '../../shard/shard-session.ts'
+import { ShardSession, withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
+import { waitForTurn } from '../batch-keys.ts'
+import type { BatchTicket } from './load-batch.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
 /** Longest time in which a server is asked for the end of a transaction. */
 const PATIENCE_MS = 5_000
 const PAUSE_MS = 50
 
-/** A transaction whose commit was not answered, and one of the ids that it stores. */
-export interface CommitProbe {
-  readonly shardId: number
-  readonly transactionId: string
-  readonly id: string
-}
-
 /** How a transaction ended, as far as the server can tell. */
 export type CommitEnd = 'committed' | 'aborted' | 'unknown'
 
 /** What the server says about a transaction. */
 export interface ProbeReading {
-  /** What `pg_xact_status` says; null for one that is long over. */
+  /** What `pg_xact_status` says; null for one that is long over, or that was another server's. */
   readonly status: string | null
   /** Whether the row with the id is there. */
   readonly isThere: boolean
 }
 
+/** Where a transaction is looked up, and with what. */
+export interface ProbeGround {
+  readonly pool: ServerPool
+  readonly settings: WriterSettings
+}
+
 /**
  * Asks the server, on another connection, how a transaction ended whose commit was not answered. Waits while the server
- * still works on it, for a bounded time.
+ * still works on it or cannot be asked, for a bounded time.
  */
-export async function waitForEnd(probe: CommitProbe, pool: ServerPool, settings: WriterSettings): Promise<CommitEnd> {
+export function waitForEnd(ticket: BatchTicket, ground: ProbeGround): Promise<CommitEnd> {
+  return pollForEnd((timeLeftMs) => tryRead(ticket, ground, timeLeftMs))
+}
+
+/** As {@link waitForEnd}, but throws when the server cannot be asked. */
+export function lookUpEnd(ticket: BatchTicket, ground: ProbeGround, signal?: AbortSignal): Promise<CommitEnd> {
+  const { pool, settings } = ground
+  const request = { ...settings, pool, shardId: ticket.shardId, signal }
+  return pollForEnd(() => withShardSession(request, (session) => read(ticket, session)), signal)
+}
+
+async function pollForEnd(
+  readOnce: (timeLeftMs: number) => Promise<ProbeReading | undefined>,
+  signal?: AbortSignal,
+): Promise<CommitEnd> {
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
-    const end = decideEnd(await tryRead(probe, pool, settings, deadline - performance.now()))
+    const end = decideEnd(await readOnce(deadline - performance.now()))
     if (end !== 'wait') return end
     if (performance.now() + PAUSE_MS >= deadline) return 'unknown'
-    await delay(PAUSE_MS)
+    await delay(PAUSE_MS, undefined, { signal })
   }
 }
 
@@ -52,27 +67,30 @@ export function decideEnd(reading: ProbeReading | undefined): CommitEnd | 'wait'
 
 /** Undefined while the server cannot be asked. */
 async function tryRead(
-  probe: CommitProbe,
-  pool: ServerPool,
-  { log, statementTimeoutMs }: WriterSettings,
+  ticket: BatchTicket,
+  { pool, settings: { log, statementTimeoutMs } }: ProbeGround,
   timeLeftMs: number,
 ): Promise<ProbeReading | undefined> {
   try {
     await using lease = await pool.acquire({ timeoutMs: Math.max(1, timeLeftMs) })
-    const session = new ShardSession(probe.shardId, lease, log, Math.min(statementTimeoutMs, PATIENCE_MS))
-    // Two statements: the second sees what the transaction wrote if it ended before the first.
-    const [status] = await session.run(selectStatus(probe))
-    const [found] = await session.run(selectRow(probe))
-    return { status: status?.[0] ?? null, isThere: found !== undefined }
+    return await read(ticket, new ShardSession(ticket.shardId, lease, log, Math.min(statementTimeoutMs, PATIENCE_MS)))
   } catch {
     return undefined
   }
 }
 
-function selectStatus({ transactionId }: CommitProbe): ShardStatement {
+/** Two statements: the second sees what the transaction wrote if it ended before the first. */
+async function read(ticket: BatchTicket, session: ShardSession): Promise<ProbeReading> {
+  const isThatServer = session.serverId === ticket.serverId
+  const [status] = await session.run(isThatServer ? selectStatus(ticket) : waitForTurn(ticket.shardId))
+  const [found] = await session.run(selectRow(ticket))
+  return { status: (isThatServer && status?.[0]) || null, isThere: found !== undefined }
+}
+
+function selectStatus({ transactionId }: BatchTicket): ShardStatement {
   return { text: 'select pg_xact_status($1::xid8)', values: [transactionId], isWrite: false }
 }
 
-function selectRow({ shardId, id }: CommitProbe): ShardStatement {
-  return { text: `select id from ${shardSchema(shardId)}.entities where id = $1`, values: [id], isWrite: false }
+function selectRow({ shardId, key }: BatchTicket): ShardStatement {
+  return { text: `select id from ${shardSchema(shardId)}.entities where id = $1`, values: [key], isWrite: false }
 }

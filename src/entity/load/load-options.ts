@@ -1,5 +1,6 @@
 import type { Body } from '../../hstore/body.ts'
 import { describeType } from '../../key/shard-id.ts'
+import type { LoadBatch } from './load-batch.ts'
 
 /** What a load stores: bodies one after the other, also from a stream of objects. Its iterator is used once. */
 export type LoadSource<B extends Body = Body> = AsyncIterable<B> | Iterable<B>
@@ -29,6 +30,14 @@ export interface LoadOptions<B extends Body = Body> {
   signal?: AbortSignal | undefined
   /** Hears at most ten times a second how far the load is, and once at the end. What it throws ends the load. */
   onProgress?: ((progress: LoadProgress) => void) | undefined
+  /**
+   * Hears of each batch before it is committed, and the commit waits for it: who writes the ticket down on a disk can ask
+   * `findBatchEnd()` after a crash. May hear of the same rows again, if the batch was not stored; then the later ticket
+   * counts. When it throws, the batch is not stored and the load ends.
+   */
+  beforeCommit?: ((batch: LoadBatch) => void | Promise<void>) | undefined
+  /** Hears of each batch once it is stored, before its keys are given. What it throws ends the load. */
+  onStored?: ((batch: LoadBatch) => void) | undefined
   /** Most rows in one transaction; default 10,000. More save little; fewer cost a round trip or five each. */
   batchRows?: number | undefined
   /** Most bytes in one transaction, plus one row; default 4 MiB. */
@@ -50,6 +59,9 @@ const numbers = {
   connectionsPerServer: { default: 2, max: 10_000 },
 } as const
 
+/** Functions that may be left out. */
+const listeners = ['onProgress', 'beforeCommit', 'onStored'] as const
+
 type NumberName = keyof typeof numbers
 
 /** Options of a load with every default filled in. */
@@ -61,11 +73,9 @@ export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): Loa
     throw new TypeError(`load takes an object of options, got ${describeType(options)}`)
   }
   assertKnown(options)
-  const { shardOf, signal, onProgress } = options
-  if (typeof shardOf !== 'function') throw new TypeError(`shardOf must be a function, got ${describeType(shardOf)}`)
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new TypeError(`onProgress must be a function, got ${describeType(onProgress)}`)
-  }
+  const { shardOf, signal, onProgress, beforeCommit, onStored } = options
+  assertFunction('shardOf', shardOf)
+  for (const name of listeners) if (options[name] !== undefined) assertFunction(name, options[name])
   const names = Object.keys(numbers) as NumberName[]
   const resolved = Object.fromEntries(names.map((name) => [name, resolveNumber(name, options[name])]))
   return Object.freeze({
@@ -73,6 +83,8 @@ export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): Loa
     shardOf: shardOf as LoadSettings['shardOf'],
     signal,
     onProgress,
+    beforeCommit,
+    onStored,
   })
 }
 
@@ -88,10 +100,14 @@ export function assertLoadSource(source: unknown): asserts source is LoadSource 
 }
 
 function assertKnown(options: object): void {
-  const known = [...Object.keys(numbers), 'shardOf', 'signal', 'onProgress']
+  const known = [...Object.keys(numbers), ...listeners, 'shardOf', 'signal']
   const unknown = Object.keys(options).filter((name) => !known.includes(name))
   if (unknown.length === 0) return
   throw new TypeError(`unknown option ${unknown.join(', ')}: load takes ${known.sort().join(', ')}`)
+}
+
+function assertFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${describeType(value)}`)
 }
 
 function resolveNumber(name: NumberName, value: unknown): number {

@@ -3,7 +3,9 @@ import type { Body } from '../../hstore/body.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
+import type { StoredBatch } from './batch-writer.ts'
 import { openInput, type Input } from './input.ts'
+import type { BatchTicket } from './load-batch.ts'
 import { Ledger, type LoadAccount } from './ledger.ts'
 import { findRefusedRow, loadError, type LoadFailure } from './load-error.ts'
 import type { LoadProgress, LoadSettings, LoadSource } from './load-options.ts'
@@ -129,10 +131,15 @@ export class Loader implements LoadObserver {
     while (!this.#isSettled) await this.#changed.wait()
   }
 
-  stored({ rows, bytes, memory }: Batch, ids: readonly bigint[]): void {
+  committing({ rows }: Batch, ticket: BatchTicket): void | Promise<void> {
+    return this.#settings.beforeCommit?.({ rows, ticket })
+  }
+
+  stored({ rows, bytes, memory }: Batch, { ids, ticket }: StoredBatch): void {
     this.#ledger.store(rows, ids)
     this.#memory -= memory
     this.#meter.add(rows.length, bytes)
+    this.#tell(() => this.#settings.onStored?.({ rows, ticket }))
     this.#report(false)
     this.#changed.notify()
   }
@@ -260,8 +267,13 @@ export class Loader implements LoadObserver {
   }
 
   #report(isLast: boolean): void {
+    this.#tell(() => this.#meter.report(this.progress, isLast))
+  }
+
+  /** Tells the caller something; what that throws ends the load. */
+  #tell(tell: () => void): void {
     try {
-      this.#meter.report(this.progress, isLast)
+      tell()
     } catch (cause) {
       this.#fail({ cause, isOurs: false })
     }

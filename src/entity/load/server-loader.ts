@@ -3,7 +3,8 @@ import type { Lease } from '../../pool/lease.ts'
 import { isDead } from '../../shard/statement-error.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
-import { BatchWriter } from './batch-writer.ts'
+import { BatchWriter, type StoredBatch } from './batch-writer.ts'
+import type { BatchTicket } from './load-batch.ts'
 import { decideNext, type ShardQueue } from './shard-queue.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
@@ -23,7 +24,9 @@ const MAX_ATTEMPTS = 3
 export interface LoadObserver {
   /** Whether the oldest row holds back too many others. */
   readonly isHeldBack: boolean
-  stored(batch: Batch, ids: readonly bigint[]): void
+  /** A batch is committed as soon as this resolves, and not if it rejects. */
+  committing(batch: Batch, ticket: BatchTicket): void | Promise<void>
+  stored(batch: Batch, stored: StoredBatch): void
   failed(batch: Batch, error: unknown): void
   /** The shard has moved or is about to. The batch, of which nothing is stored, is the queue's first again. */
   departed(queue: ShardQueue, batch: Batch, error: unknown): void
@@ -117,7 +120,8 @@ export class ServerLoader {
   async #storeFirst(queue: ShardQueue, lease: Lease): Promise<void> {
     this.#waiting.delete(queue)
     const batch = queue.take()
-    const writer = new BatchWriter(queue.shardId, this.#site, lease, this.#settings)
+    const beforeCommit = (ticket: BatchTicket): void | Promise<void> => this.#observer.committing(batch, ticket)
+    const writer = new BatchWriter(queue.shardId, this.#site, lease, this.#settings, beforeCommit)
     try {
       this.#observer.stored(batch, await writer.store(batch, this.#signal))
     } catch (error) {
