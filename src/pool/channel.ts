@@ -1,4 +1,4 @@
-import { classifyFailure, sqlstateOf } from './failure.ts'
+import { classifyFailure, isLastWord, sqlstateOf } from './failure.ts'
 import { FlightQuery, type FlightEnd } from './flight-query.ts'
 import type { Lease } from './lease.ts'
 import { setPipelined } from './pg-internals.ts'
@@ -25,7 +25,7 @@ import type { TextRow } from './text-rows.ts'
  *
  * What a lost connection says: a server answers in order. If it ended the session by an error of its own (57P01 and
  * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
- * again, writes too. If the connection just broke, nothing is known of any of them.
+ * again, writes too. If the connection just broke, or a pooler speaks for a server, nothing is known of any of them.
  */
 
 /** A statement of Hypervault itself. */
@@ -175,7 +175,7 @@ export class Channel implements LeaseHolder {
     const failure = classifyFailure(error)
     if (failure.kind === 'refused') return { kind: 'refused', error, sqlstate: failure.sqlstate }
     const wasRead = !connection.wasEnded
-    connection.wasEnded ||= failure.sqlstate !== undefined
+    connection.wasEnded ||= isLastWord(error)
     connection.isClosing = true
     return { kind: 'lost', error, wasRead }
   }

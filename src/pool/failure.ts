@@ -28,6 +28,18 @@ export function classifyFailure(error: unknown): Failure {
   return { kind: isLost ? 'lost' : 'refused', sqlstate }
 }
 
+/** The routine of PostgreSQL in which a backend ends its session because it was asked to, or time has run out. */
+const END_OF_SESSION = 'ProcessInterrupts'
+
+/**
+ * True for the last word of a PostgreSQL backend. It answers in order, so whoever gets this was the last it has read. A
+ * pooler names no routine, and may have passed on more than it has answered.
+ */
+export function isLastWord(error: unknown): boolean {
+  const { routine } = Object(error) as { routine?: unknown }
+  return routine === END_OF_SESSION && classifyFailure(error).kind === 'lost'
+}
+
 /** The SQLSTATE of an error that a server sent, else undefined. Socket errors have codes too, but not of five characters. */
 export function sqlstateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('severity' in error)) return undefined

@@ -8,7 +8,9 @@ import {
   type OperationOptions,
 } from '../../src/index.ts'
 import { provision } from '../../src/schema/provision.ts'
+import type { ServerConnection } from '../../src/embedded/server-connection.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
+import { startCuttingProxy } from '../support/cutting-proxy.ts'
 import { until } from '../support/until.ts'
 
 let databases: TestDatabases
@@ -164,6 +166,46 @@ describe('a body', () => {
       )
     },
   )
+})
+
+/** What a pooler says when it has lost its server: an error of the protocol that names no routine of PostgreSQL. */
+function wordsOfPooler(sqlstate: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C${sqlstate}\0Mserver connection lost\0\0`)
+  const head = Buffer.alloc(5, 'E')
+  head.writeInt32BE(4 + fields.length, 1)
+  return Buffer.concat([head, fields])
+}
+
+describe('puts on one connection that ends', () => {
+  const outcomeUnknown = { status: 'rejected', reason: { code: 'HV_OUTCOME_UNKNOWN' } }
+  const count = async (shardId: number, n: string): Promise<number> => {
+    const sql = `select 1 from shard000${shardId}.entities where body -> 'n' = '${n}'`
+    return (await run(sql)).length
+  }
+
+  it('are sent again if the server has provably not read them', async () => {
+    await using db = open({ poolMax: 1 })
+    await db.put(1, 1, {})
+    const puts = await whileLocked(1, async () => {
+      const puts = Promise.allSettled([1, 2, 3].map((shardId) => db.put(shardId, 1, { n: 'behind' })))
+      await someoneWaits()
+      await killWaiting()
+      return puts
+    })
+    expect(puts).toMatchObject([outcomeUnknown, { status: 'fulfilled' }, { status: 'fulfilled' }])
+    expect(await Promise.all([1, 2, 3].map((shardId) => count(shardId, 'behind')))).toEqual([0, 1, 1])
+  })
+
+  it.each(['08P01', '57P01'])('by the word of a pooler, SQLSTATE %s, are not sent again', async (sqlstate) => {
+    await using proxy = await startCuttingProxy(databases.connections[0] as ServerConnection)
+    await using db = open({ poolMax: 1, connections: [{ ...(connections[0] as ConnectionEntry), port: proxy.port }] })
+    await db.put(1, 1, {})
+    await db.put(2, 1, {})
+    proxy.cutAnswerTo(sqlstate, wordsOfPooler(sqlstate))
+    const puts = await Promise.allSettled([1, 2].map((shardId) => db.put(shardId, 1, { n: sqlstate })))
+    expect(puts).toMatchObject([outcomeUnknown, outcomeUnknown])
+    await until('both are stored', async () => (await count(1, sqlstate)) + (await count(2, sqlstate)) === 2)
+  })
 })
 
 describe('disconnect()', () => {

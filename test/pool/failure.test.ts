@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { classifyFailure, connectFailed, sqlstateOf } from '../../src/pool/failure.ts'
+import { classifyFailure, connectFailed, isLastWord, sqlstateOf } from '../../src/pool/failure.ts'
 
 function serverError(code: string): DatabaseError {
   const error = new DatabaseError('x', 1, 'error')
@@ -35,6 +35,24 @@ describe('a failed statement', () => {
   it('has no SQLSTATE when a socket failed, even with a code of five letters', () => {
     expect(sqlstateOf(Object.assign(new Error('x'), { code: 'EPIPE' }))).toBeUndefined()
     expect(sqlstateOf('57P01')).toBeUndefined()
+  })
+})
+
+describe('the last word of a backend', () => {
+  const wordOf = (code: string, routine?: string): DatabaseError => Object.assign(serverError(code), { routine })
+
+  it('is an error that ends its session', () => {
+    expect(isLastWord(wordOf('57P01', 'ProcessInterrupts'))).toBe(true)
+    expect(isLastWord(wordOf('57P05', 'ProcessInterrupts'))).toBe(true)
+  })
+
+  it.each([
+    ['one of a pooler, which names no routine', wordOf('57P01')],
+    ['one that a trigger raises', wordOf('57P01', 'exec_stmt_raise')],
+    ['one that ends a statement only', wordOf('57014', 'ProcessInterrupts')],
+    ['that of a socket', new Error('Connection terminated unexpectedly')],
+  ])('is not %s', (_name, error) => {
+    expect(isLastWord(error)).toBe(false)
   })
 })
 

@@ -3,8 +3,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 /** A port that leads to a server, and cuts connections as a network does. */
 export interface CuttingProxy extends AsyncDisposable {
   readonly port: number
-  /** The next client that sends this text is cut when the server answers it, before it hears the answer. */
-  cutAnswerTo(text: string): void
+  /** The next client that sends this text is cut when the server answers it, and hears `lastWords` instead. */
+  cutAnswerTo(text: string, lastWords?: Buffer): void
   /** From the next cut on nobody gets through. */
   refuseAfterCut(): void
 }
@@ -13,6 +13,7 @@ export interface CuttingProxy extends AsyncDisposable {
 export async function startCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
   const sockets = new Set<Socket>()
   let text: string | undefined
+  let words: Buffer = Buffer.alloc(0)
   let isLast = false
   let isRefusing = false
   const server = createServer((client) => {
@@ -27,7 +28,7 @@ export async function startCuttingProxy(target: { host: string; port: number }):
     upstream.on('data', (bytes) => {
       if (!isCut) return void client.write(bytes)
       isRefusing = isLast
-      client.destroy()
+      client.end(words)
     })
     for (const [socket, other] of [
       [client, upstream],
@@ -44,7 +45,10 @@ export async function startCuttingProxy(target: { host: string; port: number }):
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
-    cutAnswerTo: (wanted) => (text = wanted),
+    cutAnswerTo: (wanted, lastWords = Buffer.alloc(0)) => {
+      text = wanted
+      words = lastWords
+    },
     refuseAfterCut: () => (isLast = true),
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()
