@@ -17,6 +17,8 @@ import type { Load } from './entity/load/load.ts'
 import type { BatchTicket } from './entity/load/load-batch.ts'
 import type { LoadOptions, LoadSource } from './entity/load/load-options.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
+import type { Scan } from './entity/scan/scan.ts'
+import type { ScanOptions } from './entity/scan/scan-query.ts'
 import type { Transaction } from './entity/transaction/transaction.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
@@ -232,6 +234,20 @@ export class Datastore implements AsyncDisposable {
    */
   find(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<Entity[]> {
     return this.#generation.entities.finder.find(shardId, query, options)
+  }
+
+  /**
+   * Walks through the entities of all shards in the order of their creation, both ways, with a few reads ahead on a few
+   * connections. Its pages have cursors from which another program can go on.
+   *
+   * What is there for the whole time of the scan is given once; what is put or deleted meanwhile may be given or not.
+   *
+   * @throws TypeError, RangeError, `HV_CURSOR_INVALID`, `HV_CURSOR_FOREIGN`; while iterating what `find` throws
+   * @example
+   * for await (const { entities, cursor } of db.scan({ kind: 1 }).pages()) await save(entities, cursor)
+   */
+  scan(options: ScanOptions = {}): Scan {
+    return this.#generation.entities.scan(options)
   }
 
   /**

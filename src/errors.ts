@@ -18,6 +18,8 @@ export interface ErrorDetails {
   HV_CONNECTION_LOST: { serverId: string; shardId?: number; sqlstate?: string }
   HV_CONNECTION_RETURNED: { serverId: string; shardId?: number }
   HV_CONNECT_FAILED: { serverId: string; cause: string }
+  HV_CURSOR_FOREIGN: Record<never, never>
+  HV_CURSOR_INVALID: { reason: 'damaged' | 'version' }
   HV_EMBEDDED_MISSING: { version: number; platform: string }
   HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
   HV_EXTENSION_MISSING: { serverId: string; extension: string }
@@ -139,6 +141,17 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'No connection to a server could be opened. Nothing was executed.',
     hint: 'Check that the server is up and that host, port, user, password and database are right.',
     retryable: true,
+  },
+  HV_CURSOR_FOREIGN: {
+    meaning: 'A scan was given the cursor of another query. Nothing was sent.',
+    hint: 'Ask with the order, kind, where, times and shards of the query that the cursor came from.',
+    retryable: false,
+  },
+  HV_CURSOR_INVALID: {
+    meaning:
+      'A scan was given something else than a cursor, a damaged one, or one of another version. Nothing was sent.',
+    hint: 'Hand on the cursor of a page as it is, or begin from the start.',
+    retryable: false,
   },
   HV_EMBEDDED_MISSING: {
     meaning: 'The package with the PostgreSQL binaries of this version and platform is not installed.',

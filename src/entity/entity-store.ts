@@ -18,6 +18,10 @@ import { Load } from './load/load.ts'
 import { assertTicket, type BatchTicket } from './load/load-batch.ts'
 import { assertLoadSource, resolveLoadOptions, type LoadOptions, type LoadSource } from './load/load-options.ts'
 import { Loader, type LoadGround } from './load/loader.ts'
+import { Scan } from './scan/scan.ts'
+import { checkScan, type ScanOptions } from './scan/scan-query.ts'
+import { ScanRun, type ScanGround } from './scan/scan-run.ts'
+import { ServerReader } from './scan/server-reader.ts'
 import { ServerSite } from './server-site.ts'
 import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
@@ -39,12 +43,16 @@ export class EntityStore {
   readonly transactions: Transactions
   readonly #single: SingleStatements
   readonly #loadGround: LoadGround
+  readonly #scanGround: ScanGround
 
   constructor(pools: ServerPools, follower: ShardFollower, log: StatementLog, settings: EntitySettings) {
     this.#pools = pools
     this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
     this.finder = new Finder((shardId) => this.#siteOf(shardId), follower, log, settings)
+    const reader = new ServerReader((shardId) => this.#siteOf(shardId), log, settings)
+    const { epochMs, waitTimeoutMs } = settings
+    this.#scanGround = { epochMs, waitTimeoutMs, topology: () => pools.topology, follower, reader }
     this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#loadGround = { siteOf: (shardId) => this.#siteOf(shardId), follower, log, ...settings }
@@ -87,6 +95,10 @@ export class EntityStore {
     assertTicket(ticket)
     const { pool } = this.#siteOf(ticket.shardId)
     return lookUpEnd(ticket, { pool, settings: this.#loadGround }, signal)
+  }
+
+  scan(options: ScanOptions): Scan {
+    return new Scan(new ScanRun(checkScan(options, this.#settings.epochMs), this.#scanGround))
   }
 
   get(key: Key, options: EntityOptions): Promise<Entity | undefined> {

@@ -5,7 +5,9 @@ import { redactSql } from './redact.ts'
 /** Where a statement runs. */
 export interface StatementPlace {
   readonly serverId: string
-  readonly shardId: number
+  readonly shardId?: number
+  /** In the place of `shardId` when one statement is for several. */
+  readonly shardIds?: readonly number[]
 }
 
 /** Ends the record of one statement: with its number of rows, or with its error. */

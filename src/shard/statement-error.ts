@@ -33,6 +33,18 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
   return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate }, { cause })
 }
 
+/** The coded error of a read of several shards: it names none of them, and tells only by its code what has happened. */
+export function manyShardsError(cause: unknown, serverId: string, shards: number): HypervaultError {
+  const { kind, sqlstate } = classifyFailure(cause)
+  const where = `${shards} shards on server ${serverId}`
+  if (kind === 'refused') {
+    const message = `a statement in ${where} failed with SQLSTATE ${sqlstate}`
+    return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, sqlstate }, { cause })
+  }
+  const details = { serverId, ...(sqlstate !== undefined && { sqlstate }) }
+  return new HypervaultError('HV_CONNECTION_LOST', `the connection ended during a read of ${where}`, details, { cause })
+}
+
 function lostError(cause: unknown, site: StatementSite, sqlstate: string | undefined): HypervaultError {
   const { serverId, shardId, isWrite } = site
   const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }

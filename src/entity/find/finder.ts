@@ -1,18 +1,16 @@
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
-import { withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
+import { withShardSession } from '../../shard/shard-session.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { Entity } from '../entity.ts'
-import { extensionMissing } from '../hstore-type.ts'
 import type { OperationOptions } from '../operation-options.ts'
 import type { ServerSite } from '../server-site.ts'
-import { findHstoreSchema } from '../statements.ts'
-import { needsHstore } from './conditions.ts'
 import { explainFind, type FindPlan } from './explain.ts'
 import { checkFind, type CheckedQuery, type FindQuery } from './find-query.ts'
+import { ensureHstoreType } from './hstore-of-site.ts'
 import { ReadDesk } from './read-desk.ts'
-import { decodeFound, runFind } from './run-find.ts'
+import { decodeFound, runFind, type FindRun } from './run-find.ts'
 
 /** Places of a pool that reads leave to others, if it has more than these. */
 const PLACES_FOR_OTHERS = 2
@@ -49,7 +47,7 @@ export class Finder {
     const checked = checkFind(shardId, query, epochMs)
     return this.#follow(shardId, options, async () => {
       const site = this.#siteOf(shardId)
-      const hstoreType = await this.#hstoreType(site, shardId, checked, options)
+      const hstoreType = await ensureHstoreType(site, checked, this.#reader(site, shardId, options))
       const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal: options.signal }
       return withShardSession(request, (session) => explainFind(session, checked, hstoreType))
     })
@@ -57,11 +55,8 @@ export class Finder {
 
   async #run(shardId: number, query: CheckedQuery, options: OperationOptions): Promise<readonly TextRow[]> {
     const site = this.#siteOf(shardId)
-    const desk = this.#deskOf(site)
-    const known = site.hstore.name
-    const hstoreType = known ?? (await this.#hstoreType(site, shardId, query, options))
-    const run = (statement: ShardStatement): Promise<readonly TextRow[]> =>
-      desk.read(shardId, statement, options.signal)
+    const run = this.#reader(site, shardId, options)
+    const hstoreType = site.hstore.name ?? (await ensureHstoreType(site, query, run))
     return runFind({ shardId, query, hstoreType, run })
   }
 
@@ -69,19 +64,9 @@ export class Finder {
     return this.#follower.run(shardId, { timeoutMs: this.#settings.waitTimeoutMs, signal }, work)
   }
 
-  /** Where the server keeps hstore: asked once, by the first find that looks into a body. */
-  async #hstoreType(
-    site: ServerSite,
-    shardId: number,
-    query: CheckedQuery,
-    { signal }: OperationOptions,
-  ): Promise<string | undefined> {
-    const { hstore, pool } = site
-    if (hstore.name !== undefined || !needsHstore(query)) return hstore.name
-    const [row] = await this.#deskOf(site).read(shardId, findHstoreSchema, signal)
-    hstore.learn(row?.[0])
-    if (hstore.name === undefined) throw extensionMissing(pool.serverId)
-    return hstore.name
+  #reader(site: ServerSite, shardId: number, { signal }: OperationOptions): FindRun['run'] {
+    const desk = this.#deskOf(site)
+    return (statement) => desk.read(shardId, statement, signal)
   }
 
   #deskOf(site: ServerSite): ReadDesk {

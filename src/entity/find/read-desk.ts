@@ -1,11 +1,11 @@
-import { isHypervaultError } from '../../errors.ts'
+import { isHypervaultError, type HypervaultError } from '../../errors.ts'
 import { Channel, type ChannelSettings, type FlightOutcome, type Passenger } from '../../pool/channel.ts'
 import { Fifo } from '../../pool/fifo.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
-import type { StatementLog } from '../../pool/statement-log.ts'
+import type { StatementLog, StatementPlace } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import { statementError } from '../../shard/statement-error.ts'
+import { manyShardsError, statementError } from '../../shard/statement-error.ts'
 import { Operation } from '../operation.ts'
 
 /*
@@ -39,9 +39,9 @@ export interface ReadDeskSettings extends ChannelSettings {
   readonly waitTimeoutMs: number
 }
 
-/** A statement and the shard that it reads. */
+/** A statement and the shards that it reads. */
 interface Read {
-  readonly shardId: number
+  readonly shardIds: readonly number[]
   readonly statement: ShardStatement
 }
 
@@ -71,10 +71,19 @@ export class ReadDesk {
    *   `HV_CLOSED`, or the reason of the signal
    */
   read(shardId: number, statement: ShardStatement, signal: AbortSignal | undefined): Promise<readonly TextRow[]> {
+    return this.readMany([shardId], statement, signal)
+  }
+
+  /** Reads rows of several shards by one statement; an error names no shard then. Throws what `read` throws. */
+  readMany(
+    shardIds: readonly number[],
+    statement: ShardStatement,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new Operation({ shardId, statement }, undefined, signal, resolve, reject))
-      this.#wake(shardId)
+      this.#waiting.push(new Operation({ shardIds, statement }, undefined, signal, resolve, reject))
+      this.#wake(shardIds)
       this.#watch()
     })
   }
@@ -92,11 +101,12 @@ export class ReadDesk {
    * The same shard leans on the same connection while that is idle, so that a backend need not know every schema. When
    * none has room the read is left to the first that has.
    */
-  #wake(shardId: number): void {
+  #wake(shardIds: readonly number[]): void {
     const count = this.#runners.length
+    const home = homeOf(shardIds)
     let best: Runner | undefined
     for (let step = 0; step < count; step += 1) {
-      const runner = this.#runners[(shardId + step) % count]
+      const runner = this.#runners[(home + step) % count]
       if (runner?.isIdle === true) return runner.start()
       if (runner?.hasRoom === true && runner.load < (best?.load ?? MAX_DEPTH)) best = runner
     }
@@ -113,9 +123,8 @@ export class ReadDesk {
   }
 
   async #run(channel: Channel, operation: ReadOperation): Promise<void> {
-    const { shardId, statement } = operation.input
-    const { serverId } = this.#pool
-    const record = this.#log.begin(statement.text, { serverId, shardId })
+    const { shardIds, statement } = operation.input
+    const record = this.#log.begin(statement.text, placeOf(this.#pool.serverId, shardIds))
     const outcome = await channel.run(statement)
     if (outcome.kind === 'rows') record.succeed(outcome.rows.length)
     else record.fail(outcome.error)
@@ -129,9 +138,7 @@ export class ReadDesk {
       this.#returned.push(operation)
       return
     }
-    const { serverId } = this.#pool
-    const { shardId } = operation.input
-    operation.reject(statementError(outcome.error, { serverId, shardId, isWrite: false }))
+    operation.reject(readError(outcome.error, this.#pool.serverId, operation.input.shardIds))
   }
 
   /** A runner got no connection. Who waits is left to the others, as long as there are any. */
@@ -143,7 +150,7 @@ export class ReadDesk {
     this.#returned = this.#returned.filter((operation) => !this.#isOver(operation))
     this.#expire()
     const next = this.#returned[0] ?? this.#waiting.peek()
-    if (next !== undefined) this.#wake(next.input.shardId)
+    if (next !== undefined) this.#wake(next.input.shardIds)
   }
 
   #rejectAll(error: unknown): void {
@@ -172,6 +179,25 @@ export class ReadDesk {
   #isOver(operation: ReadOperation): boolean {
     return operation.expire(this.#settings.waitTimeoutMs, (waitedMs) => this.#pool.timeoutError(waitedMs))
   }
+}
+
+/** Shards that lean on the same connection when many are read together, so that neighbours do not all meet on one. */
+const SHARDS_PER_HOME = 64
+
+function homeOf(shardIds: readonly number[]): number {
+  const [first = 0] = shardIds
+  return shardIds.length === 1 ? first : Math.floor(first / SHARDS_PER_HOME)
+}
+
+function placeOf(serverId: string, shardIds: readonly number[]): StatementPlace {
+  const [shardId] = shardIds
+  return shardIds.length === 1 && shardId !== undefined ? { serverId, shardId } : { serverId, shardIds }
+}
+
+function readError(cause: unknown, serverId: string, shardIds: readonly number[]): HypervaultError {
+  const [shardId] = shardIds
+  if (shardIds.length !== 1 || shardId === undefined) return manyShardsError(cause, serverId, shardIds.length)
+  return statementError(cause, { serverId, shardId, isWrite: false })
 }
 
 /** What a runner asks of its desk. */

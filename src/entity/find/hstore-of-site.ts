@@ -1,0 +1,25 @@
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
+import { extensionMissing } from '../hstore-type.ts'
+import type { ServerSite } from '../server-site.ts'
+import { findHstoreSchema } from '../statements.ts'
+import { needsHstore } from './conditions.ts'
+import type { CheckedQuery } from './find-query.ts'
+
+/**
+ * The type `hstore` of a server, qualified and quoted; undefined if it is not known and the query does not need it. Asked
+ * for once, by the first query that looks into a body.
+ *
+ * @throws `HV_EXTENSION_MISSING`, and what `read` throws
+ */
+export async function ensureHstoreType(
+  { hstore, pool }: ServerSite,
+  query: CheckedQuery,
+  read: (statement: ShardStatement) => Promise<readonly TextRow[]>,
+): Promise<string | undefined> {
+  if (hstore.name !== undefined || !needsHstore(query)) return hstore.name
+  const [row] = await read(findHstoreSchema)
+  hstore.learn(row?.[0])
+  if (hstore.name === undefined) throw extensionMissing(pool.serverId)
+  return hstore.name
+}

@@ -1,0 +1,53 @@
+import type { StatementLog } from '../../pool/statement-log.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { EntitySettings } from '../entity-settings.ts'
+import type { CheckedQuery } from '../find/find-query.ts'
+import { ensureHstoreType } from '../find/hstore-of-site.ts'
+import { ReadDesk } from '../find/read-desk.ts'
+import type { ServerSite } from '../server-site.ts'
+import { pageStatement, type PageRead } from './page-statement.ts'
+
+/** Most connections to a server that all scans of a datastore share. */
+const MAX_CONNECTIONS = 3
+
+/**
+ * Most statements that a connection keeps prepared. One may be for many shards, and costs the server some 10 kB for each
+ * of them.
+ */
+const MAX_PREPARED = 16
+
+/** Does the reads of all scans, on a few connections to each server. */
+export class ServerReader {
+  readonly #siteOf: (shardId: number) => ServerSite
+  readonly #log: StatementLog
+  readonly #settings: EntitySettings
+  readonly #desks = new WeakMap<ServerSite, ReadDesk>()
+
+  constructor(siteOf: (shardId: number) => ServerSite, log: StatementLog, settings: EntitySettings) {
+    this.#siteOf = siteOf
+    this.#log = log
+    this.#settings = settings
+  }
+
+  /** Rows `(id, type, body, updated)` of shards that live on one server, in the order of the query. */
+  async read(read: PageRead, query: CheckedQuery, signal: AbortSignal): Promise<readonly TextRow[]> {
+    const [first] = read.shardIds as [number]
+    const site = this.#siteOf(first)
+    const desk = this.#deskOf(site)
+    const hstoreType = await ensureHstoreType(site, query, (statement) => desk.read(first, statement, signal))
+    return desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal)
+  }
+
+  #deskOf(site: ServerSite): ReadDesk {
+    const known = this.#desks.get(site)
+    if (known !== undefined) return known
+    const { poolMax, preparedMax, ...settings } = this.#settings
+    const desk = new ReadDesk(site.pool, this.#log, {
+      ...settings,
+      preparedMax: Math.min(preparedMax, MAX_PREPARED),
+      maxConnections: Math.min(poolMax, MAX_CONNECTIONS),
+    })
+    this.#desks.set(site, desk)
+    return desk
+  }
+}

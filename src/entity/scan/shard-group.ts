@@ -1,0 +1,128 @@
+import type { TextRow } from '../../pool/text-rows.ts'
+import { signedRuns, type IdBounds } from '../find/id-bounds.ts'
+import type { LastRead } from './read-size.ts'
+
+/** A row that is next in the order, with its id. */
+export interface NextRow {
+  readonly id: bigint
+  readonly row: TextRow
+}
+
+/**
+ * Shards of one server that are read together, by one statement that merges them. What is not read yet is one stretch of
+ * keys for all of them; what is read and not taken is at most two reads: one that is being taken from, and the next.
+ *
+ * Places are unsigned ids in the direction of the order: negated when it is descending, so that they always grow.
+ */
+export class ShardGroup {
+  readonly shardIds: readonly number[]
+  readonly #isAscending: boolean
+  #stretch: IdBounds
+  #rows: readonly TextRow[] = []
+  #at = 0
+  #ahead: readonly TextRow[] | undefined
+  #nextId: bigint | undefined
+  /** Set while a read is under way. */
+  reading: Promise<void> | undefined
+  /** Why there is nothing more, although the stretch is not at its end. */
+  failure: unknown
+  /** What the last read was like. */
+  lastRead: LastRead | undefined
+
+  constructor(shardIds: readonly number[], stretch: IdBounds, isAscending: boolean) {
+    this.shardIds = shardIds
+    this.#stretch = stretch
+    this.#isAscending = isAscending
+  }
+
+  /** The keys that are not read yet. */
+  get stretch(): IdBounds {
+    return this.#stretch
+  }
+
+  /** The first place that is not read yet, as an unsigned number. */
+  get unreadFrom(): bigint {
+    return this.#isAscending ? this.#stretch.first : this.#stretch.last
+  }
+
+  get isRead(): boolean {
+    return this.#stretch.first > this.#stretch.last
+  }
+
+  get hasRow(): boolean {
+    return this.#at < this.#rows.length
+  }
+
+  /** The place of the next row, or before which none comes; undefined when nothing is left. */
+  get place(): bigint | undefined {
+    if (!this.hasRow) return this.isRead ? undefined : this.#directed(this.unreadFrom)
+    return this.#directed(BigInt.asUintN(64, this.#headId()))
+  }
+
+  /** Whether it is time to read on, so that rows are there when they are wanted. */
+  get isRunningLow(): boolean {
+    const left = this.#rows.length - this.#at
+    return this.#ahead === undefined && !this.isRead && left * 2 <= this.#rows.length
+  }
+
+  /** The run of signed ids to read next. */
+  get run(): IdBounds {
+    const run = signedRuns(this.#stretch).at(this.#isAscending ? 0 : -1)
+    if (run === undefined) throw new Error('bug: a read of a group that is read')
+    return run
+  }
+
+  /** Takes the next row; only if there is one. */
+  take(): NextRow {
+    const row = this.#rows[this.#at]
+    if (row === undefined) throw new Error('bug: no row to take')
+    const id = this.#headId()
+    this.#at += 1
+    this.#nextId = undefined
+    if (!this.hasRow) this.#turn()
+    return { id, row }
+  }
+
+  /** Takes in what a read of {@link run} has given, of at most `wanted` rows. */
+  add(rows: readonly TextRow[], wanted: number): void {
+    const { run } = this
+    const last = rows.length < wanted ? undefined : rows.at(-1)?.[0]
+    this.#advance(last == null ? (this.#isAscending ? run.last : run.first) : BigInt(last))
+    this.lastRead = { wanted, rows: rows.length, length: lengthOf(rows) }
+    this.#ahead = rows
+    if (!this.hasRow) this.#turn()
+  }
+
+  /** Gives up a part of the shards: what is not read of them is left to the groups that are returned. */
+  split(parts: readonly (readonly number[])[]): ShardGroup[] {
+    const groups = parts.map((shardIds) => new ShardGroup(shardIds, this.#stretch, this.#isAscending))
+    this.#stretch = { first: 1n, last: 0n }
+    return groups
+  }
+
+  #turn(): void {
+    this.#rows = this.#ahead ?? []
+    this.#ahead = undefined
+    this.#at = 0
+    this.#nextId = undefined
+  }
+
+  /** Everything up to this signed id has been read. */
+  #advance(id: bigint): void {
+    const { first, last } = this.#stretch
+    const place = BigInt.asUintN(64, id)
+    this.#stretch = this.#isAscending ? { first: place + 1n, last } : { first, last: place - 1n }
+  }
+
+  #headId(): bigint {
+    return (this.#nextId ??= BigInt(this.#rows[this.#at]?.[0] ?? ''))
+  }
+
+  #directed(place: bigint): bigint {
+    return this.#isAscending ? place : -place
+  }
+}
+
+function lengthOf(rows: readonly TextRow[]): number {
+  return rows.reduce((sum, [, , body]) => sum + (body?.length ?? 0), 0)
+}
