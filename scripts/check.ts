@@ -14,12 +14,17 @@ import { describeVerdict, judgeStep, selectSteps, type Step } from './house/step
 const steps: readonly Step[] = [
   tool('types', 'typescript/bin/tsc', ['-p', '.']),
   tool('lint', 'eslint/bin/eslint.js', ['.', '--max-warnings', '0']),
-  tool('format', 'prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']),
+  tool('format', 'prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', ...cache('format'), '.']),
   { name: 'layers', findProblems: async () => Promise.resolve(checkLayers()) },
   { name: 'exports', findProblems: async () => Promise.resolve(checkExports()) },
   { name: 'docs', findProblems: checkErrorPage },
   { name: 'publint', findProblems: checkPackage },
 ]
+
+/** What is as it was need not be looked at again. The cache of types is named in tsconfig.json; lint has to look at all. */
+function cache(name: string): string[] {
+  return ['--cache', '--cache-strategy', 'content', '--cache-location', `node_modules/.cache/${name}`]
+}
 
 function tool(name: string, script: string, args: readonly string[]): Step {
   return { name, findProblems: async () => readProblems(await runInstalled(script, args)) }
