@@ -1,6 +1,6 @@
+import { assertBoolean, assertOptions, resolveNumbers } from './arguments.ts'
 import type { FeedOptions } from './catalog/topology-feed.ts'
 import { DEFAULT_EPOCH_MS } from './key/layout.ts'
-import { describeType } from './key/shard-id.ts'
 import type { Logger } from './pool/logger.ts'
 import type { ConnectionEntry } from './topology/connection-entry.ts'
 
@@ -58,43 +58,22 @@ const numbers = {
 /** Defaults of the switches. */
 const switches = { batch: true, prepare: true } as const
 
-type NumberName = keyof typeof numbers
 type SwitchName = keyof typeof switches
 
 /** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveOptions(options: unknown): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`a Datastore takes an object of options, got ${describeType(options)}`)
-  }
-  assertKnown(options)
+  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger']
+  assertOptions('a Datastore', options, known.sort())
   const given = options as Record<string, unknown>
-  const resolved = Object.fromEntries(
-    (Object.keys(numbers) as NumberName[]).map((name) => [name, resolveNumber(name, given[name])]),
-  ) as Record<NumberName, number>
   const on = Object.fromEntries(
     (Object.keys(switches) as SwitchName[]).map((name) => [name, resolveSwitch(name, given[name])]),
   ) as Record<SwitchName, boolean>
-  return Object.freeze({ ...resolved, ...on, logger: resolveLogger(given.logger) })
-}
-
-function assertKnown(options: object): void {
-  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger']
-  const unknown = Object.keys(options).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown option ${unknown.join(', ')}: a Datastore takes ${known.sort().join(', ')}`)
-}
-
-function resolveNumber(name: NumberName, value: unknown): number {
-  if (value === undefined) return numbers[name].default
-  const { min, max } = numbers[name]
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
-  if (Number.isInteger(value) && value >= min && value <= max) return value
-  throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
+  return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger: resolveLogger(given.logger) })
 }
 
 function resolveSwitch(name: SwitchName, value: unknown): boolean {
   if (value === undefined) return switches[name]
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${describeType(value)}`)
+  assertBoolean(name, value)
   return value
 }
 

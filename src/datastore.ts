@@ -1,3 +1,4 @@
+import { assertFunction } from './arguments.ts'
 import {
   resolveOptions,
   type DatastoreOptions,
@@ -127,6 +128,7 @@ export class Datastore implements AsyncDisposable {
     work: (client: ShardConnection) => T | Promise<T>,
     options: OperationOptions = {},
   ): Promise<T> {
+    assertFunction('work', work)
     await using connection = await this.getConnection(shardId, options)
     return await work(connection)
   }

@@ -1,6 +1,7 @@
 /** The layers of `src`, top down: a file imports its own layer or one further up in this list, never one below. */
 export const layers = [
   'errors',
+  'arguments',
   'key',
   'topology',
   'hstore',
@@ -29,6 +30,7 @@ export function findLayer(file: string): Layer | undefined {
   const [first = '', ...rest] = file.split('/')
   if (rest.length > 0) return layers.find((layer) => layer === first)
   if (first === 'errors.ts') return 'errors'
+  if (first === 'arguments.ts') return 'arguments'
   return /^datastore(-.+)?\.ts$/.test(first) ? 'datastore' : undefined
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { describeType } from '../key/shard-id.ts'
+import { describeType } from '../arguments.ts'
 
 /** Where a secret is found; the catalog holds this, never the secret. */
 export type SecretReference = { readonly env: string } | { readonly file: string }

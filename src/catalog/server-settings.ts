@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import type { ClientConfig } from 'pg'
-import { describeType } from '../key/shard-id.ts'
+import { assertBoolean, assertInteger, describeType } from '../arguments.ts'
 import { parseSecretReference, readSecret, type SecretReference } from './secret.ts'
 
 /** How a server checks the other side of a TLS connection, and shows itself. Files, not their contents. */
@@ -90,13 +90,13 @@ function parseText(value: unknown, where: string): string {
 }
 
 function parsePort(value: unknown, where: string): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535) return value
-  throw new RangeError(`${where} must be an integer from 1 to 65535, got ${String(value)}`)
+  assertInteger(where, value, 1, 65_535)
+  return value
 }
 
 function parseSwitch(value: unknown, where: string): boolean {
-  if (typeof value === 'boolean') return value
-  throw new TypeError(`${where} must be true or false, got ${describeType(value)}`)
+  assertBoolean(where, value)
+  return value
 }
 
 function parseTls(value: unknown, where: string): boolean | TlsSettings {

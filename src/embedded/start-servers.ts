@@ -1,4 +1,8 @@
+import { assertInteger } from '../arguments.ts'
 import { EmbeddedServer, type EmbeddedServerOptions } from './embedded-server.ts'
+
+/** As many as there are logical shards. */
+const MAX_SERVERS = 8192
 
 /**
  * Starts several servers at once. When one does not start, the others are stopped.
@@ -22,9 +26,7 @@ export async function stopServers(servers: readonly EmbeddedServer[]): Promise<v
   if (failure !== undefined) throw failure.reason
 }
 
-/** @throws TypeError or RangeError unless it is an integer >= 1 */
+/** @throws TypeError or RangeError unless it is an integer from 1 to 8192: a server without a shard would be of no use */
 export function assertServerCount(servers: unknown, name = 'servers'): void {
-  if (typeof servers !== 'number') throw new TypeError(`${name} must be a number, got ${typeof servers}`)
-  if (!Number.isInteger(servers) || servers < 1)
-    throw new RangeError(`${name} must be an integer >= 1, got ${String(servers)}`)
+  assertInteger(name, servers, 1, MAX_SERVERS)
 }

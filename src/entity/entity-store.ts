@@ -1,6 +1,6 @@
+import { assertArray } from '../arguments.ts'
 import type { Body } from '../hstore/body.ts'
 import type { Key } from '../key/key.ts'
-import { describeType } from '../key/shard-id.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
@@ -232,8 +232,4 @@ function groupByShard(keys: readonly Key[]): Map<number, KeyPlace[]> {
     else group.push({ key, index })
   })
   return groups
-}
-
-function assertArray(name: string, value: unknown): void {
-  if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, got ${describeType(value)}`)
 }

@@ -1,5 +1,5 @@
+import { assertInteger } from '../arguments.ts'
 import type { Body } from '../hstore/body.ts'
-import { describeType } from '../key/shard-id.ts'
 import type { Key } from '../key/key.ts'
 
 /** One stored entity. */
@@ -17,8 +17,5 @@ const MAX_KIND = 32_767
 
 /** Throws a TypeError or RangeError unless the value fits into a smallint. */
 export function assertKind(kind: unknown, name = 'kind'): asserts kind is number {
-  if (typeof kind !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(kind)}`)
-  if (!Number.isInteger(kind) || kind < MIN_KIND || kind > MAX_KIND) {
-    throw new RangeError(`${name} must be an integer from ${MIN_KIND} to ${MAX_KIND}, got ${kind}`)
-  }
+  assertInteger(name, kind, MIN_KIND, MAX_KIND)
 }

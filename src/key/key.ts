@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { assertInteger, describeType } from '../arguments.ts'
 import {
   addedIdOf,
   DEFAULT_EPOCH_MS,
@@ -10,7 +11,7 @@ import {
   packId,
   shardIdOf,
 } from './layout.ts'
-import { assertShardId, describeType } from './shard-id.ts'
+import { assertShardId } from './shard-id.ts'
 
 /** What a key is made of. */
 export interface KeyFields {
@@ -101,7 +102,7 @@ export class Key {
   static from(fields: KeyFields, epochMs: number = DEFAULT_EPOCH_MS): Key {
     const { created, shardId, addedId } = fields
     assertShardId(shardId)
-    assertAddedId(addedId)
+    assertInteger('addedId', addedId, 0, MAX_ADDED_ID)
     return new Key(packId({ elapsedMs: elapsedSince(created, epochMs), shardId, addedId }), epochMs)
   }
 
@@ -141,13 +142,6 @@ function parseDecimal(text: string): bigint {
 function explainType(value: unknown): string {
   if (typeof value !== 'number') return `a key must be a bigint or decimal text, got ${describeType(value)}`
   return `a key must be a bigint or decimal text, got the number ${value}: numbers lose digits above 2^53`
-}
-
-function assertAddedId(value: unknown): asserts value is number {
-  if (typeof value !== 'number') throw new TypeError(`addedId must be a number, got ${describeType(value)}`)
-  if (!Number.isInteger(value) || value < 0 || value > MAX_ADDED_ID) {
-    throw new RangeError(`addedId must be an integer from 0 to ${MAX_ADDED_ID}, got ${value}`)
-  }
 }
 
 function elapsedSince(created: unknown, epochMs: number, slackMs = 0): number {

@@ -1,3 +1,5 @@
+import { assertSignal } from '../arguments.ts'
+
 /** What ends when a signal is aborted. */
 export interface Abortable {
   reject(reason: unknown): void
@@ -21,6 +23,7 @@ export class AbortGroup {
   static of(signal: AbortSignal): AbortGroup {
     const known = groups.get(signal)
     if (known !== undefined) return known
+    assertSignal(signal)
     const group = new AbortGroup(signal)
     groups.set(signal, group)
     return group

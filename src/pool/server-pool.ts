@@ -1,4 +1,5 @@
 import { Pool, type ClientConfig, type PoolClient } from 'pg'
+import { assertSignal } from '../arguments.ts'
 import { HypervaultError } from '../errors.ts'
 import { deferred } from './deferred.ts'
 import { connectFailed } from './failure.ts'
@@ -95,6 +96,7 @@ export class ServerPool implements AsyncDisposable {
    * @throws `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`, or the reason of the signal; nothing was executed then
    */
   async acquire({ signal, timeoutMs }: AcquireOptions = {}): Promise<Lease> {
+    assertSignal(signal)
     if (this.#isClosed) throw this.closedError()
     signal?.throwIfAborted()
     const waiter = this.#queue.push({

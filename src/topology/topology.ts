@@ -36,7 +36,8 @@ export class Topology {
 
   /** The server of a shard, or undefined in a gap. */
   findServer(shardId: number): Server | undefined {
-    const index = this.#serverIndexOf[shardId] ?? NOWHERE
+    // An array finds '5' and 5n where it finds 5.
+    const index = typeof shardId === 'number' ? (this.#serverIndexOf[shardId] ?? NOWHERE) : NOWHERE
     return index === NOWHERE ? undefined : this.servers[index]
   }
 

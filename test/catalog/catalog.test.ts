@@ -143,7 +143,7 @@ describe('the settings of a server', () => {
     [{ password: { env: '' } }, 'settings.password must be { env'],
     [{ password: { env: 'A', file: 'b' } }, 'settings.password must be { env'],
     [{ connectionString: 'postgres://ada:hunter2@db1/x' }, 'unknown connectionString'],
-    [{ port: '5432' }, 'settings.port must be an integer'],
+    [{ port: '5432' }, 'settings.port must be a number'],
     [{ ssl: { ca: 'hunter2' } }, 'settings.ssl.ca must be { file'],
     ['hunter2', 'settings must be an object'],
   ])('%j are refused, without a word of the secret', (value, problem) => {

@@ -78,6 +78,30 @@ describe('a datastore', () => {
   it('says what it takes when it is given nothing', () => {
     expect(() => new Datastore(undefined as never)).toThrow(TypeError)
   })
+
+  it.each<[string, (db: Datastore, value: never) => Promise<unknown>, unknown[]]>([
+    ['shardId', (db, shardId) => db.put(shardId, 1, {}), ['1', 1n, [1], undefined, null]],
+    ['shardId', (db, shardId) => db.getConnection(shardId), ['1', undefined]],
+    ['kind', (db, kind) => db.put(1, kind, {}), ['1', undefined, null]],
+    ['work', (db, work) => db.cursor(1, work), [undefined, 'x']],
+    ['work', (db, work) => db.transaction(1, work), [undefined, 'x']],
+    ['signal', (db, signal) => db.put(1, 1, {}, { signal }), ['x', null, {}]],
+    ['signal', (db, signal) => db.put(1, 1, {}, { signal, batch: false }), ['x', null, {}]],
+    ['signal', (db, signal) => db.getConnection(1, { signal }), ['x', null, {}]],
+    ['signal', (db, signal) => db.find(1, {}, { signal }), ['x', null, {}]],
+    ['signal', (db, signal) => db.transaction(1, () => 1, { signal }), ['x', null, {}]],
+  ])(
+    'refuses a %s that is none with a TypeError that names it, before anything is opened',
+    async (name, call, wrong) => {
+      await using db = open()
+      for (const value of wrong) {
+        const error = await call(db, value as never).catch((reason: unknown) => reason)
+        expect(error).toBeInstanceOf(TypeError)
+        expect((error as Error).message).toMatch(new RegExp(`^${name} must be `))
+      }
+      expect(db.stats()[0]).toMatchObject({ created: 0, connecting: 0, waiting: 0 })
+    },
+  )
 })
 
 describe('a lent connection', () => {

@@ -67,8 +67,8 @@ it('a cluster of which one server does not start leaves nothing', async () => {
 })
 
 it.each([
-  [{ servers: 0 }, 'servers must be an integer >= 1, got 0'],
-  [{ servers: 1.5 }, 'servers must be an integer >= 1, got 1.5'],
+  [{ servers: 0 }, 'servers must be an integer from 1 to 8192, got 0'],
+  [{ servers: 1.5 }, 'servers must be an integer from 1 to 8192, got 1.5'],
   [{ servers: '2' as never }, 'servers must be a number, got string'],
   [{ shards: '9-1' }, "shards '9-1' is reversed"],
   [{ servers: 2, serversWithShards: 3 }, 'serversWithShards must be at most 2, got 3'],

@@ -4,7 +4,7 @@ import { checkDefinition } from '../../src/schema/indexes/index-definition.ts'
 
 describe('a definition', () => {
   it.each<[unknown, typeof TypeError | typeof RangeError, string]>([
-    [undefined, TypeError, 'an index must be an object, got undefined'],
+    [undefined, TypeError, 'an index must be an object of kind, '],
     [{ on: 'a', where: 1 }, TypeError, 'unknown part where of an index'],
     [{}, TypeError, "on must be 'body' or a key of it, got undefined"],
     [{ on: 5 }, TypeError, "on must be 'body' or a key of it, got number"],

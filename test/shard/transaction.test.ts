@@ -255,11 +255,11 @@ describe('a transaction refuses', () => {
     [{ retry: true }, 'retry must be a number, got boolean'],
     [{ timeoutMs: 0 }, 'timeoutMs must be an integer'],
     [{ readOnly: 'yes' }, 'readOnly must be true or false, got string'],
-    [{ timeout: 5 }, 'got timeout'],
+    [{ timeout: 5 }, 'unknown option timeout'],
   ])('the options %o', async (options, message) => {
     await using db = open()
     await expect(db.transaction(1, () => 1, options as never)).rejects.toThrow(message)
-    await expect(db.transaction(1, undefined as never)).rejects.toThrow('a transaction takes a function')
+    await expect(db.transaction(1, undefined as never)).rejects.toThrow('work must be a function')
     expect(db.stats()[0]?.created).toBe(0)
   })
 

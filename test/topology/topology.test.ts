@@ -139,7 +139,7 @@ describe('a shard without a server', () => {
     expect(() => topologyOf('1-5').getServer(shardId)).toThrow(RangeError)
   })
 
-  it.each(['5', undefined, 5n])('that is no number, %s, is a TypeError', (shardId) => {
+  it.each(['4', '5', undefined, 4n, [4]])('that is no number, %s, is a TypeError', (shardId) => {
     expect(() => topologyOf('1-5').getServer(shardId as never)).toThrow(TypeError)
   })
 })

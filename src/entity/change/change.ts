@@ -1,7 +1,7 @@
+import { assertArray, assertParts, describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import type { Key } from '../../key/key.ts'
-import { describeType } from '../../key/shard-id.ts'
 import { assertKind, type Entity } from '../entity.ts'
 import type { EntityOptions } from '../operation-options.ts'
 import {
@@ -64,8 +64,8 @@ export type ChangeRequest = { readonly key: Key; readonly condition: ChangeCondi
   { readonly update: Change } | { readonly replacement: Replacement }
 )
 
-const changeParts: ReadonlySet<string> = new Set(['set', 'unset', 'kind'])
-const replacementParts: ReadonlySet<string> = new Set(['body', 'kind'])
+const changeParts = ['set', 'unset', 'kind']
+const replacementParts = ['body', 'kind']
 
 /** Checks and encodes a request; a TypeError or RangeError names the part. */
 export function encodeChange(request: ChangeRequest): EncodedChange {
@@ -74,9 +74,10 @@ export function encodeChange(request: ChangeRequest): EncodedChange {
 }
 
 function encodeUpdate(change: Change, condition: ChangeCondition): EncodedChange {
-  assertParts('update', change, changeParts)
+  assertParts('an update', change, changeParts)
   const { set = {}, unset = [], kind } = change
-  if (!Object.values(change).some((part) => part !== undefined)) throw new TypeError('update takes set, unset or kind')
+  if (!Object.values(change).some((part) => part !== undefined))
+    throw new TypeError('an update takes set, unset or kind')
   const gone = { unset: encodeKeys(unset), set: encodePart('set', set) }
   const both = unset.find((key) => Object.hasOwn(set, key))
   if (both !== undefined) throw new TypeError(`key ${JSON.stringify(both)} is both in set and in unset`)
@@ -84,7 +85,7 @@ function encodeUpdate(change: Change, condition: ChangeCondition): EncodedChange
 }
 
 function encodeReplace(replacement: Replacement, condition: ChangeCondition): EncodedChange {
-  assertParts('replace', replacement, replacementParts)
+  assertParts('a replacement', replacement, replacementParts)
   const { body, kind } = replacement
   return { ...encodeKind(kind), unset: '', set: encodeHstore(body), ...withFlags(0, kind, condition) }
 }
@@ -101,20 +102,8 @@ function encodeKind(kind: number | undefined): { kind: number } {
 }
 
 function encodeKeys(keys: readonly string[]): string {
-  assertArray(keys)
+  assertArray('unset', keys)
   const wrong: unknown = keys.find((key) => typeof key !== 'string')
   if (wrong !== undefined) throw new TypeError(`unset must be an array of strings, got one with ${describeType(wrong)}`)
   return encodePart('unset', Object.fromEntries(keys.map((key) => [key, null])))
-}
-
-function assertArray(keys: unknown): void {
-  if (!Array.isArray(keys)) throw new TypeError(`unset must be an array, got ${describeType(keys)}`)
-}
-
-function assertParts(verb: string, given: unknown, known: ReadonlySet<string>): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new TypeError(`${verb} takes an object of ${[...known].join(', ')}, got ${describeType(given)}`)
-  }
-  const unknown = Object.keys(given).filter((name) => !known.has(name))
-  if (unknown.length > 0) throw new TypeError(`${verb} takes ${[...known].join(', ')}, got ${unknown.join(', ')}`)
 }

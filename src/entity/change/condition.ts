@@ -1,6 +1,6 @@
+import { describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
-import { describeType } from '../../key/shard-id.ts'
 import { assertKind, type Entity } from '../entity.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { assertInteger, assertParts, describeType } from '../../arguments.ts'
 import { Key } from '../../key/key.ts'
-import { describeType } from '../../key/shard-id.ts'
 import { assertKind } from '../entity.ts'
 import { boundsOf, type IdBounds } from './id-bounds.ts'
 import { checkWhere, type CheckedWhere, type Where } from './where.ts'
@@ -47,7 +47,7 @@ const names: readonly string[] = ['kind', 'where', 'createdAfter', 'createdBefor
 
 /** Checks a query; TypeError or RangeError names the part that is not accepted. */
 export function checkQuery(query: unknown, epochMs: number): CheckedQuery {
-  assertObject(query)
+  assertParts('a query', query, names)
   const { kind, where, order, after, limit, createdAfter, createdBefore } = query as Record<keyof FindQuery, unknown>
   if (kind !== undefined) assertKind(kind)
   const isAscending = checkOrder(order)
@@ -68,14 +68,6 @@ export function checkFind(shardId: number, query: FindQuery, epochMs: number): C
   const { after } = query
   if (after === undefined || after.shardId === shardId) return checked
   throw new RangeError(`after must be a key of shard ${shardId}, got one of shard ${after.shardId}`)
-}
-
-function assertObject(query: unknown): asserts query is object {
-  const isObject = typeof query === 'object' && query !== null && !Array.isArray(query)
-  if (!isObject) throw new TypeError(`a query must be an object, got ${describeType(query)}`)
-  const unknown = Object.keys(query).filter((name) => !names.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown part ${unknown.join(', ')} of a query: it takes ${names.join(', ')}`)
 }
 
 function checkOrder(order: unknown): boolean {
@@ -105,7 +97,6 @@ function reversedError(fromMs: number, toMs: number): RangeError {
 
 function checkLimit(limit: unknown): number {
   if (limit === undefined) return DEFAULT_LIMIT
-  if (typeof limit !== 'number') throw new TypeError(`limit must be a number, got ${describeType(limit)}`)
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
-  throw new RangeError(`limit must be an integer from 1 to ${MAX_LIMIT}, got ${limit}`)
+  assertInteger('limit', limit, 1, MAX_LIMIT)
+  return limit
 }

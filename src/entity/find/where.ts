@@ -1,8 +1,8 @@
+import { assertParts, describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { assertPair, assertStorableKey, assertStorableValue, listKeys } from '../../hstore/checks.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import { nameValue } from '../../hstore/name.ts'
-import { describeType } from '../../key/shard-id.ts'
 
 /** What the body of an entity must be like, in hstore's own terms. All that is given must hold. */
 export interface Where {
@@ -42,7 +42,7 @@ const anything: CheckedWhere = Object.freeze({
 /** Checks a `where`; a TypeError or a RangeError names the part, never a value. */
 export function checkWhere(where: unknown): CheckedWhere {
   if (where === undefined) return anything
-  assertObject(where)
+  assertParts('where', where, names)
   const { equals, has, hasAny, hasAll, contains } = where as Record<keyof Where, unknown>
   return Object.freeze({
     equals: equals === undefined ? [] : checkEquals(equals),
@@ -57,14 +57,6 @@ export function checkWhere(where: unknown): CheckedWhere {
 export function looksIntoBody({ equals, has, hasAny, hasAll, contains }: CheckedWhere): boolean {
   const isAsked = has !== undefined || hasAny !== undefined || contains !== undefined
   return isAsked || equals.length > 0 || hasAll.length > 0
-}
-
-function assertObject(where: unknown): asserts where is object {
-  const isObject = typeof where === 'object' && where !== null && !Array.isArray(where)
-  if (!isObject) throw new TypeError(`where must be an object, got ${describeType(where)}`)
-  const unknown = Object.keys(where).filter((name) => !names.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown part ${unknown.join(', ')} of where: it takes ${names.join(', ')}`)
 }
 
 /** The keys in their order, so that the same set of fields is the same statement. */

@@ -1,5 +1,5 @@
+import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbers } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
-import { describeType } from '../../key/shard-id.ts'
 import type { LoadBatch } from './load-batch.ts'
 
 /** What a load stores: bodies one after the other, also from a stream of objects. Its iterator is used once. */
@@ -52,11 +52,11 @@ export interface LoadOptions<B extends Body = Body> {
 
 /** Defaults and bounds of the numbers. */
 const numbers = {
-  batchRows: { default: 10_000, max: 100_000 },
-  batchBytes: { default: 4 * 1024 * 1024, max: 256 * 1024 * 1024 },
-  windowRows: { default: 262_144, max: 16_777_216 },
-  windowBytes: { default: 64 * 1024 * 1024, max: 4 * 1024 * 1024 * 1024 },
-  connectionsPerServer: { default: 2, max: 10_000 },
+  batchRows: { default: 10_000, min: 1, max: 100_000 },
+  batchBytes: { default: 4 * 1024 * 1024, min: 1, max: 256 * 1024 * 1024 },
+  windowRows: { default: 262_144, min: 1, max: 16_777_216 },
+  windowBytes: { default: 64 * 1024 * 1024, min: 1, max: 4 * 1024 * 1024 * 1024 },
+  connectionsPerServer: { default: 2, min: 1, max: 10_000 },
 } as const
 
 /** Functions that may be left out. */
@@ -69,17 +69,13 @@ export type LoadSettings = Readonly<Record<NumberName, number>> & Omit<LoadOptio
 
 /** Checks the options of a load and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): LoadSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`load takes an object of options, got ${describeType(options)}`)
-  }
-  assertKnown(options)
+  assertOptions('load', options, ['shardOf', 'signal', ...listeners, ...Object.keys(numbers)])
   const { shardOf, signal, onProgress, beforeCommit, onStored } = options
   assertFunction('shardOf', shardOf)
   for (const name of listeners) if (options[name] !== undefined) assertFunction(name, options[name])
-  const names = Object.keys(numbers) as NumberName[]
-  const resolved = Object.fromEntries(names.map((name) => [name, resolveNumber(name, options[name])]))
+  assertSignal(signal)
   return Object.freeze({
-    ...(resolved as Record<NumberName, number>),
+    ...resolveNumbers(numbers, options),
     shardOf: shardOf as LoadSettings['shardOf'],
     signal,
     onProgress,
@@ -97,23 +93,4 @@ export function assertLoadSource(source: unknown): asserts source is LoadSource 
   const isIterable = typeof asynchronous === 'function' || typeof synchronous === 'function'
   if (isIterable && typeof source !== 'string') return
   throw new TypeError(`source must be an iterable or async iterable of bodies, got ${describeType(source)}`)
-}
-
-function assertKnown(options: object): void {
-  const known = [...Object.keys(numbers), ...listeners, 'shardOf', 'signal']
-  const unknown = Object.keys(options).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown option ${unknown.join(', ')}: load takes ${known.sort().join(', ')}`)
-}
-
-function assertFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${describeType(value)}`)
-}
-
-function resolveNumber(name: NumberName, value: unknown): number {
-  const { default: preset, max } = numbers[name]
-  if (value === undefined) return preset
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value
-  throw new RangeError(`${name} must be an integer from 1 to ${max}, got ${value}`)
 }

@@ -1,5 +1,5 @@
+import { describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
-import { describeType } from '../../key/shard-id.ts'
 import type { LoadAccount } from './ledger.ts'
 import type { LoadSource } from './load-options.ts'
 import { countRows } from './row-ranges.ts'

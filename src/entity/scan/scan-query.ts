@@ -1,5 +1,6 @@
+import { describeType } from '../../arguments.ts'
 import { Key } from '../../key/key.ts'
-import { assertShardId, describeType } from '../../key/shard-id.ts'
+import { assertShardId } from '../../key/shard-id.ts'
 import { checkQuery, type CheckedQuery, type EntityQuery } from '../find/find-query.ts'
 import type { IdBounds } from '../find/id-bounds.ts'
 import { decodeCursor, type ScanPosition } from './cursor.ts'

@@ -1,8 +1,8 @@
+import { assertFunction } from '../../arguments.ts'
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
 import { runTransaction, type TransactionSite } from '../../shard/transaction/run-transaction.ts'
 import { resolveTransactionOptions, type TransactionOptions } from '../../shard/transaction/transaction-options.ts'
-import { describeType } from '../../key/shard-id.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { ServerSite } from '../server-site.ts'
 import { SessionEntities } from '../session-entities.ts'
@@ -30,7 +30,7 @@ export class Transactions {
 
   /** Runs work in a transaction: see `Datastore.transaction`. */
   async run<T>(shardId: number, work: (tx: Transaction) => T | Promise<T>, options: TransactionOptions): Promise<T> {
-    if (typeof work !== 'function') throw new TypeError(`a transaction takes a function, got ${describeType(work)}`)
+    assertFunction('work', work)
     const resolved = resolveTransactionOptions(options)
     return runTransaction(this.#siteFor(shardId), resolved, async (scope, session) => {
       const entities = new SessionEntities(session, this.#siteOf(shardId), this.#settings)

@@ -1,6 +1,6 @@
+import { assertBoolean, assertParts, describeType } from '../../arguments.ts'
 import { assertKind } from '../../entity/entity.ts'
 import { assertStorableKey } from '../../hstore/checks.ts'
-import { describeType } from '../../key/shard-id.ts'
 import { indexName } from './index-name.ts'
 
 /*
@@ -51,7 +51,7 @@ const names: readonly string[] = ['kind', 'on', 'method', 'cast', 'unique']
 
 /** Checks a definition; TypeError or RangeError names the part that is not accepted. */
 export function checkDefinition(definition: unknown): IndexSpec {
-  assertObject(definition)
+  assertParts('an index', definition, names)
   const { kind, on, method, cast, unique } = definition as Record<keyof IndexDefinition, unknown>
   if (kind !== undefined) assertKind(kind)
   const field = checkOn(on)
@@ -59,14 +59,6 @@ export function checkDefinition(definition: unknown): IndexSpec {
   const part = { kind, field, cast: checkCast(cast), isUnique: checkUnique(unique) }
   if (field === undefined) assertPlain(part)
   return Object.freeze({ ...part, name: indexName(part) })
-}
-
-function assertObject(definition: unknown): asserts definition is object {
-  const isObject = typeof definition === 'object' && definition !== null && !Array.isArray(definition)
-  if (!isObject) throw new TypeError(`an index must be an object, got ${describeType(definition)}`)
-  const unknown = Object.keys(definition).filter((name) => !names.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown part ${unknown.join(', ')} of an index: it takes ${names.join(', ')}`)
 }
 
 function checkOn(on: unknown): string | undefined {
@@ -93,8 +85,9 @@ function checkCast(cast: unknown): IndexCast | undefined {
 }
 
 function checkUnique(unique: unknown): boolean {
-  if (unique === undefined || typeof unique === 'boolean') return unique === true
-  throw new TypeError(`unique must be true or false, got ${describeType(unique)}`)
+  if (unique === undefined) return false
+  assertBoolean('unique', unique)
+  return unique
 }
 
 function assertPlain({ cast, isUnique }: Pick<IndexSpec, 'cast' | 'isUnique'>): void {

@@ -1,4 +1,4 @@
-import { describeType } from '../../key/shard-id.ts'
+import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../../arguments.ts'
 
 /** How far the work on an index is. */
 export interface IndexProgress {
@@ -41,30 +41,11 @@ const numbers = {
   connectTimeoutMs: { default: 10_000, min: 1, max: 2_147_483_647 },
 } as const
 
-type NumberName = keyof typeof numbers
-
 /** Fills in the defaults; TypeError or RangeError names the option. */
 export function resolveIndexOptions(options: IndexOptions): IndexSettings {
-  const names = Object.keys(numbers) as NumberName[]
-  assertKnown(options, [...names, 'signal', 'onProgress'])
-  const resolved = Object.fromEntries(names.map((name) => [name, resolveNumber(name, options[name])]))
-  return Object.freeze({
-    ...(resolved as Record<NumberName, number>),
-    signal: options.signal,
-    onProgress: options.onProgress ?? ((): void => undefined),
-  })
-}
-
-function assertKnown(options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown option ${unknown.join(', ')}: an index takes ${known.join(', ')}`)
-}
-
-function resolveNumber(name: NumberName, value: unknown): number {
-  if (value === undefined) return numbers[name].default
-  const { min, max } = numbers[name]
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
-  if (Number.isInteger(value) && value >= min && value <= max) return value
-  throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
+  assertOptions('an index', options, [...Object.keys(numbers), 'signal', 'onProgress'])
+  const { signal, onProgress = (): void => undefined } = options
+  assertSignal(signal)
+  assertFunction('onProgress', onProgress)
+  return Object.freeze({ ...resolveNumbers(numbers, options), signal, onProgress })
 }

@@ -1,4 +1,4 @@
-import { describeType } from '../../key/shard-id.ts'
+import { describeType } from '../../arguments.ts'
 import type { Topology } from '../../topology/topology.ts'
 import { withServerSession } from '../server-session.ts'
 import { ServerSites } from '../server-sites.ts'

@@ -1,4 +1,4 @@
-import { describeType } from '../../key/shard-id.ts'
+import { assertBoolean, assertInteger, assertOptions, assertSignal } from '../../arguments.ts'
 
 /** Isolation of a transaction, as PostgreSQL knows it. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
@@ -32,28 +32,21 @@ export interface ResolvedTransactionOptions {
 
 const isolations: ReadonlySet<unknown> = new Set(['read committed', 'repeatable read', 'serializable'])
 
-const known: ReadonlySet<string> = new Set(['isolation', 'readOnly', 'retry', 'timeoutMs', 'signal'])
+const known = ['isolation', 'readOnly', 'retry', 'timeoutMs', 'signal']
 
 const MAX_TIMEOUT_MS = 2_147_483_647
 const MAX_RETRIES = 1_000
 
 /** Checks the options and fills in the defaults; a TypeError or RangeError names the option. */
 export function resolveTransactionOptions(options: TransactionOptions): ResolvedTransactionOptions {
-  const unknown = Object.keys(options).filter((name) => !known.has(name))
-  if (unknown.length > 0) throw new TypeError(`a transaction takes ${[...known].join(', ')}, got ${unknown.join(', ')}`)
+  assertOptions('a transaction', options, known)
   const { isolation, readOnly = false, retry = 5, timeoutMs = 60_000, signal } = options
   if (isolation !== undefined && !isolations.has(isolation)) {
     throw new RangeError(`isolation must be one of ${[...isolations].join(', ')}, got ${JSON.stringify(isolation)}`)
   }
-  if (typeof readOnly !== 'boolean')
-    throw new TypeError(`readOnly must be true or false, got ${describeType(readOnly)}`)
+  assertBoolean('readOnly', readOnly)
   if (retry !== false) assertInteger('retry', retry, 0, MAX_RETRIES)
   assertInteger('timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS)
+  assertSignal(signal)
   return Object.freeze({ isolation, isReadOnly: readOnly, retry, timeoutMs, signal })
-}
-
-function assertInteger(name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
-  if (Number.isInteger(value) && value >= min && value <= max) return
-  throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`)
 }
