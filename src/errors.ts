@@ -113,8 +113,8 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: false,
   },
   HV_CONFIG_INVALID: {
-    meaning: 'The configuration file cannot be read, or what it says is not accepted.',
-    hint: 'Correct the file; the message names the entry.',
+    meaning: 'A configuration file cannot be read, or what it, a variable or an option says is not accepted.',
+    hint: 'Correct what the message names.',
     retryable: false,
   },
   HV_CONFIG_NOT_FOUND: {

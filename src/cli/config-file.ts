@@ -17,8 +17,11 @@ export const CONFIG_NAMES = ['hypervault.config.ts', 'hypervault.config.mjs', 'h
 
 type Load = (file: string, text: string) => unknown
 
+// Nothing is cached: a compiled copy in a temporary folder would hold the passwords, for everybody to read.
+const compiler = { moduleCache: false, fsCache: false } as const
+
 const loaders: Readonly<Record<string, Load>> = {
-  '.ts': (file) => createJiti(import.meta.url, { moduleCache: false }).import(file, { default: true }),
+  '.ts': (file) => createJiti(import.meta.url, compiler).import(file, { default: true }),
   '.mjs': async (file) => ((await import(pathToFileURL(file).href)) as { default?: unknown }).default,
   '.json': (_file, text) => parseJsonText(text),
 }
@@ -54,7 +57,7 @@ async function load(file: string, read: () => Promise<string>): Promise<unknown>
   try {
     return await loadFile(file, await read())
   } catch (error) {
-    throw invalidConfig(file, firstLine(error), error)
+    throw invalidConfig(file, describeFailure(error), error)
   }
 }
 
@@ -71,8 +74,10 @@ export function invalidConfig(origin: string, problem: string, cause?: unknown):
   return new HypervaultError('HV_CONFIG_INVALID', `${origin}: ${problem}`, { file: origin }, { cause })
 }
 
-/** Further lines of a compiler's message quote the file, which may hold passwords. */
-function firstLine(error: unknown): string {
+/** Further lines of a compiler's message may quote the file, which may hold passwords: of them only the place is told. */
+function describeFailure(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return message.split('\n')[0] ?? ''
+  const [first = '', ...others] = message.split('\n')
+  const line = /:(\d+):\d+$/m.exec(others.join('\n'))?.[1]
+  return line === undefined ? first : `${first.trim()} in line ${line}`
 }

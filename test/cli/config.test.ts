@@ -1,5 +1,6 @@
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { findConfig, loadConfig } from '../../src/cli/config.ts'
 import { DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { makeFolder } from './run-cli.ts'
@@ -47,6 +48,15 @@ describe('the configuration', () => {
     expect(await findConfig({ env: { HYPERVAULT_EPOCH_MS: '5' }, cwd: folder.path })).toEqual({ epochMs: 5 })
   })
 
+  test('is not left behind in a compiled form, which would hold its passwords', async () => {
+    await using folder = await makeFolder({ 'hypervault.config.ts': `export default ${json('here')}` })
+    await using temporary = await makeFolder()
+    vi.stubEnv('TMPDIR', temporary.path)
+    await loadConfig({ env: {}, cwd: folder.path })
+    vi.unstubAllEnvs()
+    expect([await readdir(temporary.path), await readdir(folder.path)]).toEqual([[], ['hypervault.config.ts']])
+  })
+
   test('leaves out a logger, which might print to standard output', async () => {
     const content = `export default { ...${json('here')}, logger: { debug() {}, warn() {} } }`
     await using folder = await makeFolder({ 'hypervault.config.mjs': content })
@@ -72,6 +82,11 @@ describe('a configuration that is not accepted', () => {
     ['x.mjs', 'export default nothing', 'nothing is not defined'],
     ['x.mjs', "export default { password: 'hunter2", ''],
     ['x.ts', "export default { password: 'hunter2", ''],
+    [
+      'x.ts',
+      "const n = 5\nexport default { password: 'hunter2'",
+      'ParseError: Unexpected token, expected "," in line 2',
+    ],
     ['x.ts', 'export const connections = 5', ''],
     ['x.yaml', 'connections:', 'the name must end in .ts, .mjs or .json'],
   ])('%s with %s: the error names the file and the problem', async (name, content, problem) => {
