@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { paint, hasColour, type Colour } from './colour.ts'
 import type { Failure } from './failure.ts'
@@ -42,10 +43,8 @@ export class Output {
   async data(text: string): Promise<void> {
     if (this.#closed.signal.aborted || this.stdout.destroyed) return
     if (this.stdout.write(`${text}\n`)) return
-    await new Promise<void>((resolve) => {
-      this.stdout.once('drain', resolve)
-      this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
+    // Rejects once nobody reads any more: then there is nothing to wait for.
+    await once(this.stdout, 'drain', { signal: this.#closed.signal }).catch(() => undefined)
   }
 
   /** Prints one JSON document, laid out for reading. */

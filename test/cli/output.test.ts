@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { Output, type TerminalStream } from '../../src/cli/output.ts'
@@ -45,6 +46,15 @@ describe('output', () => {
     expect(isDone).toBe(false)
     stdout.resume()
     await printing
+  })
+
+  test('leaves no listener behind, however often it waits', async () => {
+    const stdout = new PassThrough({ highWaterMark: 4 })
+    const output = new Output(stdout, new PassThrough(), {})
+    stdout.resume()
+    for (let line = 0; line < 20; line += 1) await output.data('more than four')
+    expect(getEventListeners(output.closed, 'abort')).toEqual([])
+    expect(stdout.listenerCount('drain')).toBeLessThan(2)
   })
 
   test('is dropped once the reader is gone, and that is no failure', async () => {
