@@ -14,25 +14,28 @@ import { readVersion } from './version.ts'
 
 const EXAMPLES = `
 Examples:
-  hypervault dev --servers 2 --shards 1-17 --json > hypervault.config.json    two servers to play with
-  hypervault init                                                            shards on the configured servers
+  hypervault dev --json > hypervault.config.json   two servers to play with
+  hypervault init                                  shards on the configured servers
   hypervault put 5 1 beep=boop
   hypervault get 307821103844175873
   hypervault status
 
 Configuration: flags win over the environment, the environment over the file.
-  hypervault.config.ts, .mjs or .json in the working folder (or --config): the options of a Datastore, such as
-    { "connections": [{ "shards": "1-9", "host": "10.0.0.1", "database": "x", "user": "x", "password": "x" }] }
-    or { "catalog": "postgres://…" }: the servers come from the catalog of a fleet
+  hypervault.config.ts, .mjs or .json in the working folder, or the file of
+  --config: the options of a Datastore, such as
+    { "connections": [{ "shards": "1-9", "host": "10.0.0.1", "database": "x" }] }
+    { "catalog": "postgres://…" }, and the servers come from a fleet's catalog
   HYPERVAULT_CONFIG        file to use instead
   HYPERVAULT_CONNECTIONS   connections as JSON
   HYPERVAULT_CATALOG       connection string of the catalog of a fleet
   HYPERVAULT_EPOCH_MS      zero of the keys' clock
   HYPERVAULT_DEBUG=1       print the stack of an error
-  PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out; NO_COLOR is respected
+  PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out;
+  NO_COLOR is respected
 
-Data goes to standard output, all else to standard error. Exit code 0: done, 1: failed, 2: wrong call or
-configuration, 4: some failed, such as the index of some shards, and the others are done.`
+Data goes to standard output, all else to standard error. Exit code 0: done,
+1: failed, 2: wrong call or configuration, 4: some failed, such as the index of
+some shards, and the others are done.`
 
 /** All commands, with what they have in common. */
 export function createProgram(context: Context): Command {
