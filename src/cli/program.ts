@@ -7,6 +7,7 @@ import { addGetCommand } from './get.ts'
 import { addIndexCommand } from './index-command.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
+import { addMoveCommand } from './move-command.ts'
 import { addPutCommand } from './put.ts'
 import { addServerCommand } from './server-command.ts'
 import { addStatusCommand } from './status.ts'
@@ -64,6 +65,7 @@ export function createProgram(context: Context): Command {
     addIndexCommand,
     addCatalogCommand,
     addServerCommand,
+    addMoveCommand,
     addPutCommand,
     addGetCommand,
     addKeyCommand,

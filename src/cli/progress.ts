@@ -60,8 +60,8 @@ export class Progress implements Disposable {
   }
 }
 
-/** Standard input is left alone: a script may be reading its own lines from it. */
-function startSpinner(output: Output): Ora {
+/** Starts a line that is redrawn. Standard input is left alone: a script may be reading its own lines from it. */
+export function startSpinner(output: Output): Ora {
   const colour = output.hasColour ? 'cyan' : false
   return ora({
     stream: output.stderr as NodeJS.WriteStream,

@@ -12,9 +12,11 @@ import type { Logger } from '../pool/logger.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
 import { ShardLease } from './lease.ts'
 import { abortMove, completeMove, reverseMove } from './move/end-move.ts'
+import { observeMove, type MoveStatus } from './move/observe-move.ts'
 import { openMove, type MoveHooks } from './move/open-move.ts'
 import type { MoveContext, MoveProgress } from './move/move-context.ts'
 import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from './move/move-record.ts'
+import { planMove, type MovePlan } from './move/plan-move.ts'
 import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
 import { FleetLinks } from './servers.ts'
@@ -150,6 +152,18 @@ export class Fleet implements AsyncDisposable {
     return await this.#run(move, lease, options)
   }
 
+  /**
+   * Plans what {@link moveShard} would do: every step and statement, and all that stands in the way. Changes nothing.
+   *
+   * @throws RangeError, `HV_SERVER_UNKNOWN`, `HV_SHARD_UNKNOWN`
+   */
+  async planMove(shardId: number, { to }: { readonly to: string }): Promise<MovePlan> {
+    assertShardId(shardId)
+    const source = await this.#findSource(shardId, to)
+    const [from, target] = await Promise.all([this.#links.get(source), this.#links.get(to)])
+    return planMove({ shardId, source, target: to }, from, target)
+  }
+
   /** Goes on with a move that a crash or a failure has interrupted. */
   async resume(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
     return this.#withMove(moveId, async (move, lease) => {
@@ -193,6 +207,11 @@ export class Fleet implements AsyncDisposable {
   /** The moves, the newest first; all of them, or only those that are over or not. */
   moves(filter: { isOver?: boolean } = {}): Promise<MoveRecord[]> {
     return this.#catalog.withSession((session) => listMoves(session, filter))
+  }
+
+  /** A move, what it has done, and how far its stream is behind; also while somebody works on it. Throws `HV_MOVE_UNKNOWN`. */
+  observe(moveId: number): Promise<MoveStatus> {
+    return observeMove(this.#catalog, this.#links, moveId)
   }
 
   /** Closes all connections. What is under way goes on to the end of its step and fails. */

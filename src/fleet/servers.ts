@@ -3,8 +3,9 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { readSecret } from '../catalog/secret.ts'
 import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
 import { HypervaultError } from '../errors.ts'
+import { cutAndCancel } from '../pool/cancel-request.ts'
 import { ServerPool } from '../pool/server-pool.ts'
-import { withServerSession, type ServerSession } from '../schema/server-session.ts'
+import { ServerSession } from '../schema/server-session.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 
@@ -34,9 +35,24 @@ export class FleetLink implements AsyncDisposable {
     })
   }
 
-  /** Lends a session for the time of `work`. */
-  withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withServerSession(this.pool, { signal, statementTimeoutMs: LONG_STATEMENT_MS }, work)
+  /**
+   * Lends a session for the time of `work`. An abort ends the statement in flight, at the server too, and rejects with the
+   * signal's reason.
+   */
+  async withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await using lease = await this.pool.acquire({ signal })
+    const onAbort = (): void => {
+      if (!lease.isReturned) cutAndCancel(lease)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await work(new ServerSession(lease, LONG_STATEMENT_MS))
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
   }
 
   /** How another server connects to this one: a text for libpq. It holds the password: never print it. */

@@ -51,7 +51,7 @@ describe('a shard that moves', () => {
     expect(await listLeftovers(servers)).toEqual([])
   })
 
-  it('loses and doubles nothing that is written meanwhile', async () => {
+  it('loses and doubles nothing that is written meanwhile', { timeout: 180_000 }, async () => {
     const acknowledged: Key[] = []
     let isOver = false
     const writers = Array.from({ length: 8 }, async (_, writer) => {

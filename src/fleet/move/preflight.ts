@@ -3,6 +3,7 @@ import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
+import type { MoveRecord } from './move-record.ts'
 
 /** What a server says of itself, as far as a move needs to know. */
 interface ServerReadiness {
@@ -36,7 +37,7 @@ export async function preflight(context: MoveContext): Promise<void> {
 
 /** The problems, each with its remedy. */
 export async function findMoveProblems(
-  context: Pick<MoveContext, 'move' | 'source' | 'target' | 'definition'>,
+  context: Pick<MoveContext, 'source' | 'target' | 'definition'> & { readonly move: Pick<MoveRecord, 'shardId'> },
 ): Promise<string[]> {
   const { move, source, target } = context
   const [from, to] = await Promise.all([source, target].map((link) => link.withSession(readReadiness)))

@@ -1,9 +1,8 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { FleetLink } from '../servers.ts'
-import { createMarkerTableSql } from './marker-sql.ts'
 import type { MoveContext } from './move-context.ts'
-import { MARKER_TABLE } from './object-names.ts'
+import { markerTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
   createSlot,
@@ -24,27 +23,24 @@ import {
 export async function createTables(context: MoveContext): Promise<void> {
   const { journal, source, target, move } = context
   const name = shardSchema(move.shardId)
-  const { beforeCopy } = await context.definition()
+  const definition = await context.definition()
   await journal.record({ serverId: source.serverId, kind: 'marker', name })
-  await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
+  await source.withSession((session) => session.execute(markerTablesSql(move.shardId)))
   await journal.record({ serverId: target.serverId, kind: 'schema', name })
   await context.checkpoint('schema recorded')
   await target.withSession((session) =>
-    session.transaction(['begin', `drop schema if exists ${name} cascade`], () =>
-      session.execute([...beforeCopy, createMarkerTableSql(move.shardId)]),
-    ),
+    session.transaction(['begin'], () => session.execute(targetTablesSql(definition))),
   )
 }
 
 /** Publishes the tables of a shard, those that are there now, and the markers. */
 export async function publish(context: MoveContext, link: FleetLink, name: string): Promise<void> {
-  const { tables } = await context.definition()
+  const tables = publishedTables(await context.definition())
   await context.journal.record({ serverId: link.serverId, kind: 'publication', name })
   await context.checkpoint(`publication ${name} recorded`)
-  const names = [...tables.map((table) => table.name), MARKER_TABLE]
   await link.withSession((session) =>
     session.transaction(['begin', dropPublicationSql(name)], () =>
-      session.execute([createPublicationSql(name, context.move.shardId, names)]),
+      session.execute([createPublicationSql(name, context.move.shardId, tables)]),
     ),
   )
 }

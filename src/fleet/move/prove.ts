@@ -16,7 +16,10 @@ export async function compareLive(context: MoveContext): Promise<Comparison> {
   const { source, target, move, signal } = context
   const { tables } = await context.definition()
   await using sides = await ComparedSides.open(source, target)
-  const onRows = (rows: number): void => context.tell({ phase: 'catching-up', step: 'compare', rows })
+  const onRows = (rows: number): void => {
+    signal?.throwIfAborted()
+    context.tell({ phase: 'catching-up', step: 'compare', rows })
+  }
   const first = await compareRows(move.shardId, wholeTables(tables), sides.sessions, { onRows })
   let mismatches: readonly Chunk[] = first.mismatches
   for (const rowsPerChunk of LATER_LOOKS) {

@@ -1,7 +1,5 @@
 import { HypervaultError } from '../../errors.ts'
-import { shardSchema } from '../../key/shard-id.ts'
 import { lowerFenceSql } from '../../schema/fence-sql.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import { cleanUp } from './clean-up.ts'
@@ -11,6 +9,7 @@ import type { MoveContext } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
 import { preflight } from './preflight.ts'
 import { createTables, makeSlot, publish, subscribe } from './prepare.ts'
+import { finishTablesSql } from './prepare-sql.ts'
 import { compareRows, wholeTables } from './proof.ts'
 import { compareLive, describeMismatches } from './prove.ts'
 import { ComparedSides } from './snapshots.ts'
@@ -111,12 +110,11 @@ async function turn(context: MoveContext): Promise<void> {
 
 /** Makes what is left of the definition, all at once, and gathers statistics. */
 async function finishTables(context: MoveContext): Promise<void> {
-  const { target, move } = context
-  const { tables, afterCopy } = await context.definition()
-  const analyze = tables.map(({ name }) => `analyze ${shardSchema(move.shardId)}.${quoteName(name)}`)
+  const statements = finishTablesSql(await context.definition())
   context.tell({ phase: 'catching-up', step: 'make indexes' })
-  await target.withSession((session) =>
-    session.transaction(['begin'], () => session.execute([...afterCopy, ...analyze])),
+  await context.target.withSession(
+    (session) => session.transaction(['begin'], () => session.execute(statements)),
+    context.signal,
   )
 }
 

@@ -51,13 +51,16 @@ export async function switchOver(catalog: Catalog, lease: ShardLease, change: Sw
   }
 }
 
+/** Changes the place of a shard: shard, old and new server, epoch. */
+export const placeSql = [
+  'update hypervault.placements set server_id = $3, epoch = $4',
+  'where shard_id = $1 and server_id = $2',
+  'returning shard_id',
+].join('\n')
+
 async function place(session: ServerSession, { shardId, from, to }: Switch, epoch: number): Promise<void> {
   const rows = await session.read({
-    text: [
-      'update hypervault.placements set server_id = $3, epoch = $4',
-      'where shard_id = $1 and server_id = $2',
-      'returning shard_id',
-    ].join('\n'),
+    text: placeSql,
     values: [String(shardId), from, to, String(epoch)],
   })
   if (rows.length !== 1) throw new Error(`bug: shard ${shardId} does not live on server ${from}`)

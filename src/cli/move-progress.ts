@@ -1,0 +1,66 @@
+import type { Ora } from 'ora'
+import type { MoveProgress } from '../fleet/move/move-context.ts'
+import { formatBytes, formatCount } from './amounts.ts'
+import type { Output } from './output.ts'
+import { describeSeconds } from './progress-text.ts'
+import { startSpinner } from './progress.ts'
+
+/** Without a terminal, a step that goes on is told again after this time. */
+const LINE_EVERY_MS = 5_000
+
+/** Below this, rate and time left are noise. */
+const MIN_ELAPSED_MS = 500
+
+/** Shows how far a move is: one line that is redrawn on a terminal, a line for each step elsewhere. */
+export class MoveProgressLine implements Disposable {
+  readonly #output: Output
+  readonly #spinner: Ora | undefined
+  #step = ''
+  #stepAt = 0
+  #lineAt = 0
+
+  constructor(output: Output) {
+    this.#output = output
+    if (output.isInteractive) this.#spinner = startSpinner(output)
+  }
+
+  show(event: MoveProgress): void {
+    const now = performance.now()
+    const step = `${event.phase} ${event.step}`
+    if (step !== this.#step) [this.#step, this.#stepAt, this.#lineAt] = [step, now, 0]
+    const text = describeMoveProgress(event, now - this.#stepAt)
+    if (this.#spinner !== undefined) this.#spinner.text = text
+    else if (this.#lineAt === 0 || now - this.#lineAt > LINE_EVERY_MS) {
+      this.#lineAt = now
+      this.#output.talk(text)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#spinner?.stop()
+  }
+}
+
+/** `shard 5 to s3, copying: copy rows, 120,000 of 300,000 rows, 24.0 MB, 95,000/s, 2 s left`. */
+export function describeMoveProgress(event: MoveProgress, elapsedMs: number): string {
+  const { shardId, target, phase, step, bytes, lagBytes, retainedBytes, pauseMs } = event
+  const amounts = [
+    ...describeRows(event, elapsedMs),
+    ...(bytes === undefined ? [] : [formatBytes(bytes)]),
+    ...(lagBytes === undefined ? [] : [`${formatBytes(lagBytes)} behind`]),
+    ...(retainedBytes === undefined ? [] : [`${formatBytes(retainedBytes)} of WAL kept`]),
+    ...(pauseMs === undefined ? [] : [`pause ${pauseMs} ms`]),
+  ]
+  return [`shard ${shardId} to ${target}, ${phase}: ${step}`, ...amounts].join(', ')
+}
+
+function describeRows({ rows, rowsTotal }: MoveProgress, elapsedMs: number): string[] {
+  if (rows === undefined || rows === 0) return []
+  const total = rowsTotal === undefined || rowsTotal < rows ? '' : ` of about ${formatCount(rowsTotal)}`
+  const counted = `${formatCount(rows)}${total} rows`
+  if (elapsedMs < MIN_ELAPSED_MS) return [counted]
+  const perSecond = (rows * 1_000) / elapsedMs
+  const left =
+    rowsTotal === undefined || rowsTotal <= rows ? [] : [`${describeSeconds((rowsTotal - rows) / perSecond)} left`]
+  return [counted, `${formatCount(Math.round(perSecond))}/s`, ...left]
+}

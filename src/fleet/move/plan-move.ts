@@ -1,0 +1,136 @@
+import { raiseFenceSql } from '../../schema/fence-sql.ts'
+import { quoteName } from '../../schema/shard-sql.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import { readShardDefinition } from '../clone/read-shard-definition.ts'
+import type { ShardDefinition } from '../clone/shard-definition.ts'
+import type { FleetLink } from '../servers.ts'
+import { writeMarker } from './marker-sql.ts'
+import type { MoveRecord } from './move-record.ts'
+import { objectsOf } from './object-names.ts'
+import { findMoveProblems } from './preflight.ts'
+import { finishTablesSql, markerTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
+import { readSequences } from './sequences-sql.ts'
+import {
+  createPublicationSql,
+  createSlot,
+  createSubscriptionSql,
+  dropPublicationSql,
+  dropSlot,
+  dropSubscriptionSql,
+} from './replication-sql.ts'
+import { placeSql } from './switch.ts'
+
+/** One step of a move, and the statements that it sends to one place. */
+export interface PlannedStep {
+  readonly step: string
+  /** A server, or `catalog`. */
+  readonly at: string
+  readonly what: string
+  /** Values that are not known yet stand as `$1`, `$2` …; a password as `***`. */
+  readonly statements: readonly string[]
+}
+
+/** What a move would do, and what stands in its way. Nothing was changed. */
+export interface MovePlan {
+  readonly shardId: number
+  readonly source: string
+  readonly target: string
+  /** Each with its remedy; a move is refused while there is one. */
+  readonly problems: readonly string[]
+  readonly tables: readonly { readonly name: string; readonly rowsEstimate: number; readonly bytes: number }[]
+  readonly steps: readonly PlannedStep[]
+}
+
+/** Names of objects carry the number of the move and a tag, which a plan does not have. */
+const NAMES = objectsOf({ moveId: 0, tag: 'planned' })
+
+/** Plans the move of a shard: every step and statement, and all problems. */
+export async function planMove(
+  move: Pick<MoveRecord, 'shardId' | 'source' | 'target'>,
+  source: FleetLink,
+  target: FleetLink,
+): Promise<MovePlan> {
+  const { shardId } = move
+  const definition = await source.withSession((session) => readShardDefinition(session, shardId))
+  const problems = await findMoveProblems({ move, source, target, definition: () => Promise.resolve(definition) })
+  const sides = { definition, source, target }
+  return Object.freeze({
+    ...move,
+    problems,
+    tables: definition.tables.map(({ name, rowsEstimate, bytes }) => ({ name, rowsEstimate, bytes })),
+    steps: [...planCopy(sides), ...planCutover(sides), ...planEnd(sides)],
+  })
+}
+
+interface PlannedSides {
+  readonly definition: ShardDefinition
+  readonly source: FleetLink
+  readonly target: FleetLink
+}
+
+function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
+  const { shardId } = definition
+  const tables = publishedTables(definition)
+  const at = { source: source.serverId, target: target.serverId }
+  return [
+    step('tables', at.source, 'a table of markers', markerTablesSql(shardId)),
+    step('tables', at.target, 'schema, tables and primary keys', targetTablesSql(definition)),
+    step('publication', at.source, 'what changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
+    step('slot', at.source, 'keeps changes from here on', [createSlot(NAMES.forward).text]),
+    step('subscription', at.target, 'copies the rows, then follows the changes', [subscribeSql(source, 'forward')]),
+    step('indexes', at.target, 'the rest of the definition, and statistics', finishTablesSql(definition)),
+    step('way back', at.target, 'publication and slot for after the switch', [
+      createPublicationSql(NAMES.reverse, shardId, tables),
+      createSlot(NAMES.reverse).text,
+    ]),
+    step('compare', `${at.source}, ${at.target}`, 'live rows of both sides, chunk by chunk', []),
+  ]
+}
+
+function planCutover({ definition, source, target }: PlannedSides): PlannedStep[] {
+  const { shardId, tables, sequences } = definition
+  const names = tables.map(({ name }) => name)
+  const fence = { shardId, target: target.serverId, epoch: 0 }
+  const carried = sequences.length === 0 ? [] : [readSequences(shardId, sequences).text]
+  return [
+    step('fence', source.serverId, 'refuses every write; the pause begins', raiseFenceSql(fence, names)),
+    step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
+    step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', carried),
+    step('switch', 'catalog', 'one transaction, the point of no return; the pause ends', [placeSql]),
+  ]
+}
+
+function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
+  const schema = shardSchema(definition.shardId)
+  const drops = definition.tables.map(({ name }) => `drop table if exists ${schema}.${quoteName(name)} cascade`)
+  return [
+    step('turn', target.serverId, 'the stream forward ends', dropSubscriptionSql(NAMES.forward)),
+    step('turn', source.serverId, 'the stream back begins', [
+      dropSlot(NAMES.forward).text,
+      dropPublicationSql(NAMES.forward),
+      subscribeSql(target, 'reverse'),
+    ]),
+    step('prove', `${source.serverId}, ${target.serverId}`, 'all rows, on snapshots of the cutover', []),
+    step('complete', source.serverId, 'on hypervault move complete: the way back, and the old shard', [
+      ...dropSubscriptionSql(NAMES.reverse),
+      ...drops,
+      `drop schema if exists ${schema} cascade`,
+    ]),
+    step('complete', target.serverId, 'on hypervault move complete', [
+      dropSlot(NAMES.reverse).text,
+      dropPublicationSql(NAMES.reverse),
+      `drop table if exists ${schema}.hv_marker`,
+    ]),
+  ]
+}
+
+function subscribeSql({ settings }: FleetLink, way: 'forward' | 'reverse'): string {
+  const { host = '', port = '', database = '', user = '' } = settings
+  const connection = `host=${host} port=${port} dbname=${database} user=${user} password=***`
+  const name = NAMES[way]
+  return createSubscriptionSql({ name, publication: name, slot: name }, connection, { isCopying: way === 'forward' })
+}
+
+function step(name: string, at: string, what: string, statements: readonly string[]): PlannedStep {
+  return Object.freeze({ step: name, at, what, statements: Object.freeze([...statements]) })
+}

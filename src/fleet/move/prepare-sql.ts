@@ -1,0 +1,25 @@
+import { shardSchema } from '../../key/shard-id.ts'
+import { quoteName } from '../../schema/shard-sql.ts'
+import type { ShardDefinition } from '../clone/shard-definition.ts'
+import { createMarkerTableSql } from './marker-sql.ts'
+import { MARKER_TABLE } from './object-names.ts'
+
+/** Makes the table of markers at the source. */
+export function markerTablesSql(shardId: number): string[] {
+  return [createMarkerTableSql(shardId)]
+}
+
+/** Makes the tables at the target, in the place of what an earlier attempt has left. */
+export function targetTablesSql({ shardId, beforeCopy }: ShardDefinition): string[] {
+  return [`drop schema if exists ${shardSchema(shardId)} cascade`, ...beforeCopy, createMarkerTableSql(shardId)]
+}
+
+/** Makes what is left of the definition once the rows are there, and gathers statistics. */
+export function finishTablesSql({ shardId, tables, afterCopy }: ShardDefinition): string[] {
+  return [...afterCopy, ...tables.map(({ name }) => `analyze ${shardSchema(shardId)}.${quoteName(name)}`)]
+}
+
+/** The tables whose changes are followed: those of the shard, and the markers. */
+export function publishedTables({ tables }: ShardDefinition): string[] {
+  return [...tables.map(({ name }) => name), MARKER_TABLE]
+}
