@@ -16,7 +16,7 @@ import type { FindQuery } from './entity/find/find-query.ts'
 import type { CommitEnd } from './entity/load/commit-end.ts'
 import type { Load } from './entity/load/load.ts'
 import type { BatchTicket } from './entity/load/load-batch.ts'
-import type { LoadOptions, LoadSource } from './entity/load/load-options.ts'
+import type { KindOf, LoadOptions, LoadSource } from './entity/load/load-options.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
 import type { Scan } from './entity/scan/scan.ts'
 import type { ScanOptions } from './entity/scan/scan-query.ts'
@@ -151,7 +151,7 @@ export class Datastore implements AsyncDisposable {
   }
 
   /**
-   * Stores any number of entities of one kind in the shards that `shardOf` says, by COPY, to all servers at once. Iterate
+   * Stores any number of entities of one kind, or each of its own, in the shards that `shardOf` says, by COPY, to all servers at once. Iterate
    * over what it returns for the keys in the order of the source, or await its `finish()` for the totals. A batch is
    * stored as a whole or not at all; memory is bounded, whatever the length.
    *
@@ -159,7 +159,7 @@ export class Datastore implements AsyncDisposable {
    * @example
    * for await (const key of db.load(1, cities, { shardOf: (city) => db.shardFor(city.country) })) keys.push(key)
    */
-  load<B extends Body>(kind: number, source: LoadSource<B>, options: LoadOptions<B>): Load {
+  load<B extends Body>(kind: number | KindOf<B>, source: LoadSource<B>, options: LoadOptions<B>): Load {
     return this.#generation.entities.load(kind, source, options)
   }
 

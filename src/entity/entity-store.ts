@@ -16,7 +16,13 @@ import { Finder } from './find/finder.ts'
 import { lookUpEnd, type CommitEnd } from './load/commit-end.ts'
 import { Load } from './load/load.ts'
 import { assertTicket, type BatchTicket } from './load/load-batch.ts'
-import { assertLoadSource, resolveLoadOptions, type LoadOptions, type LoadSource } from './load/load-options.ts'
+import {
+  assertLoadSource,
+  resolveLoadOptions,
+  type KindOf,
+  type LoadOptions,
+  type LoadSource,
+} from './load/load-options.ts'
 import { Loader, type LoadGround } from './load/loader.ts'
 import { Scan } from './scan/scan.ts'
 import { checkScan, type ScanOptions } from './scan/scan-query.ts'
@@ -84,10 +90,11 @@ export class EntityStore {
     return this.#single.putMany(shardId, kind, bodies, options)
   }
 
-  load<B extends Body>(kind: number, source: LoadSource<B>, options: LoadOptions<B>): Load {
-    assertKind(kind)
+  load<B extends Body>(kind: number | KindOf<B>, source: LoadSource<B>, options: LoadOptions<B>): Load {
+    if (typeof kind !== 'function') assertKind(kind)
     assertLoadSource(source)
-    const loader = new Loader(kind, source, resolveLoadOptions(options), this.#loadGround)
+    const kindOf = typeof kind === 'function' ? (kind as KindOf) : () => kind
+    const loader = new Loader(kindOf, source, resolveLoadOptions(options), this.#loadGround)
     return new Load(loader, this.#settings.epochMs)
   }
 

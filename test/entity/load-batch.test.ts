@@ -79,6 +79,25 @@ describe('a batch', () => {
     expect(() => batch.setIds([1n, 2n])).toThrow('bug: 2 ids for 1 rows')
   })
 
+  it('goes on without a row as batches of the others, in their order', () => {
+    const arbitraryBodies = fc.array(arbitrarySizedBody, { minLength: 1, maxLength: 40, size: 'max' })
+    fc.assert(
+      fc.property(arbitraryBodies, fc.nat(), (some, seed) => {
+        const bodies = Array.from({ length: 8 }, () => some).flat()
+        const row = seed % bodies.length
+        const batch = new Batch()
+        bodies.forEach((body, index) => batch.append(index + 10, 3, body))
+        const rest = batch.without(row + 10)
+        rest.forEach((each) => each.setIds(each.rows.map((place) => BigInt(place))))
+        const rows = rest.flatMap((each) => readCopy(Buffer.concat(each.stream())))
+        const others = bodies.map((body, index) => ({ id: BigInt(index + 10), kind: 3, body: binaryOf(body) }))
+        expect(rows).toEqual(others.toSpliced(row, 1))
+        expect(rest.map((each) => each.rows).flat()).toEqual(others.toSpliced(row, 1).map(({ id }) => Number(id)))
+      }),
+      { numRuns: 30 },
+    )
+  })
+
   it('of few small rows takes little memory', () => {
     const batch = new Batch()
     batch.append(0, 1, { n: '1' })

@@ -23,6 +23,9 @@ const ID_AT = 6
 const KIND_AT = 18
 const LENGTH_AT = 20
 
+/** Rows of a part behind a row that was refused: where one is refused others often are, and each costs its whole batch. */
+const PART_ROWS = 256
+
 /** What the bookkeeping of a row costs beside its bytes. */
 const ROW_OVERHEAD = 24
 
@@ -79,6 +82,12 @@ class Chunk {
     return ROW_START.length + end - bodyAt
   }
 
+  /** Appends a row as it was encoded before; there must be room for all of it. */
+  appendRow(row: Buffer): void {
+    this.#idsAt.push(this.#used + ID_AT)
+    this.append(row)
+  }
+
   /** Puts ids in, from `ids[first]` on, and returns the index of the next. */
   setIds(ids: readonly bigint[], first: number): number {
     this.#idsAt.forEach((at, index) => this.#view.setBigInt64(at, ids[first + index] as bigint))
@@ -123,6 +132,29 @@ export class Batch {
     return this.#chunks.map((chunk, index) => (index === last ? chunk.filledWithTrailer : chunk.filled))
   }
 
+  /** The rows but one, in their order, as batches: those before it, and those after it in small parts. */
+  without(row: number): Batch[] {
+    const at = this.rows.indexOf(row)
+    const encoded = splitRows(Buffer.concat(this.#chunks.map((chunk) => chunk.filled)).subarray(SIGNATURE.length))
+    const part = (first: number, end: number): Batch =>
+      Batch.#of(this.rows.slice(first, end), encoded.slice(first, end))
+    const behind = Array.from({ length: Math.ceil((this.rows.length - at - 1) / PART_ROWS) }, (_, index) => {
+      const first = at + 1 + index * PART_ROWS
+      return part(first, first + PART_ROWS)
+    })
+    return at === 0 ? behind : [part(0, at), ...behind]
+  }
+
+  static #of(rows: readonly number[], encoded: readonly Buffer[]): Batch {
+    const batch = new Batch()
+    batch.rows.push(...rows)
+    batch.bytes = encoded.reduce((sum, { length }) => sum + length, 0)
+    batch.memory = rows.length * ROW_OVERHEAD
+    const chunk = batch.#add(batch.#makeChunk(SIGNATURE.length + batch.bytes + TRAILER.length))
+    for (const row of encoded) chunk.appendRow(row)
+    return batch
+  }
+
   /** Tries the last chunk, and then new ones up to the largest. */
   #tryAppend(kind: number, body: Body): number {
     const last = this.#chunks.at(-1)
@@ -161,6 +193,17 @@ export class Batch {
     this.memory += chunk.size
     return chunk
   }
+}
+
+/** Each row by itself. */
+function splitRows(bytes: Buffer): Buffer[] {
+  const rows: Buffer[] = []
+  for (let at = 0; at < bytes.length;) {
+    const end = at + ROW_START.length + bytes.readInt32BE(at + LENGTH_AT)
+    rows.push(bytes.subarray(at, end))
+    at = end
+  }
+  return rows
 }
 
 function nextSize(size: number | undefined): number {

@@ -4,6 +4,7 @@ import { RowRanges, type RowRange } from './row-ranges.ts'
 export interface LoadAccount {
   /** Rows taken from the source; nothing is known of those after them. */
   readonly rowsRead: number
+  /** With those that were refused and told to `onRefused`: they are done as well. */
   readonly stored: readonly RowRange[]
   readonly notStored: readonly RowRange[]
   /** Rows whose transaction was cut off in its commit, and whose server could not be asked. */
@@ -13,12 +14,15 @@ export interface LoadAccount {
 /** Entries of rows that have left are given back when there are so many. */
 const COMPACT_AT = 16_384
 
+/** In the place of the id of a row that has none. */
+const REFUSED = Symbol('refused')
+
 /**
  * Which rows were read, which are stored, and under which id. It holds the rows between the oldest whose id has not been
  * taken and the newest; all before are stored.
  */
 export class Ledger {
-  #ids: (bigint | undefined)[] = []
+  #ids: (bigint | typeof REFUSED | undefined)[] = []
   /** Index in `#ids` of the oldest row that has not been taken. */
   #head = 0
   /** Row of `#ids[0]`. */
@@ -44,6 +48,11 @@ export class Ledger {
     rows.forEach((row, index) => (this.#ids[row - this.#base] = ids[index]))
   }
 
+  /** Notes that the load goes on without a row. */
+  refuse(row: number): void {
+    this.#ids[row - this.#base] = REFUSED
+  }
+
   /** Notes that nobody knows whether rows are stored. */
   doubt(rows: readonly number[]): void {
     for (const row of rows) this.#unknown.add(row)
@@ -53,7 +62,7 @@ export class Ledger {
   take(most: number): bigint[] {
     const taken: bigint[] = []
     for (let id = this.#ids[this.#head]; id !== undefined && taken.length < most; id = this.#ids[this.#head]) {
-      taken.push(id)
+      if (id !== REFUSED) taken.push(id)
       this.#head += 1
     }
     if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#ids.length) this.#compact()
@@ -64,7 +73,7 @@ export class Ledger {
   *untaken(): Generator<[row: number, id: bigint]> {
     for (let index = this.#head; index < this.#ids.length; index += 1) {
       const id = this.#ids[index]
-      if (id !== undefined) yield [this.#base + index, id]
+      if (typeof id === 'bigint') yield [this.#base + index, id]
     }
   }
 

@@ -1,5 +1,6 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import type { LoadAccount } from './ledger.ts'
+import type { RefusedRow } from './load-options.ts'
 import { countRows } from './row-ranges.ts'
 
 /** Why a load ended before its source did. */
@@ -30,6 +31,22 @@ export function findRefusedRow(error: unknown, rows: readonly number[]): number 
   const { where } = Object(cause) as { where?: unknown }
   const line = typeof where === 'string' ? /^COPY entities\P{Nd}*(\d+)/mu.exec(where)?.[1] : undefined
   return line === undefined ? undefined : rows[Number(line) - 1]
+}
+
+/** Classes of SQLSTATE that are about what is in a row, and not about the server, the table or the connection. */
+const aboutRows: ReadonlySet<string> = new Set([
+  '22', // data_exception
+  '23', // integrity_constraint_violation
+  '44', // with_check_option_violation
+  '54', // program_limit_exceeded, such as a value that is too long for an index
+  'P0', // raise_exception and others of PL/pgSQL: a trigger
+])
+
+/** The row that a server refused for what is in it. */
+export function findRefusal(error: unknown, rows: readonly number[]): Omit<RefusedRow, 'shardId'> | undefined {
+  if (!isHypervaultError(error, 'HV_STATEMENT_FAILED')) return undefined
+  const row = findRefusedRow(error, rows)
+  return row === undefined || !aboutRows.has(error.details.sqlstate.slice(0, 2)) ? undefined : { row, error }
 }
 
 function reasonOf({ cause, isOurs }: LoadFailure): string {

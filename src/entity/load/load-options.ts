@@ -1,6 +1,17 @@
 import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbers } from '../../arguments.ts'
+import type { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { LoadBatch } from './load-batch.ts'
+
+/** The kind of a row; `row` is its place in the source, from 0. What it throws ends the load. */
+export type KindOf<B extends Body = Body> = (body: B, row: number) => number
+
+/** A row that a server refused for what is in it. Its message holds no value. */
+export interface RefusedRow {
+  readonly row: number
+  readonly shardId: number
+  readonly error: HypervaultError<'HV_STATEMENT_FAILED'>
+}
 
 /** What a load stores: bodies one after the other, also from a stream of objects. Its iterator is used once. */
 export type LoadSource<B extends Body = Body> = AsyncIterable<B> | Iterable<B>
@@ -38,6 +49,12 @@ export interface LoadOptions<B extends Body = Body> {
   beforeCommit?: ((batch: LoadBatch) => void | Promise<void>) | undefined
   /** Hears of each batch once it is stored, before its keys are given. What it throws ends the load. */
   onStored?: ((batch: LoadBatch) => void) | undefined
+  /**
+   * Hears of each row that a server refuses for what is in it: a value that an index or a check does not allow. The load
+   * goes on without the row, which has no key and counts as done in its account. Without this it ends. Heard before the
+   * later rows of the shard are committed. What it throws ends the load.
+   */
+  onRefused?: ((refused: RefusedRow) => void) | undefined
   /** Most rows in one transaction; default 10,000. More save little; fewer cost a round trip or five each. */
   batchRows?: number | undefined
   /** Most bytes in one transaction, plus one row; default 4 MiB. */
@@ -60,7 +77,7 @@ const numbers = {
 } as const
 
 /** Functions that may be left out. */
-const listeners = ['onProgress', 'beforeCommit', 'onStored'] as const
+const listeners = ['onProgress', 'beforeCommit', 'onStored', 'onRefused'] as const
 
 type NumberName = keyof typeof numbers
 
@@ -70,7 +87,7 @@ export type LoadSettings = Readonly<Record<NumberName, number>> & Omit<LoadOptio
 /** Checks the options of a load and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): LoadSettings {
   assertOptions('load', options, ['shardOf', 'signal', ...listeners, ...Object.keys(numbers)])
-  const { shardOf, signal, onProgress, beforeCommit, onStored } = options
+  const { shardOf, signal, onProgress, beforeCommit, onStored, onRefused } = options
   assertFunction('shardOf', shardOf)
   for (const name of listeners) if (options[name] !== undefined) assertFunction(name, options[name])
   assertSignal(signal)
@@ -81,6 +98,7 @@ export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): Loa
     onProgress,
     beforeCommit,
     onStored,
+    onRefused,
   })
 }
 

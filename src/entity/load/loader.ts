@@ -1,14 +1,15 @@
 import { isHypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
+import { assertKind } from '../entity.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
 import type { StoredBatch } from './batch-writer.ts'
 import { openInput, type Input } from './input.ts'
 import type { BatchTicket } from './load-batch.ts'
 import { Ledger, type LoadAccount } from './ledger.ts'
-import { findRefusedRow, loadError, type LoadFailure } from './load-error.ts'
-import type { LoadProgress, LoadSettings, LoadSource } from './load-options.ts'
+import { findRefusal, findRefusedRow, loadError, type LoadFailure } from './load-error.ts'
+import type { KindOf, LoadProgress, LoadSettings, LoadSource } from './load-options.ts'
 import { Notice } from './notice.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import { ServerLoader, type LoadObserver } from './server-loader.ts'
@@ -51,7 +52,7 @@ interface ShardEntry {
 
 /** Reads, stores, and keeps account. */
 export class Loader implements LoadObserver {
-  readonly #kind: number
+  readonly #kindOf: KindOf
   readonly #settings: LoadSettings
   readonly #ground: LoadGround
   readonly #source: LoadSource
@@ -71,8 +72,8 @@ export class Loader implements LoadObserver {
   #isSettled = false
   #failure: LoadFailure | undefined
 
-  constructor(kind: number, source: LoadSource, settings: LoadSettings, ground: LoadGround) {
-    this.#kind = kind
+  constructor(kindOf: KindOf, source: LoadSource, settings: LoadSettings, ground: LoadGround) {
+    this.#kindOf = kindOf
     this.#source = source
     this.#settings = settings
     this.#ground = ground
@@ -116,8 +117,9 @@ export class Loader implements LoadObserver {
    */
   async next(most: number): Promise<bigint[]> {
     for (;;) {
+      const before = this.#ledger.size
       const ids = this.#ledger.take(most)
-      if (ids.length > 0) this.#changed.notify()
+      if (this.#ledger.size < before) this.#changed.notify()
       if (ids.length > 0) return ids
       if (this.#isSettled) return this.#end()
       await this.#changed.wait()
@@ -148,6 +150,18 @@ export class Loader implements LoadObserver {
     if (isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) this.#ledger.doubt(rows)
     this.#memory -= memory
     this.#fail({ cause: error, row: findRefusedRow(error, rows), isOurs: isHypervaultError(error) })
+  }
+
+  leaveOut(batch: Batch, error: unknown): Batch[] | undefined {
+    const { onRefused } = this.#settings
+    const refusal = findRefusal(error, batch.rows)
+    if (onRefused === undefined || refusal === undefined) return undefined
+    const rest = batch.without(refusal.row)
+    this.#memory += rest.reduce((sum, { memory }) => sum + memory, -batch.memory)
+    this.#ledger.refuse(refusal.row)
+    this.#tell(() => onRefused({ ...refusal, shardId: refusal.error.details.shardId as number }))
+    this.#changed.notify()
+    return rest
   }
 
   departed(queue: ShardQueue, batch: Batch, error: unknown): void {
@@ -201,17 +215,19 @@ export class Loader implements LoadObserver {
     let isOurs = false
     try {
       const shardId = this.#settings.shardOf(body, row)
+      const kind = this.#kindOf(body, row)
       isOurs = true
-      this.#append(shardId, row, body)
+      this.#append(shardId, row, kind, body)
     } catch (cause) {
       this.#fail({ cause, row, isOurs })
     }
     return this.#failure === undefined && !this.#isFull
   }
 
-  #append(shardId: number, row: number, body: Body): void {
+  #append(shardId: number, row: number, kind: number, body: Body): void {
+    assertKind(kind)
     const { queue, server } = this.#shards.get(shardId) ?? this.#enlist(shardId)
-    this.#memory += queue.append(row, this.#kind, body)
+    this.#memory += queue.append(row, kind, body)
     server.offer(queue)
   }
 

@@ -28,6 +28,8 @@ export interface LoadObserver {
   committing(batch: Batch, ticket: BatchTicket): void | Promise<void>
   stored(batch: Batch, stored: StoredBatch): void
   failed(batch: Batch, error: unknown): void
+  /** The server refused the batch. What is to be stored in its place, if the load goes on without a row of it. */
+  leaveOut(batch: Batch, error: unknown): readonly Batch[] | undefined
   /** The shard has moved or is about to. The batch, of which nothing is stored, is the queue's first again. */
   departed(queue: ShardQueue, batch: Batch, error: unknown): void
   /** No connection could be had. */
@@ -132,10 +134,17 @@ export class ServerLoader {
 
   #refused(queue: ShardQueue, batch: Batch, error: unknown): void {
     const refusal = this.#isDropped ? 'fail' : decideRefusal(error, batch.attempts)
-    if (refusal === 'fail') return this.#observer.failed(batch, error)
+    if (refusal === 'fail') return this.#failed(queue, batch, error)
     queue.putBack(batch)
     if (refusal === 'again') this.resume(queue)
     else this.#observer.departed(queue, batch, error)
+  }
+
+  #failed(queue: ShardQueue, batch: Batch, error: unknown): void {
+    const rest = this.#isDropped ? undefined : this.#observer.leaveOut(batch, error)
+    if (rest === undefined) return this.#observer.failed(batch, error)
+    queue.putBack(...rest)
+    this.resume(queue)
   }
 
   #replaceIfSpent(lease: Lease, shardId: number): void {

@@ -55,9 +55,9 @@ export class ShardQueue {
     return first
   }
 
-  /** Makes a batch that could not be stored the first one again. */
-  putBack(batch: Batch): void {
-    this.#batches.unshift(batch)
+  /** Makes a batch that could not be stored, or its parts, the first again. */
+  putBack(...batches: readonly Batch[]): void {
+    this.#batches.unshift(...batches)
   }
 
   #fillOf({ rows, bytes }: Batch): number {
