@@ -1,5 +1,5 @@
 /*
- * `node scripts/run.mjs demo|test|check|build|docs [arguments]`: what the scripts of package.json call. It needs nothing
+ * `node scripts/run.mjs demo|bench|test|check|build|docs [arguments]`: what the scripts of package.json call. It needs nothing
  * but Node.js and npm, so that each of them works in a fresh clone: dependencies come first, then the command.
  *
  * Nothing outlives it. The command runs in a process group of its own, which is ended with it:

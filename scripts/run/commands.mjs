@@ -8,6 +8,7 @@ import { root } from './root.mjs'
  */
 const commands = {
   demo: (args) => [['--import', 'tsx', 'demo/main.ts', ...args]],
+  bench: (args) => [['--import', 'tsx', 'bench/main.ts', ...args]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: (args) => [['--import', 'tsx', 'scripts/check.ts', ...args]],
   docs: (args) => [['--import', 'tsx', 'scripts/docs.ts', ...args]],

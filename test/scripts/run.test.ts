@@ -108,7 +108,7 @@ describe('scripts/run.mjs', () => {
   it.each([[[]], [['toString']], [['nonsense']]])('tells how it is used when it is called with %j', async (args) => {
     const run = new Run(args)
     expect(await run.ended()).toBe(2)
-    expect(await run.stderr).toBe('Usage: node scripts/run.mjs demo|test|check|docs|build [arguments]\n')
+    expect(await run.stderr).toBe('Usage: node scripts/run.mjs demo|bench|test|check|docs|build [arguments]\n')
   })
 
   it('forwards a Ctrl-C once, although it arrives twice, and ends as the command ends', async () => {
