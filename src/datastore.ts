@@ -18,6 +18,9 @@ import type { Load } from './entity/load/load.ts'
 import type { BatchTicket } from './entity/load/load-batch.ts'
 import type { KindOf, LoadOptions, LoadSource } from './entity/load/load-options.ts'
 import type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
+import type { CountOptions } from './entity/count/count-options.ts'
+import type { CountReport } from './entity/count/count-report.ts'
+import type { ExportOptions, ExportProgress, ExportTarget } from './entity/scan/export/export-options.ts'
 import type { Scan } from './entity/scan/scan.ts'
 import type { ScanOptions } from './entity/scan/scan-query.ts'
 import type { Transaction } from './entity/transaction/transaction.ts'
@@ -250,6 +253,26 @@ export class Datastore implements AsyncDisposable {
    */
   scan(options: ScanOptions = {}): Scan {
     return this.#generation.entities.scan(options)
+  }
+
+  /**
+   * Counts the entities of each shard, a few shards at a time on each server. Every shard is tried, also when others fail.
+   *
+   * @throws TypeError, RangeError; `HV_COUNT_FAILED`, which has the counts of the other shards and is not thrown with
+   *   `onShardError: 'skip'`; the reason of the signal
+   */
+  count(options: CountOptions = {}): Promise<CountReport> {
+    return this.#generation.entities.count(options)
+  }
+
+  /**
+   * Writes the entities of a scan to a stream, which is left open, or to a function, page by page: the next one is read while
+   * the target is taking one, and written when it has. Resolves to how far it came; its cursor goes on from there.
+   *
+   * @throws what `scan` throws, and what the target fails by
+   */
+  exportTo(target: ExportTarget, options: ExportOptions = {}): Promise<ExportProgress> {
+    return this.#generation.entities.exportTo(target, options)
   }
 
   /**

@@ -18,6 +18,10 @@ export interface ErrorDetails {
   HV_CONNECTION_LOST: { serverId: string; shardId?: number; sqlstate?: string }
   HV_CONNECTION_RETURNED: { serverId: string; shardId?: number }
   HV_CONNECT_FAILED: { serverId: string; cause: string }
+  HV_COUNT_FAILED: {
+    failures: { shardId: number; serverId?: string; code?: string; message: string }[]
+    counted: { readonly shardId: number; readonly count: number }[]
+  }
   HV_CURSOR_FOREIGN: Record<never, never>
   HV_CURSOR_INVALID: { reason: 'damaged' | 'version' }
   HV_EMBEDDED_MISSING: { version: number; platform: string }
@@ -140,6 +144,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_CONNECT_FAILED: {
     meaning: 'No connection to a server could be opened. Nothing was executed.',
     hint: 'Check that the server is up and that host, port, user, password and database are right.',
+    retryable: true,
+  },
+  HV_COUNT_FAILED: {
+    meaning: 'Some shards could not be counted. The details have the counts of the others.',
+    hint: "Remove the causes and count again, or count what can be counted with onShardError: 'skip'.",
     retryable: true,
   },
   HV_CURSOR_FOREIGN: {

@@ -3,6 +3,8 @@ export { Datastore, type DatastoreStats } from './datastore.ts'
 export type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
 export type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from './entity/change/change.ts'
 export type { ChangeCondition, DeleteOutcome } from './entity/change/condition.ts'
+export type { CountOptions } from './entity/count/count-options.ts'
+export type { CountReport, ShardCount } from './entity/count/count-report.ts'
 export type { Entity } from './entity/entity.ts'
 export type { FindAccess, FindPlan } from './entity/find/explain.ts'
 export type { EntityQuery, FindOrder, FindQuery } from './entity/find/find-query.ts'
@@ -15,6 +17,13 @@ export type { KindOf, LoadOptions, LoadProgress, LoadSource, RefusedRow } from '
 export { remainingRows, type RemainingOptions } from './entity/load/remaining-rows.ts'
 export type { RowRange } from './entity/load/row-ranges.ts'
 export type { EntityOptions, OperationOptions } from './entity/operation-options.ts'
+export type {
+  ExportFormat,
+  ExportOptions,
+  ExportProgress,
+  ExportSink,
+  ExportTarget,
+} from './entity/scan/export/export-options.ts'
 export type { Scan } from './entity/scan/scan.ts'
 export type { MissingShard, ScanPage } from './entity/scan/scan-page.ts'
 export type { ScanOptions, ScanQuery, ShardErrorPolicy } from './entity/scan/scan-query.ts'

@@ -24,6 +24,17 @@ import {
   type LoadSource,
 } from './load/load-options.ts'
 import { Loader, type LoadGround } from './load/loader.ts'
+import { checkCount, type CountOptions } from './count/count-options.ts'
+import type { CountReport } from './count/count-report.ts'
+import { CountRun } from './count/count-run.ts'
+import {
+  assertTarget,
+  checkExport,
+  type ExportOptions,
+  type ExportProgress,
+  type ExportTarget,
+} from './scan/export/export-options.ts'
+import { runExport } from './scan/export/run-export.ts'
 import { Scan } from './scan/scan.ts'
 import { checkScan, type ScanOptions } from './scan/scan-query.ts'
 import { ScanRun, type ScanGround } from './scan/scan-run.ts'
@@ -102,6 +113,16 @@ export class EntityStore {
     assertTicket(ticket)
     const { pool } = this.#siteOf(ticket.shardId)
     return lookUpEnd(ticket, { pool, settings: this.#loadGround }, signal)
+  }
+
+  count(options: CountOptions): Promise<CountReport> {
+    return rejectThrown(() => new CountRun(checkCount(options, this.#settings.epochMs), this.#scanGround).run())
+  }
+
+  async exportTo(target: ExportTarget, options: ExportOptions): Promise<ExportProgress> {
+    assertTarget(target)
+    const checked = checkExport(options, this.#settings.epochMs)
+    return runExport(target, checked, new Scan(new ScanRun(checked.scan, this.#scanGround)))
   }
 
   scan(options: ScanOptions): Scan {

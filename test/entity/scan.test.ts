@@ -169,11 +169,11 @@ describe('the cursor of a page', () => {
 
 describe('options of a scan', () => {
   it.each<[unknown, typeof TypeError | typeof RangeError, string]>([
-    ['x', TypeError, 'options must be an object, got string'],
-    [{ limits: 5 }, TypeError, 'unknown option limits: it takes kind, where, createdAfter'],
+    ['x', TypeError, 'a scan takes an object of options, got string'],
+    [{ limits: 5 }, TypeError, 'unknown option limits: a scan takes kind, where, createdAfter'],
     [{ kind: 'x' }, TypeError, 'kind must be a number'],
     [{ order: 'up' }, RangeError, "order must be 'asc' or 'desc', got 'up'"],
-    [{ shards: '1-9' }, TypeError, 'shards must be an array of shard ids, got string'],
+    [{ shards: '1-9' }, TypeError, 'shards must be an array, got string'],
     [{ shards: [1, 8192] }, RangeError, 'shards[1] must be an integer from 0 to 8191'],
     [{ after: 5 }, TypeError, 'after must be a Key or the cursor of a page, got number'],
     [{ limit: 0 }, RangeError, 'limit must be an integer from 1 to 9007199254740991, got 0'],

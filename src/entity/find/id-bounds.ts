@@ -38,6 +38,11 @@ export function boundsOf({ fromMs, toMs, after, isAscending }: BoundsRequest, ep
   return isAscending ? { first: max(from, place + 1n), last: to } : { first: from, last: min(to, place - 1n) }
 }
 
+/** Whether a stretch leaves no key out. */
+export function isWhole({ first, last }: IdBounds): boolean {
+  return first === 0n && last === LARGEST
+}
+
 /** The runs of signed ids in a stretch: those of one sign, or of both; none when it is empty. */
 export function signedRuns({ first, last }: IdBounds): IdBounds[] {
   if (first > last) return []

@@ -1,4 +1,4 @@
-import { describeType } from '../../arguments.ts'
+import { assertArray, assertInteger, assertOptions, assertSignal, describeType } from '../../arguments.ts'
 import { Key } from '../../key/key.ts'
 import { assertShardId } from '../../key/shard-id.ts'
 import { checkQuery, type CheckedQuery, type EntityQuery } from '../find/find-query.ts'
@@ -21,7 +21,7 @@ export interface ScanOptions extends ScanQuery {
   readonly after?: Key | string
   /** Most entities of the whole scan; default all. */
   readonly limit?: number
-  /** Most entities of a page, 1 … 10,000; default 1,000. */
+  /** Most entities of a page, 1 … 10,000; default 1,000. A page of large bodies has fewer: it ends after some 8 MiB. */
   readonly pageSize?: number
   /** Whether a shard that cannot be read ends the scan (default), or is left out and named in each page. */
   readonly onShardError?: ShardErrorPolicy
@@ -58,7 +58,7 @@ const names: readonly string[] = [...queryNames, 'after', 'limit', 'pageSize', '
  * @throws TypeError or RangeError that names the option; `HV_CURSOR_INVALID`, `HV_CURSOR_FOREIGN`
  */
 export function checkScan(options: unknown, epochMs: number): CheckedScan {
-  assertKnown(options, names)
+  assertOptions('a scan', options, names)
   const { after, limit, pageSize, onShardError, signal, shards, ...query } = options as ScanOptions
   assertSignal(signal)
   const shardIds = checkShards(shards)
@@ -82,21 +82,13 @@ function keyOf(place: bigint): Key {
   return new Key(BigInt.asIntN(64, place))
 }
 
-/** Throws a TypeError unless the value is an object that has only these options. */
-export function assertKnown(options: unknown, known: readonly string[]): asserts options is object {
-  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options)
-  if (!isObject) throw new TypeError(`options must be an object, got ${describeType(options)}`)
-  const unknown = Object.keys(options).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown option ${unknown.join(', ')}: it takes ${known.join(', ')}`)
-}
-
 /** The shards, ascending and each once; undefined for all. */
 export function checkShards(shards: unknown): readonly number[] | undefined {
   if (shards === undefined) return undefined
-  if (!Array.isArray(shards)) throw new TypeError(`shards must be an array of shard ids, got ${describeType(shards)}`)
-  shards.forEach((shardId, index) => assertShardId(shardId, `shards[${index}]`))
-  return [...new Set(shards as number[])].sort((a, b) => a - b)
+  assertArray('shards', shards)
+  const given = shards as unknown[]
+  given.forEach((shardId, index) => assertShardId(shardId, `shards[${index}]`))
+  return [...new Set(given as number[])].sort((a, b) => a - b)
 }
 
 /** Tells whether shards that cannot be read are left out. */
@@ -107,12 +99,6 @@ export function checkPolicy(policy: unknown): boolean {
   throw new RangeError(`onShardError must be 'throw' or 'skip', got ${got}`)
 }
 
-/** Throws a TypeError unless the value is an AbortSignal or undefined. */
-export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw new TypeError(`signal must be an AbortSignal, got ${describeType(signal)}`)
-}
-
 function checkAfter(after: unknown, shapeHash: Buffer): ScanPosition {
   if (after === undefined) return { after: undefined, missing: [] }
   if (after instanceof Key) return { after: BigInt.asUintN(64, after.id), missing: [] }
@@ -121,7 +107,6 @@ function checkAfter(after: unknown, shapeHash: Buffer): ScanPosition {
 }
 
 function checkCount(name: string, value: unknown, max: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${describeType(value)}`)
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value
-  throw new RangeError(`${name} must be an integer from 1 to ${max}, got ${value}`)
+  assertInteger(name, value, 1, max)
+  return value
 }

@@ -1,17 +1,18 @@
 import { isHypervaultError } from '../../errors.ts'
 import { Key } from '../../key/key.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
 import type { Topology } from '../../topology/topology.ts'
 import type { Entity } from '../entity.ts'
 import { decodeEntity } from '../get-lane.ts'
 import { encodeCursor, type MissingStretch } from './cursor.ts'
 import { PlaceHeap } from './place-heap.ts'
-import { ReadLine } from './read-line.ts'
 import { decideReadSize } from './read-size.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { CheckedScan } from './scan-query.ts'
 import { ShardGroup } from './shard-group.ts'
+import { ServerLines } from './server-line.ts'
 import type { ServerReader } from './server-reader.ts'
 
 /*
@@ -66,12 +67,15 @@ const WINDOW_ROWS = 16_384
 /** Characters of bodies in one read of each group, all groups together. */
 const WINDOW_LENGTH = 4 * 1024 * 1024
 
+/** Characters of bodies after which a page ends, however few entities it has. */
+const PAGE_LENGTH = 8 * 1024 * 1024
+
 /** Reads, merges, and keeps account of what is missing. */
 export class ScanRun {
   readonly #scan: CheckedScan
   readonly #ground: ScanGround
   readonly #heap = new PlaceHeap<ShardGroup>()
-  readonly #lines = new Map<string, ReadLine>()
+  readonly #lines = new ServerLines(READS_PER_SERVER)
   readonly #missing = new Map<number, MissingShard>()
   readonly #missingStretches: MissingStretch[] = []
   readonly #reading = new Set<Promise<void>>()
@@ -80,6 +84,8 @@ export class ScanRun {
   #after: bigint | undefined
   #left: number
   #pagesGiven = 0
+  /** Characters of the bodies that were given. */
+  #length = 0
   #isBegun = false
 
   constructor(scan: CheckedScan, ground: ScanGround) {
@@ -163,7 +169,8 @@ export class ScanRun {
 
   async #takeEntities(count: number): Promise<Entity[]> {
     const entities: Entity[] = []
-    while (entities.length < count) {
+    const limit = this.#length + PAGE_LENGTH
+    while (entities.length < count && this.#length < limit) {
       const group = this.#top()
       if (group === undefined) break
       if (group.hasRow) entities.push(this.#take(group))
@@ -175,6 +182,7 @@ export class ScanRun {
   #take(group: ShardGroup): Entity {
     const { id, row } = group.take()
     this.#after = BigInt.asUintN(64, id)
+    this.#length += row[2]?.length ?? 0
     if (this.#pagesGiven > 0 && group.isRunningLow) this.#read(group)
     return decodeEntity(new Key(id, this.#ground.epochMs), row)
   }
@@ -254,10 +262,9 @@ export class ScanRun {
     const rows = this.#sizeOf(group)
     const { shardIds, run } = group
     const { serverId } = this.#ground.topology().getServer(shardIds[0] as number)
-    const line = this.#lines.get(serverId) ?? new ReadLine(READS_PER_SERVER)
-    this.#lines.set(serverId, line)
-    const read = { shardIds, run, rows }
-    group.add(await line.run(() => this.#ground.reader.read(read, this.#scan.query, signal)), rows)
+    const read = (): Promise<readonly TextRow[]> =>
+      this.#ground.reader.read({ shardIds, run, rows }, this.#scan.query, signal)
+    group.add(await this.#lines.at(serverId).run(read), rows)
   }
 
   #split(group: ShardGroup, parts: readonly (readonly number[])[]): void {

@@ -1,5 +1,7 @@
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
+import { countStatement } from '../count/count-statement.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
 import { ensureHstoreType } from '../find/hstore-of-site.ts'
@@ -16,7 +18,7 @@ const MAX_CONNECTIONS = 3
  */
 const MAX_PREPARED = 16
 
-/** Does the reads of all scans, on a few connections to each server. */
+/** Does the reads of all scans and counts, on a few connections to each server. */
 export class ServerReader {
   readonly #siteOf: (shardId: number) => ServerSite
   readonly #log: StatementLog
@@ -36,6 +38,17 @@ export class ServerReader {
     const desk = this.#deskOf(site)
     const hstoreType = await ensureHstoreType(site, query, (statement) => desk.read(first, statement, signal))
     return desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal)
+  }
+
+  /** How many entities a shard has. */
+  async count(shardId: number, query: CheckedQuery, signal: AbortSignal | undefined): Promise<number> {
+    const site = this.#siteOf(shardId)
+    const desk = this.#deskOf(site)
+    const run = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(shardId, statement, signal)
+    const statement = countStatement(shardId, query, await ensureHstoreType(site, query, run))
+    if (statement === undefined) return 0
+    const [row] = await run(statement)
+    return Number(row?.[0])
   }
 
   #deskOf(site: ServerSite): ReadDesk {

@@ -1,0 +1,52 @@
+import type { ScanGround } from '../scan/scan-run.ts'
+import type { MissingShard } from '../scan/scan-page.ts'
+import { ServerLines } from '../scan/server-line.ts'
+import type { CheckedCount } from './count-options.ts'
+import { countError, countReport, type CountReport, type ShardCount } from './count-report.ts'
+
+/** Most shards that are counted at once on one server. */
+const COUNTS_PER_SERVER = 3
+
+/** Counts the entities of each shard by itself, a few at a time on each server. */
+export class CountRun {
+  readonly #options: CheckedCount
+  readonly #ground: ScanGround
+  readonly #lines = new ServerLines(COUNTS_PER_SERVER)
+  readonly #counts: ShardCount[] = []
+  readonly #missing: MissingShard[] = []
+
+  constructor(options: CheckedCount, ground: ScanGround) {
+    this.#options = options
+    this.#ground = ground
+  }
+
+  /** Counts all shards, and waits for each. Throws `HV_COUNT_FAILED` or the reason of the signal. */
+  async run(): Promise<CountReport> {
+    const { shardIds = this.#ground.topology().shardIds, signal, isSkipping } = this.#options
+    signal?.throwIfAborted()
+    await Promise.all(shardIds.map((shardId) => this.#countShard(shardId)))
+    signal?.throwIfAborted()
+    const report = countReport(this.#counts, this.#missing)
+    if (report.missingShards.length > 0 && !isSkipping) throw countError(report)
+    return report
+  }
+
+  /** Never rejects. */
+  async #countShard(shardId: number): Promise<void> {
+    const { follower, waitTimeoutMs: timeoutMs } = this.#ground
+    const { signal } = this.#options
+    try {
+      const count = await follower.run(shardId, { timeoutMs, signal }, () => this.#countOnce(shardId))
+      this.#counts.push({ shardId, count })
+    } catch (error) {
+      const serverId = this.#ground.topology().findServer(shardId)?.serverId
+      this.#missing.push({ shardId, serverId, error })
+    }
+  }
+
+  async #countOnce(shardId: number): Promise<number> {
+    const { query, signal } = this.#options
+    const { serverId } = this.#ground.topology().getServer(shardId)
+    return this.#lines.at(serverId).run(() => this.#ground.reader.count(shardId, query, signal))
+  }
+}
