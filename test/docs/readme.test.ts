@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { Context } from '../../src/cli/context.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { parseConnections } from '../../src/topology/connection-entry.ts'
 import { Topology } from '../../src/topology/topology.ts'
 import { createDatabases } from '../support/databases.ts'
@@ -27,4 +30,12 @@ it('finds the same shard in SQL as shardFor does', async () => {
     { numRuns: 300 },
   )
   await client.end()
+})
+
+it('names every command of the command line', async () => {
+  const commands = createProgram(new Context(process)).commands.map((command) => command.name())
+  const text = await readFile(readme, 'utf8')
+  const row = /^\| the command line \|(.*)$/m.exec(text)?.[1] ?? ''
+  const named = [...row.matchAll(/`(?:hypervault )?([a-z]+)`/g)].map((match) => match[1])
+  expect(named).toEqual(commands.filter((name) => name !== 'help'))
 })

@@ -1,6 +1,7 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { findCycles } from '../../scripts/house/cycles.ts'
-import { findLayer, findLayerViolations } from '../../scripts/house/layers.ts'
+import { findLayer, findLayerViolations, layers } from '../../scripts/house/layers.ts'
 
 function violations(imports: Record<string, string[]>): string[] {
   return findLayerViolations(new Map(Object.entries(imports)))
@@ -73,3 +74,17 @@ test('two ways to the same file are no cycle', () => {
   ])
   expect(findCycles(graph)).toEqual([])
 })
+
+test('CONTRIBUTING.md tells where things are: every layer that there is, in the order of the list', async () => {
+  const page = await readFile(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
+  const list = /^src\/ [\s\S]*?(?=^test\/)/m.exec(page)?.[0] ?? ''
+  const told = [...list.matchAll(/^ {2}([a-z-]+)(?:\.ts|\/) /gm)].map(([, name]) => name)
+  const files = await readdir(new URL('../../src/', import.meta.url))
+  const present = new Set(files.map(findLayerOf))
+  expect(told).toEqual(layers.filter((layer) => present.has(layer)))
+})
+
+/** The layer of a file or a folder of `src`. */
+function findLayerOf(name: string): string | undefined {
+  return findLayer(name.endsWith('.ts') ? name : `${name}/any.ts`)
+}
