@@ -2,11 +2,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const TSX = import.meta.resolve('tsx')
+import { builtCli } from './built-cli.ts'
 
 /** How a command ended. */
 export interface CliResult {
@@ -24,7 +21,7 @@ export interface CliOptions {
 
 /** The command and its arguments as a shell would have them. */
 export function cliCommand(args: readonly string[]): string[] {
-  return [process.execPath, '--import', TSX, MAIN, ...args]
+  return [process.execPath, builtCli(), ...args]
 }
 
 /** Starts the command line as a process of its own, without the variables that would configure it. */
