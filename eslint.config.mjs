@@ -69,6 +69,11 @@ export default defineConfig(
     },
   },
   {
+    name: 'the table of codes is one table, however many there are',
+    files: ['src/errors.ts'],
+    rules: { 'max-lines': 'off' },
+  },
+  {
     name: 'tests: rows of pg are any, and bad input is the point of many',
     files: ['test/**/*.ts'],
     rules: {

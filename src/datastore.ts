@@ -14,6 +14,9 @@ import type { EntitySettings } from './entity/entity-settings.ts'
 import type { FindPlan } from './entity/find/explain.ts'
 import type { FindQuery } from './entity/find/find-query.ts'
 import type { CommitEnd } from './entity/load/commit-end.ts'
+import type { AnyKind } from './entity/kind/kind.ts'
+import { KindRegistry } from './entity/kind/kind-registry.ts'
+import { KindStore } from './entity/kind/kind-store.ts'
 import type { Load } from './entity/load/load.ts'
 import type { BatchTicket } from './entity/load/load-batch.ts'
 import type { KindOf, LoadOptions, LoadSource } from './entity/load/load-options.ts'
@@ -66,6 +69,7 @@ export class Datastore implements AsyncDisposable {
   readonly #desk: ConnectionDesk
   readonly #feed: TopologyFeed | undefined
   readonly #first: Topology
+  readonly #kinds: KindRegistry
   /** Pools that `reinstantiate()` replaced and that still have connections lent out. */
   readonly #retired = new Set<ServerPools>()
   #generation: Generation
@@ -81,6 +85,7 @@ export class Datastore implements AsyncDisposable {
     this.#first = feed?.topology ?? new Topology(parseConnections(options.connections))
     this.#log = new StatementLog(this.#options.logger)
     this.#desk = new ConnectionDesk(this.#log)
+    this.#kinds = new KindRegistry(this.#options.epochMs)
     this.#generation = this.#beginGeneration()
     feed?.onChange((topology) => this.#adopt(topology))
   }
@@ -276,6 +281,16 @@ export class Datastore implements AsyncDisposable {
   }
 
   /**
+   * The entities of one kind, with its types. Asks no server, and costs next to nothing.
+   *
+   * @throws TypeError when this datastore has met another kind with the same number, or with the same name
+   * @example const key = await db.kind(User).put(5, { name: 'Ada' })
+   */
+  kind<K extends AnyKind>(kind: K): KindStore<K> {
+    return new KindStore(this.#kinds.termsOf(kind), this)
+  }
+
+  /**
    * Does work in a transaction in one shard: all of it is there when this resolves, and nothing when it rejects. The work
    * **may run more than once**, because it is run again when the server says that it came in the way of another
    * transaction, or the shard has moved: do nothing in it that cannot be done twice, or give `retry: false`.
@@ -353,7 +368,7 @@ export class Datastore implements AsyncDisposable {
       logger,
     })
     const follower = new ShardFollower(pools, this.#feed && (() => this.#refresh()))
-    return { pools, entities: new EntityStore(pools, follower, this.#log, entitySettings(this.#options)) }
+    return { pools, entities: new EntityStore(pools, follower, this.#log, entitySettings(this.#options), this.#kinds) }
   }
 
   #adopt(topology: Topology): void {

@@ -34,6 +34,15 @@ export interface ErrorDetails {
     completed: number[]
   }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
+  HV_KIND_MISMATCH: {
+    key: string
+    shardId: number
+    kind: number
+    name?: string
+    expectedKind: number
+    expectedName: string
+  }
+  HV_KIND_UNREADABLE: { key: string; shardId: number; kind: number; name: string; path: string; field?: string }
   HV_LEASE_LOST: { name: string; token: number }
   HV_LOAD_FAILED: {
     row?: number
@@ -191,6 +200,16 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',
     hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
     retryable: true,
+  },
+  HV_KIND_MISMATCH: {
+    meaning: 'The entity of a key is of another kind than the one it was asked for as. Nothing was written.',
+    hint: 'Use the key with db.kind() of its own kind; exists() tells whether it is of a kind without this error.',
+    retryable: false,
+  },
+  HV_KIND_UNREADABLE: {
+    meaning: 'A stored entity is not what its kind says. The path names the field; the value is not shown.',
+    hint: 'Look at it with db.get(key), correct it with db.update(key), or let the definition of the kind allow it.',
+    retryable: false,
   },
   HV_LEASE_LOST: {
     meaning: 'Another operator took over the work on a shard, so this one stops before its next side effect.',

@@ -10,6 +10,41 @@ export type { FindAccess, FindPlan } from './entity/find/explain.ts'
 export type { EntityQuery, FindOrder, FindQuery } from './entity/find/find-query.ts'
 export type { Where } from './entity/find/where.ts'
 export type { CommitEnd } from './entity/load/commit-end.ts'
+export { defineKind } from './entity/kind/define-kind.ts'
+export type { CustomCodec } from './entity/kind/custom-codec.ts'
+export type { Field, FieldEquality, FieldPresence } from './entity/kind/field.ts'
+export {
+  bigint,
+  boolean,
+  bytes,
+  custom,
+  integer,
+  json,
+  number,
+  oneOf,
+  reference,
+  text,
+  timestamp,
+  uuid,
+} from './entity/kind/fields.ts'
+export type { InferInput, InferOutput, KeyOf } from './entity/kind/infer.ts'
+export { issuesOf } from './entity/kind/issues.ts'
+export type { AnyKind, Kind, KindDefinition } from './entity/kind/kind.ts'
+export type {
+  KindChange,
+  KindChangeOptions,
+  KindChangeOutcome,
+  KindCondition,
+  KindDeleteOutcome,
+  KindEntity,
+} from './entity/kind/kind-entity.ts'
+export type { KindKey } from './entity/kind/kind-key.ts'
+export type { KindLoadOptions } from './entity/kind/kind-load.ts'
+export type { KindQuery, KindWhere } from './entity/kind/kind-query.ts'
+export type { KindScan, KindScanOptions, KindScanPage } from './entity/kind/kind-scan.ts'
+export type { KindStore } from './entity/kind/kind-store.ts'
+export type { KindTransaction } from './entity/kind/kind-transaction.ts'
+export type { FieldIssue } from './entity/kind/misfit.ts'
 export type { LoadAccount } from './entity/load/ledger.ts'
 export type { Load } from './entity/load/load.ts'
 export type { BatchTicket, LoadBatch } from './entity/load/load-batch.ts'

@@ -14,6 +14,7 @@ import { assertKind, type Entity } from './entity.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
 import { lookUpEnd, type CommitEnd } from './load/commit-end.ts'
+import type { KindRegistry } from './kind/kind-registry.ts'
 import { Load } from './load/load.ts'
 import { assertTicket, type BatchTicket } from './load/load-batch.ts'
 import {
@@ -39,6 +40,7 @@ import { Scan } from './scan/scan.ts'
 import { checkScan, type ScanOptions } from './scan/scan-query.ts'
 import { ScanRun, type ScanGround } from './scan/scan-run.ts'
 import { ServerReader } from './scan/server-reader.ts'
+import { rejectThrown } from './reject-thrown.ts'
 import { ServerSite } from './server-site.ts'
 import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
@@ -62,7 +64,13 @@ export class EntityStore {
   readonly #loadGround: LoadGround
   readonly #scanGround: ScanGround
 
-  constructor(pools: ServerPools, follower: ShardFollower, log: StatementLog, settings: EntitySettings) {
+  constructor(
+    pools: ServerPools,
+    follower: ShardFollower,
+    log: StatementLog,
+    settings: EntitySettings,
+    kinds: KindRegistry,
+  ) {
     this.#pools = pools
     this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
@@ -70,7 +78,7 @@ export class EntityStore {
     const reader = new ServerReader((shardId) => this.#siteOf(shardId), log, settings)
     const { epochMs, waitTimeoutMs } = settings
     this.#scanGround = { epochMs, waitTimeoutMs, topology: () => pools.topology, follower, reader }
-    this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings)
+    this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings, kinds)
     this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
     this.#loadGround = { siteOf: (shardId) => this.#siteOf(shardId), follower, log, ...settings }
   }
@@ -233,16 +241,6 @@ export class EntityStore {
     const site = this.#sites.get(pool) ?? new ServerSite(server, pool, this.#settings)
     this.#sites.set(pool, site)
     return site
-  }
-}
-
-/** Makes a rejection of what is thrown at once; an async function would cost each get and put a promise more. */
-function rejectThrown<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return work()
-  } catch (thrown) {
-    const error = thrown as Error
-    return Promise.reject(error)
   }
 }
 

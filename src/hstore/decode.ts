@@ -1,5 +1,6 @@
 import { HypervaultError } from '../errors.ts'
 import type { Body } from './body.ts'
+import { setOwn } from './set-own.ts'
 import { learnShape, rootShape } from './shape.ts'
 import { unescapeText } from './escape.ts'
 
@@ -128,10 +129,4 @@ class HstoreReader {
     const message = `malformed hstore text: expected ${expected} at offset ${offset} of ${this.#text.length}`
     return new HypervaultError('HV_HSTORE_MALFORMED', message, { offset })
   }
-}
-
-/** An assignment to `__proto__` would change the prototype and store nothing. */
-function setOwn(body: Record<string, string | null>, key: string, value: string | null): void {
-  if (key !== '__proto__') body[key] = value
-  else Object.defineProperty(body, key, { value, enumerable: true, configurable: true, writable: true })
 }

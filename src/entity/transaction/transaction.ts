@@ -9,6 +9,9 @@ import type { Change, ChangeOutcome, Replacement } from '../change/change.ts'
 import { hasCondition, type ChangeCondition, type DeleteOutcome, type PresentCondition } from '../change/condition.ts'
 import type { Entity } from '../entity.ts'
 import type { FindQuery } from '../find/find-query.ts'
+import type { AnyKind } from '../kind/kind.ts'
+import type { KindRegistry } from '../kind/kind-registry.ts'
+import { KindTransaction } from '../kind/kind-transaction.ts'
 import type { SessionEntities } from '../session-entities.ts'
 
 /**
@@ -21,10 +24,12 @@ import type { SessionEntities } from '../session-entities.ts'
 export class Transaction {
   readonly #scope: TransactionScope
   readonly #entities: SessionEntities
+  readonly #kinds: KindRegistry
 
-  constructor(scope: TransactionScope, entities: SessionEntities) {
+  constructor(scope: TransactionScope, entities: SessionEntities, kinds: KindRegistry) {
     this.#scope = scope
     this.#entities = entities
+    this.#kinds = kinds
   }
 
   get shardId(): number {
@@ -82,6 +87,11 @@ export class Transaction {
     return this.#withKeys('deleteMany', keys, () => this.#entities.deleteMany(keys))
   }
 
+  /** The entities of one kind in this transaction, with its types. Throws what `kind` of the datastore throws. */
+  kind<K extends AnyKind>(kind: K): KindTransaction<K> {
+    return new KindTransaction(this.#kinds.termsOf(kind), this)
+  }
+
   /**
    * Runs a statement as `pg` does. An error of the server is thrown as it is, that of `pg` with its SQLSTATE in `code`.
    *
@@ -99,7 +109,7 @@ export class Transaction {
    * it is finished only the object that it is given can be used.
    */
   transaction<T>(work: (tx: Transaction) => T | Promise<T>): Promise<T> {
-    return this.#scope.nest(async (scope) => work(new Transaction(scope, this.#entities)))
+    return this.#scope.nest(async (scope) => work(new Transaction(scope, this.#entities, this.#kinds)))
   }
 
   async #withKeys<T>(verb: string, keys: readonly Key[], work: (session: ShardSession) => Promise<T>): Promise<T> {

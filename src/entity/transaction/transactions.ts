@@ -4,6 +4,7 @@ import type { ShardFollower } from '../../shard/shard-follower.ts'
 import { runTransaction, type TransactionSite } from '../../shard/transaction/run-transaction.ts'
 import { resolveTransactionOptions, type TransactionOptions } from '../../shard/transaction/transaction-options.ts'
 import type { EntitySettings } from '../entity-settings.ts'
+import type { KindRegistry } from '../kind/kind-registry.ts'
 import type { ServerSite } from '../server-site.ts'
 import { SessionEntities } from '../session-entities.ts'
 import { findHstoreSchema } from '../statements.ts'
@@ -15,17 +16,20 @@ export class Transactions {
   readonly #follower: ShardFollower
   readonly #log: StatementLog
   readonly #settings: EntitySettings
+  readonly #kinds: KindRegistry
 
   constructor(
     siteOf: (shardId: number) => ServerSite,
     follower: ShardFollower,
     log: StatementLog,
     settings: EntitySettings,
+    kinds: KindRegistry,
   ) {
     this.#siteOf = siteOf
     this.#follower = follower
     this.#log = log
     this.#settings = settings
+    this.#kinds = kinds
   }
 
   /** Runs work in a transaction: see `Datastore.transaction`. */
@@ -34,7 +38,7 @@ export class Transactions {
     const resolved = resolveTransactionOptions(options)
     return runTransaction(this.#siteFor(shardId), resolved, async (scope, session) => {
       const entities = new SessionEntities(session, this.#siteOf(shardId), this.#settings)
-      return work(new Transaction(scope, entities))
+      return work(new Transaction(scope, entities, this.#kinds))
     })
   }
 

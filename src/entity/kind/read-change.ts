@@ -1,0 +1,39 @@
+import { assertArray, assertParts, describeType } from '../../arguments.ts'
+import type { ValueChange } from './body-codec.ts'
+import { refusing } from './issues.ts'
+import { assertNone, type Issue } from './misfit.ts'
+
+/** The parts of an update of a kind; a TypeError for what is none. What a field takes is not looked at here. */
+export function readChange(root: string, change: unknown): ValueChange {
+  assertParts(`an update of ${root}`, change, ['set', 'unset'])
+  const { set, unset } = change as { set?: unknown; unset?: unknown }
+  if (set === undefined && unset === undefined) throw new TypeError(`an update of ${root} takes set or unset`)
+  const names = unset === undefined ? [] : asNames(unset)
+  const values = set === undefined ? {} : asObject('set', set)
+  refusing(root, () => assertNone(Object.keys(values).flatMap((name) => issuesOfSet(name, values[name], names))))
+  return { set: values, unset: names }
+}
+
+function issuesOfSet(name: string, value: unknown, unset: readonly string[]): Issue[] {
+  const reason = reasonAgainst(name, value, unset)
+  return reason === undefined ? [] : [{ path: [name], reason, message: reason }]
+}
+
+function reasonAgainst(name: string, value: unknown, unset: readonly string[]): string | undefined {
+  if (unset.includes(name)) return 'is both in set and in unset'
+  // Neither "leave it as it is" nor "take it out" may be guessed.
+  return value === undefined ? 'is set to undefined: leave it out, or name it in unset' : undefined
+}
+
+function asNames(unset: unknown): string[] {
+  assertArray('unset', unset)
+  const names: unknown[] = Array.from(unset as unknown[])
+  const wrong = names.find((name) => typeof name !== 'string')
+  if (wrong !== undefined) throw new TypeError(`unset must be an array of names, got one with ${describeType(wrong)}`)
+  return names as string[]
+}
+
+function asObject(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  throw new TypeError(`${name} must be an object, got ${describeType(value)}`)
+}
