@@ -32,7 +32,10 @@ export class TopologyListener {
     clearTimeout(this.#timer)
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => undefined)
+    if (client === undefined) return
+    // Closing is waited for: without this Node.js could end in the middle of it.
+    keepRunning(client, true)
+    await client.end().catch(() => undefined)
   }
 
   async #connect(): Promise<void> {
@@ -44,7 +47,7 @@ export class TopologyListener {
     try {
       await client.connect()
       await client.query(`listen ${TOPOLOGY_CHANNEL}`)
-      unrefSocket(client)
+      keepRunning(client, false)
       this.#pauseMs = MIN_PAUSE_MS
       this.#onChange()
     } catch {
@@ -61,7 +64,8 @@ export class TopologyListener {
   }
 }
 
-/** Listening alone does not keep Node.js running. */
-function unrefSocket(client: Client): void {
-  ;(client.connection.stream as { unref?: () => void }).unref?.()
+/** Says whether a connection keeps Node.js running. Listening alone does not. */
+function keepRunning(client: Client, isNeeded: boolean): void {
+  const { ref, unref } = client.connection.stream as Partial<Record<'ref' | 'unref', () => void>>
+  ;(isNeeded ? ref : unref)?.call(client.connection.stream)
 }
