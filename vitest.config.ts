@@ -25,8 +25,9 @@ function defineProject(version: PostgresVersion, include: string[]): TestProject
       provide: { postgresVersion: version },
       globalSetup: ['test/support/cluster.setup.ts'],
       setupFiles: ['test/support/end-with-parent.ts'],
-      testTimeout: 30_000,
-      hookTimeout: 60_000,
+      // Only what hangs is to fail by them, not what shares two cores with everything else.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
     },
   }
 }

@@ -10,7 +10,7 @@ function runBench(args: readonly string[]): Promise<{ stdout: string; stderr: st
   return promisify(execFile)(process.execPath, ['--import', 'tsx', 'bench/main.ts', ...args], { cwd: inRoot() })
 }
 
-it('measures on real servers, prints one document, and keeps it', { timeout: 120_000 }, async () => {
+it('measures on real servers, prints one document, and keeps it', async () => {
   const name = `run-test-${process.pid}`
   const file = inRoot('bench', 'results', `${name}.json`)
   const args = ['--smoke', '--rounds', '1', '--only', 'load,routing', '--json', '--save', name]

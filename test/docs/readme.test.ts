@@ -11,7 +11,7 @@ import { blocksOf, root, runPage } from './run-page.ts'
 
 const readme = new URL('README.md', root)
 
-it('does what the tour of the README says', { timeout: 60_000 }, () => runPage(readme, 10))
+it('does what the tour of the README says', () => runPage(readme, 10))
 
 it('finds the same shard in SQL as shardFor does', async () => {
   const [sql] = await blocksOf(readme, 'sql')

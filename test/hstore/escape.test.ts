@@ -16,7 +16,7 @@ test('pairs of surrogates at the edge of a piece stay together', () => {
   expect(escapeText(text) === `x${'🏔'.repeat(100_000)}\\"`).toBe(true)
 })
 
-test('as many quotes as would end the process in one replacement are escaped', { timeout: 60_000 }, () => {
+test('as many quotes as would end the process in one replacement are escaped', () => {
   const escaped = escapeText('"'.repeat(40_000_000))
   expect(escaped).toHaveLength(80_000_000)
   expect(unescapeText(escaped)).toHaveLength(40_000_000)

@@ -29,7 +29,7 @@ beforeAll(async () => {
   published = await listPublished(staged)
   await cp(inRoot('test', 'package', 'consumer'), folder, { recursive: true })
   await install(staged)
-}, 120_000)
+})
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -52,13 +52,13 @@ test('plain JavaScript can start a cluster and use a datastore on it', async () 
   const { exitCode, output } = await runTool(process.execPath, ['plain.js'], folder)
   expect(output).toBe(JSON.stringify({ shardId: 4, body: { beep: 'boop' }, code: 'HV_SHARD_UNKNOWN' }))
   expect(exitCode).toBe(0)
-}, 120_000)
+})
 
 test('the types pass in the strictest consumer, which also checks those of the dependencies', async () => {
   const { exitCode, output } = await runInstalled('typescript/bin/tsc', ['-p', folder])
   expect(output).toBe('')
   expect(exitCode).toBe(0)
-}, 120_000)
+})
 
 test('the command runs', async () => {
   const command = join('node_modules', 'pg-hypervault', 'dist', 'cli', 'main.js')

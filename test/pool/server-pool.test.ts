@@ -1,5 +1,6 @@
+import dns from 'node:dns'
 import { Client, type ClientConfig } from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ServerPool, type ServerPoolOptions } from '../../src/pool/server-pool.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { startSilentServer } from '../support/silent-server.ts'
@@ -256,15 +257,19 @@ describe('a connection that cannot be opened', () => {
     await expect(pool.acquire({ timeoutMs: 5_000 })).rejects.toMatchObject({ code: 'HV_CONNECT_FAILED' })
   })
 
-  it('because the look-up of its host stalls gives the time-out in time', async () => {
-    const neverResolves = (): Promise<string> => new Promise(() => undefined)
+  it.each<[string, ClientConfig]>([
+    ['the look-up of its host', { host: 'stalls.invalid' }],
+    ['its password', { password: () => new Promise(() => undefined) }],
+  ])('because %s stalls gives the time-out in time', async (_name, stalling) => {
+    vi.spyOn(dns, 'lookup').mockImplementation(() => undefined)
     await using pool = poolOf({
-      clientConfig: { ...clientConfig, password: neverResolves },
+      clientConfig: { ...clientConfig, ...stalling },
       blockTimeoutMs: 50,
       connectTimeoutMs: 150,
     })
     await expect(pool.acquire()).rejects.toMatchObject({ code: 'HV_POOL_TIMEOUT' })
     await until('the attempt is given up', () => pool.stats().connecting === 0)
+    vi.restoreAllMocks()
   })
 
   it('but arrives late serves the next caller instead of leaking', async () => {

@@ -21,7 +21,7 @@ beforeAll(async () => {
     await client.query('create table shard0007.extra as select from generate_series(1, 1000)')
     await client.query('create schema shard9999; create schema shard12; create schema shard0600')
   })
-}, 60_000)
+})
 afterAll(() => databases.drop())
 
 /** Runs the work and tells how many statements pg sent for it. */
