@@ -40,7 +40,7 @@ export type {
 } from './entity/kind/kind-entity.ts'
 export type { KindKey } from './entity/kind/kind-key.ts'
 export type { KindLoadOptions } from './entity/kind/kind-load.ts'
-export type { KindQuery, KindWhere } from './entity/kind/kind-query.ts'
+export type { KindCountOptions, KindQuery, KindWhere } from './entity/kind/kind-query.ts'
 export type { KindScan, KindScanOptions, KindScanPage } from './entity/kind/kind-scan.ts'
 export type { KindStore } from './entity/kind/kind-store.ts'
 export type { KindTransaction } from './entity/kind/kind-transaction.ts'

@@ -1,15 +1,16 @@
-import { cp, mkdir, realpath, rm, symlink } from 'node:fs/promises'
+import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inRoot, readText } from '../../scripts/house/repository.ts'
 import { runInstalled, runTool } from '../../scripts/house/run-tool.ts'
 import { listPublished, stagePackage } from '../../scripts/house/stage-package.ts'
+import { mistakes, moduleOf } from './mistakes.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 /*
  * The package as it is published, in a project of somebody who has installed it: exactly the files that npm packs, and
- * beside them nothing but the dependencies that package.json promises.
+ * beside them nothing but the dependencies that package.json promises, and the libraries that it has for its schemas.
  */
 
 interface Manifest {
@@ -19,6 +20,8 @@ interface Manifest {
 }
 
 const manifest = JSON.parse(readText('package.json')) as Manifest
+/** What the consumer depends on itself. */
+const libraries = ['arktype', 'valibot', 'zod']
 let folder: string
 let published: string[]
 
@@ -37,7 +40,7 @@ async function install(staged: string): Promise<void> {
   const target = join(folder, 'node_modules', 'pg-hypervault')
   for (const file of published) await cp(join(staged, file), join(target, file))
   const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
-  for (const name of names) await linkDependency(name)
+  for (const name of [...names, ...libraries]) await linkDependency(name)
 }
 
 /** Optional ones of other platforms are not there. */
@@ -59,6 +62,45 @@ test('the types pass in the strictest consumer, which also checks those of the d
   expect(output).toBe('')
   expect(exitCode).toBe(0)
 })
+
+/** What the compiler says of each file that uses kinds, by its name. Not of the declarations of the schema libraries. */
+async function compileKinds(): Promise<Map<string, string>> {
+  const files = mistakes.map((mistake, index) => [nameOf(index), moduleOf(mistake)] as const)
+  await Promise.all(files.map(([file, text]) => writeFile(join(folder, file), text)))
+  const names = ['kinds.ts', ...files.map(([file]) => file)]
+  const config = { extends: './tsconfig.json', compilerOptions: { skipLibCheck: true }, files: names }
+  await writeFile(join(folder, 'tsconfig.kinds.json'), JSON.stringify(config))
+  const { output } = await runInstalled('typescript/bin/tsc', ['-p', join(folder, 'tsconfig.kinds.json')])
+  return byFile(output)
+}
+
+function byFile(output: string): Map<string, string> {
+  const said = new Map<string, string>()
+  let file = 'nowhere'
+  for (const line of output.trimEnd().split('\n')) {
+    file = /([^/]+\.ts)\(\d+,\d+\): error /.exec(line)?.[1] ?? file
+    said.set(file, `${said.get(file) ?? ''}${line}\n`)
+  }
+  return said
+}
+
+const nameOf = (index: number): string => `mistake-${index}.ts`
+
+let compiling: Promise<Map<string, string>> | undefined
+const compiled = (): Promise<Map<string, string>> => (compiling ??= compileKinds())
+
+test('kinds pass in a strict consumer, with what their types infer', async () => {
+  const said = await compiled()
+  const files = mistakes.map((_mistake, index) => nameOf(index))
+  expect([...said].filter(([file]) => !files.includes(file))).toEqual([])
+}, 120_000)
+
+test('no mistake with a kind or a key compiles, and the compiler says what it is', async () => {
+  const said = await compiled()
+  const answers = mistakes.map(({ title }, index) => ({ title, answer: said.get(nameOf(index)) ?? 'it compiles' }))
+  expect(answers.filter(({ answer }, index) => !answer.includes(mistakes[index]?.says ?? ''))).toEqual([])
+  expect(answers.length).toBeGreaterThan(30)
+}, 120_000)
 
 test('the command runs', async () => {
   const command = join('node_modules', 'pg-hypervault', 'dist', 'cli', 'main.js')

@@ -1,4 +1,5 @@
 import type { Body } from '../../hstore/body.ts'
+import type { CountOptions } from '../count/count-options.ts'
 import type { FindQuery } from '../find/find-query.ts'
 import type { Comparable, FieldName } from './infer.ts'
 import { refusing } from './issues.ts'
@@ -28,6 +29,11 @@ export interface KindQuery<K extends AnyKind> extends Omit<FindQuery, 'kind' | '
   readonly where?: KindWhere<K>
   /** Only entities behind this key, in the direction of the order: the last one of the page before. */
   readonly after?: KindKey<K['name']>
+}
+
+/** Which entities of a kind to count, in whatever shards. */
+export interface KindCountOptions<K extends AnyKind> extends Omit<CountOptions, 'kind' | 'where'> {
+  readonly where?: KindWhere<K>
 }
 
 /**

@@ -2,6 +2,8 @@ import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from '../change/change.ts'
 import { hasCondition, type DeleteOutcome } from '../change/condition.ts'
+import type { CountOptions } from '../count/count-options.ts'
+import type { CountReport } from '../count/count-report.ts'
 import type { Entity } from '../entity.ts'
 import type { FindPlan } from '../find/explain.ts'
 import type { FindQuery } from '../find/find-query.ts'
@@ -23,7 +25,7 @@ import type {
   PresentKindCondition,
 } from './kind-entity.ts'
 import { toBodyLoad, type KindLoadOptions } from './kind-load.ts'
-import { writeQuery, type KindQuery } from './kind-query.ts'
+import { writeQuery, type KindCountOptions, type KindQuery } from './kind-query.ts'
 import { KindScan, type KindScanOptions } from './kind-scan.ts'
 import type { KindTerms } from './kind-terms.ts'
 
@@ -36,6 +38,7 @@ export interface EntityOperations {
   getMany(keys: readonly Key[], options: EntityOptions): Promise<(Entity | undefined)[]>
   find(shardId: number, query: FindQuery, options: OperationOptions): Promise<Entity[]>
   scan(options: ScanOptions): Scan
+  count(options: CountOptions): Promise<CountReport>
   explain(shardId: number, query: FindQuery, options: OperationOptions): Promise<FindPlan>
   update(key: Key, change: Change, options: ChangeOptions): Promise<ChangeOutcome>
   replace(key: Key, replacement: Replacement, options: ChangeOptions): Promise<ChangeOutcome>
@@ -118,6 +121,11 @@ export class KindStore<K extends AnyKind> {
   /** Walks through the entities of this kind in all shards, in the order of their creation: see `scan` of the datastore. */
   scan(options: KindScanOptions<K> = {}): KindScan<K> {
     return new KindScan(this.#entities.scan(writeQuery(this.kind, options)), this.#terms)
+  }
+
+  /** Counts the entities of this kind in each shard: see `count` of the datastore. */
+  async count(options: KindCountOptions<K> = {}): Promise<CountReport> {
+    return this.#entities.count(writeQuery(this.kind, options))
   }
 
   /**

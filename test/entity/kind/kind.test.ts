@@ -322,6 +322,8 @@ describe('scan', () => {
     for (const [index, at] of times.entries()) await stops.put(index + 1, { line: 'M2', at })
     await stops.put(4, { line: 'T1', at: new Date(0) })
     const where = { equals: { line: 'M2' } }
+    expect(await stops.count({ where })).toMatchObject({ total: 3 })
+    expect(await stops.count()).toMatchObject({ total: 4 })
     const hours: Date[] = []
     for await (const { value } of stops.scan({ where })) hours.push(value.at)
     expect(hours).toEqual(times)
