@@ -8,9 +8,10 @@ export class Operation<Input, Output, Cargo> implements Abortable {
   readonly startedAt = performance.now()
   /** Set when it was sent and came back without having been done. */
   wasRetried = false
+  /** Ends the wait of the caller. */
+  readonly signal: AbortSignal | undefined
   readonly #resolve: (output: Output) => void
   readonly #reject: (reason: unknown) => void
-  readonly #signal: AbortSignal | undefined
   #isSettled = false
 
   constructor(
@@ -24,7 +25,7 @@ export class Operation<Input, Output, Cargo> implements Abortable {
     this.cargo = cargo
     this.#resolve = resolve
     this.#reject = reject
-    this.#signal = signal
+    this.signal = signal
     if (signal !== undefined) AbortGroup.of(signal).add(this)
   }
 
@@ -51,7 +52,7 @@ export class Operation<Input, Output, Cargo> implements Abortable {
   #settle(): boolean {
     if (this.#isSettled) return false
     this.#isSettled = true
-    if (this.#signal !== undefined) AbortGroup.of(this.#signal).delete(this)
+    if (this.signal !== undefined) AbortGroup.of(this.signal).delete(this)
     return true
   }
 }

@@ -1,3 +1,4 @@
+import { cutAndCancel } from './cancel-request.ts'
 import { classifyFailure, isLastWord, sqlstateOf } from './failure.ts'
 import { FlightQuery, type FlightEnd } from './flight-query.ts'
 import type { Lease } from './lease.ts'
@@ -151,6 +152,14 @@ export class Channel implements LeaseHolder {
     }
   }
 
+  /**
+   * Cuts the connection with what is in flight, which is lost, and asks the server to end it. Only for who knows that
+   * nobody else has anything in flight here.
+   */
+  cancel(): void {
+    if (this.#flights.size > 0) this.#letGo((connection) => cutAndCancel(connection.lease))
+  }
+
   giveUp(): void {
     this.#putBack((lease) => lease.release())
   }
@@ -232,14 +241,20 @@ export class Channel implements LeaseHolder {
   }
 
   #putBack(how: (lease: Lease) => void): void {
+    this.#letGo((connection) => {
+      connection.detach()
+      how(connection.lease)
+    })
+  }
+
+  #letGo(how: (connection: OpenConnection) => void): void {
     const connection = this.#connection
     if (connection === undefined) return
     this.#connection = undefined
     clearInterval(this.#idleTimer)
     clearTimeout(this.#watchdog)
     this.#watchdog = undefined
-    connection.detach()
-    how(connection.lease)
+    how(connection)
   }
 
   #checkUse(): void {

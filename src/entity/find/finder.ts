@@ -73,7 +73,7 @@ export class Finder {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
     const maxConnections = Math.max(1, this.#settings.poolMax - PLACES_FOR_OTHERS)
-    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections })
+    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: true })
     this.#desks.set(site, desk)
     return desk
   }

@@ -1,4 +1,5 @@
 import { isHypervaultError, type HypervaultError } from '../../errors.ts'
+import { AbortGroup } from '../../pool/abort-group.ts'
 import { Channel, type ChannelSettings, type FlightOutcome, type Passenger } from '../../pool/channel.ts'
 import { Fifo } from '../../pool/fifo.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
@@ -24,11 +25,11 @@ import { Operation } from '../operation.ts'
  *   refused                     it fails
  *   lost                        it goes again once, before all others
  *
- * A signal, or `waitTimeoutMs` in the queue, settles a read; what is in flight then goes on at the server, and no longer
- * than `statementTimeoutMs`.
+ * A signal, or `waitTimeoutMs` in the queue, settles a read. What is in flight then goes on at the server, and no longer
+ * than `statementTimeoutMs`; but if connections are not shared, a signal ends it there as well, with its connection.
  */
 
-/** Most reads in flight on one connection. One leaves it idle between two; many wait behind a slow one. */
+/** Most reads in flight on one connection that is shared. One leaves it idle between two; many wait behind a slow one. */
 const MAX_DEPTH = 3
 
 /** How a desk works. */
@@ -37,6 +38,8 @@ export interface ReadDeskSettings extends ChannelSettings {
   readonly maxConnections: number
   /** Longest time of a read in the queue. */
   readonly waitTimeoutMs: number
+  /** Whether reads may follow each other on a connection before they are answered. */
+  readonly isShared: boolean
 }
 
 /** A statement and the shards that it reads. */
@@ -89,7 +92,7 @@ export class ReadDesk {
   }
 
   #makeRunner(): Runner {
-    return new Runner(new Channel(this.#pool, this.#settings), {
+    return new Runner(new Channel(this.#pool, this.#settings), this.#maxDepth, {
       hasWork: () => this.#hasWork,
       takeNext: () => this.#takeNext(),
       run: (channel, operation) => this.#run(channel, operation),
@@ -108,9 +111,13 @@ export class ReadDesk {
     for (let step = 0; step < count; step += 1) {
       const runner = this.#runners[(home + step) % count]
       if (runner?.isIdle === true) return runner.start()
-      if (runner?.hasRoom === true && runner.load < (best?.load ?? MAX_DEPTH)) best = runner
+      if (runner?.hasRoom === true && runner.load < (best?.load ?? Infinity)) best = runner
     }
     best?.start()
+  }
+
+  get #maxDepth(): number {
+    return this.#settings.isShared ? MAX_DEPTH : 1
   }
 
   get #hasWork(): boolean {
@@ -125,15 +132,27 @@ export class ReadDesk {
   async #run(channel: Channel, operation: ReadOperation): Promise<void> {
     const { shardIds, statement } = operation.input
     const record = this.#log.begin(statement.text, placeOf(this.#pool.serverId, shardIds))
-    const outcome = await channel.run(statement)
+    const outcome = await this.#send(channel, operation)
     if (outcome.kind === 'rows') record.succeed(outcome.rows.length)
     else record.fail(outcome.error)
     this.#land(operation, outcome)
   }
 
+  async #send(channel: Channel, { signal, input }: ReadOperation): Promise<FlightOutcome> {
+    if (this.#settings.isShared || signal === undefined) return channel.run(input.statement)
+    const aborts = AbortGroup.of(signal)
+    const abortable = { reject: () => channel.cancel() }
+    aborts.add(abortable)
+    try {
+      return await channel.run(input.statement)
+    } finally {
+      aborts.delete(abortable)
+    }
+  }
+
   #land(operation: ReadOperation, outcome: FlightOutcome): void {
     if (outcome.kind === 'rows') return operation.resolve(outcome.rows)
-    if (outcome.kind === 'lost' && !operation.wasRetried) {
+    if (outcome.kind === 'lost' && !operation.wasRetried && !operation.isSettled) {
       operation.wasRetried = true
       this.#returned.push(operation)
       return
@@ -211,12 +230,14 @@ interface RunnerDesk {
 /** One connection of the desk, and how much it has to do. */
 class Runner implements Passenger {
   readonly #channel: Channel
+  readonly #maxDepth: number
   readonly #desk: RunnerDesk
   /** Reads in flight, and places in the queue of the channel. */
   #load = 0
 
-  constructor(channel: Channel, desk: RunnerDesk) {
+  constructor(channel: Channel, maxDepth: number, desk: RunnerDesk) {
     this.#channel = channel
+    this.#maxDepth = maxDepth
     this.#desk = desk
   }
 
@@ -229,7 +250,7 @@ class Runner implements Passenger {
   }
 
   get hasRoom(): boolean {
-    return this.#load < MAX_DEPTH && !this.#channel.isStalled
+    return this.#load < this.#maxDepth && !this.#channel.isStalled
   }
 
   start(): void {

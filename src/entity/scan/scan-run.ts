@@ -11,7 +11,7 @@ import { PlaceHeap } from './place-heap.ts'
 import { decideReadSize } from './read-size.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { CheckedScan } from './scan-query.ts'
-import { ShardGroup } from './shard-group.ts'
+import { ShardGroup, type NextRow } from './shard-group.ts'
 import { ServerLines } from './server-line.ts'
 import type { ServerReader } from './server-reader.ts'
 
@@ -67,6 +67,9 @@ const WINDOW_ROWS = 16_384
 /** Characters of bodies in one read of each group, all groups together. */
 const WINDOW_LENGTH = 4 * 1024 * 1024
 
+/** How long the end of a scan waits for reads in flight before it cuts them. */
+const REST_MS = 100
+
 /** Characters of bodies after which a page ends, however few entities it has. */
 const PAGE_LENGTH = 8 * 1024 * 1024
 
@@ -87,6 +90,7 @@ export class ScanRun {
   /** Characters of the bodies that were given. */
   #length = 0
   #isBegun = false
+  #isClosed = false
 
   constructor(scan: CheckedScan, ground: ScanGround) {
     this.#scan = scan
@@ -116,12 +120,17 @@ export class ScanRun {
     return this.#left === 0
   }
 
-  /** Ends everything that is under way, and waits for it. */
+  /**
+   * Begins nothing any more, and waits for what is under way: for a moment, so that its connection can be used again; what
+   * takes longer is cut.
+   */
   async close(): Promise<void> {
+    this.#isClosed = true
     const { signal } = this.#scan
     if (signal !== undefined) AbortGroup.of(signal).delete(this.#abortable)
-    this.#cut.abort()
+    const timer = setTimeout(() => this.#cut.abort(), REST_MS)
     await Promise.all(this.#reading)
+    clearTimeout(timer)
   }
 
   #begin(): void {
@@ -168,23 +177,33 @@ export class ScanRun {
   }
 
   async #takeEntities(count: number): Promise<Entity[]> {
-    const entities: Entity[] = []
-    const limit = this.#length + PAGE_LENGTH
-    while (entities.length < count && this.#length < limit) {
-      const group = this.#top()
-      if (group === undefined) break
-      if (group.hasRow) entities.push(this.#take(group))
-      else await this.#waitFor(group)
-    }
-    return entities
+    const rows = await this.#takeRows(count)
+    return rows.map(({ id, row }) => decodeEntity(new Key(id, this.#ground.epochMs), row))
   }
 
-  #take(group: ShardGroup): Entity {
-    const { id, row } = group.take()
-    this.#after = BigInt.asUintN(64, id)
-    this.#length += row[2]?.length ?? 0
+  /** What comes before a failure is given first: the next page meets it again. */
+  async #takeRows(count: number): Promise<NextRow[]> {
+    const rows: NextRow[] = []
+    try {
+      const limit = this.#length + PAGE_LENGTH
+      while (rows.length < count && this.#length < limit) {
+        const group = this.#top()
+        if (group === undefined) break
+        if (group.hasRow) rows.push(this.#take(group))
+        else await this.#waitFor(group)
+      }
+    } catch (error) {
+      if (rows.length === 0 || this.#cut.signal.aborted) throw error
+    }
+    return rows
+  }
+
+  #take(group: ShardGroup): NextRow {
+    const next = group.take()
+    this.#after = BigInt.asUintN(64, next.id)
+    this.#length += next.row[2]?.length ?? 0
     if (this.#pagesGiven > 0 && group.isRunningLow) this.#read(group)
-    return decodeEntity(new Key(id, this.#ground.epochMs), row)
+    return next
   }
 
   /** A failure to look ahead belongs to the next page, if that is asked for. */
@@ -214,6 +233,7 @@ export class ScanRun {
   }
 
   async #waitFor(group: ShardGroup): Promise<void> {
+    if (this.#isClosed) throw new Error('the scan is over')
     this.#read(group)
     await group.reading
     this.#cut.signal.throwIfAborted()
@@ -232,7 +252,7 @@ export class ScanRun {
 
   /** Begins a read of a group, unless one is under way. */
   #read(group: ShardGroup): void {
-    if (group.reading !== undefined || group.isRead || group.failure !== undefined) return
+    if (this.#isClosed || group.reading !== undefined || group.isRead || group.failure !== undefined) return
     const reading = this.#fill(group).finally(() => {
       group.reading = undefined
       this.#reading.delete(reading)
@@ -262,8 +282,10 @@ export class ScanRun {
     const rows = this.#sizeOf(group)
     const { shardIds, run } = group
     const { serverId } = this.#ground.topology().getServer(shardIds[0] as number)
-    const read = (): Promise<readonly TextRow[]> =>
-      this.#ground.reader.read({ shardIds, run, rows }, this.#scan.query, signal)
+    const read = async (): Promise<readonly TextRow[]> => {
+      if (this.#isClosed) throw new Error('the scan is over')
+      return this.#ground.reader.read({ shardIds, run, rows }, this.#scan.query, signal)
+    }
     group.add(await this.#lines.at(serverId).run(read), rows)
   }
 

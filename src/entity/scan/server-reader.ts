@@ -12,12 +12,6 @@ import { pageStatement, type PageRead } from './page-statement.ts'
 /** Most connections to a server that all scans of a datastore share. */
 const MAX_CONNECTIONS = 3
 
-/**
- * Most statements that a connection keeps prepared. One may be for many shards, and costs the server some 10 kB for each
- * of them.
- */
-const MAX_PREPARED = 16
-
 /** Does the reads of all scans and counts, on a few connections to each server. */
 export class ServerReader {
   readonly #siteOf: (shardId: number) => ServerSite
@@ -54,12 +48,8 @@ export class ServerReader {
   #deskOf(site: ServerSite): ReadDesk {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
-    const { poolMax, preparedMax, ...settings } = this.#settings
-    const desk = new ReadDesk(site.pool, this.#log, {
-      ...settings,
-      preparedMax: Math.min(preparedMax, MAX_PREPARED),
-      maxConnections: Math.min(poolMax, MAX_CONNECTIONS),
-    })
+    const maxConnections = Math.min(this.#settings.poolMax, MAX_CONNECTIONS)
+    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: false })
     this.#desks.set(site, desk)
     return desk
   }
