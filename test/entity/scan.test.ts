@@ -122,6 +122,25 @@ describe('a scan', () => {
   })
 })
 
+describe('a scan that goes on after the topology has changed', () => {
+  it('takes a new shard from the cursor on, and names one that is gone', async () => {
+    const entities = someEntities(1_000)
+    await store(entities)
+    await using before = new Datastore({ connections: [connections[0]!, { ...connections[1]!, shards: '32-63' }] })
+    const { value: page } = await before.scan({ pageSize: 500 }).pages().next()
+    const known = entities.filter((entity) => shardOf(entity) !== 63)
+    expect(page?.entities.map(({ body }) => body.n)).toEqual(numbers(known).slice(0, 500))
+    const last = Number(page?.entities.at(-1)?.body.n)
+    expect(await scanned({ after: page!.cursor })).toEqual(numbers(entities.slice(last + 1)))
+    const shards = [1, 63]
+    const { value: both } = await db.scan({ shards, pageSize: 5 }).pages().next()
+    await expect(before.scan({ shards, after: both!.cursor }).pages().next()).rejects.toMatchObject({
+      code: 'HV_SHARD_UNKNOWN',
+      details: { shardId: 63 },
+    })
+  })
+})
+
 describe('the cursor of a page', () => {
   const from = new Date('2020-01-01')
   const query: ScanOptions = { kind: 1, where: { has: 'n' }, createdAfter: from }
