@@ -30,6 +30,9 @@ import type { Transaction } from './entity/transaction/transaction.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
 import { StatementLog } from './pool/statement-log.ts'
+import type { DriftOptions } from './schema/drift/drift-options.ts'
+import type { DriftReport } from './schema/drift/drift-report.ts'
+import { verifyShards } from './schema/drift/verify-shards.ts'
 import type { IndexDefinition } from './schema/indexes/index-definition.ts'
 import type { IndexOptions } from './schema/indexes/index-options.ts'
 import { ShardIndexes, type IndexReport } from './schema/indexes/shard-indexes.ts'
@@ -314,6 +317,16 @@ export class Datastore implements AsyncDisposable {
   /** Tells how a server would do a find, and whether an index serves it. Throws what `find` throws. */
   explain(shardId: number, query: FindQuery = {}, options: OperationOptions = {}): Promise<FindPlan> {
     return this.#generation.entities.finder.explain(shardId, query, options)
+  }
+
+  /**
+   * Compares what all shards are made of, and names those that differ, what is missing and what is too much in them, and
+   * indexes that are not valid. See `verifyShards`.
+   *
+   * @throws TypeError or RangeError that names the option; `HV_SHARD_UNKNOWN`; the reason of the signal
+   */
+  verify(options: DriftOptions = {}): Promise<DriftReport> {
+    return verifyShards(this.topology, options, this.#options.epochMs)
   }
 
   /** Creates an index in every shard while entities are read and written: see `indexes.create`. */
