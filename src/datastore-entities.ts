@@ -17,9 +17,11 @@ import type { CountReport } from './entity/count/count-report.ts'
 import type { ExportOptions, ExportProgress, ExportTarget } from './entity/scan/export/export-options.ts'
 import type { Scan } from './entity/scan/scan.ts'
 import type { ScanOptions } from './entity/scan/scan-query.ts'
+import { Shard, type ShardOptions } from './entity/shard.ts'
 import type { Transaction } from './entity/transaction/transaction.ts'
 import type { Body } from './hstore/body.ts'
 import type { Key } from './key/key.ts'
+import { assertShardId } from './key/shard-id.ts'
 import type { TransactionOptions } from './shard/transaction/transaction-options.ts'
 
 /** What a datastore does with entities: each call goes to the shard, and so to the server, that it names. */
@@ -197,6 +199,18 @@ export abstract class DatastoreEntities {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.entities.transactions.run(shardId, work, options)
+  }
+
+  /**
+   * One logical shard with tables of your own in it: for SQL, Kysely and Drizzle. Connects to nothing.
+   *
+   * @throws TypeError or RangeError for what is no shard id
+   * @example
+   * const { rows } = await db.shard(5).query('select * from photos where id = $1', [id])
+   */
+  shard(shardId: number, options: ShardOptions = {}): Shard {
+    assertShardId(shardId)
+    return new Shard(shardId, () => this.entities.transactions, options)
   }
 
   /** Tells how a server would do a find, and whether an index serves it. Throws what `find` throws. */

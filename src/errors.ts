@@ -85,6 +85,7 @@ export interface ErrorDetails {
   HV_SHARD_PLACED: { serverId: string; shardIds: number[] }
   HV_SHARD_UNKNOWN: { shardId: number }
   HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
+  HV_STATEMENT_REFUSED: { shardId: number }
   HV_TRANSACTION_ABORTED: { serverId: string; shardId: number; sqlstate?: string }
   HV_TRANSACTION_BUSY: { shardId: number }
   HV_TRANSACTION_ENDED: { shardId: number }
@@ -352,6 +353,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_STATEMENT_FAILED: {
     meaning: 'A server refused a statement. Nothing was written.',
     hint: 'Look up details.sqlstate in the PostgreSQL manual, appendix A.',
+    retryable: false,
+  },
+  HV_STATEMENT_REFUSED: {
+    meaning:
+      'A statement cannot be run where it was asked for: on its own in the schema of a shard, or inside a transaction that it would end. Nothing was executed.',
+    hint: 'Run it by db.cursor(shardId, …), with the schema in front of its names; or leave begin and commit to transaction().',
     retryable: false,
   },
   HV_TRANSACTION_ABORTED: {

@@ -1,9 +1,12 @@
 import type { Channel } from '../pool/channel.ts'
 import { ServerChannels } from '../pool/server-channels.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import type { ShardHome } from '../shard/shard-site.ts'
+import type { ShardSession } from '../shard/shard-session.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { HstoreType } from './hstore-type.ts'
 import type { EntitySettings } from './entity-settings.ts'
+import { findHstoreSchema } from './statements.ts'
 import { UpdatedColumns } from './updated-column.ts'
 
 /** Places of a pool that lanes leave to others, if it has more than these. */
@@ -16,7 +19,7 @@ const PLACES_FOR_OTHERS = 2
 const MIN_SHARDS_PER_CHANNEL = 64
 
 /** One server as the entities see it: its pool, its channels, and what is known of it. */
-export class ServerSite {
+export class ServerSite implements ShardHome {
   readonly pool: ServerPool
   readonly hstore = new HstoreType()
   readonly updated = new UpdatedColumns()
@@ -34,5 +37,11 @@ export class ServerSite {
   /** The channel to board for work on a shard. */
   pickChannel(shardId: number): Channel {
     return this.#channels.pick(Math.floor(shardId / this.#shardsPerChannel))
+  }
+
+  async findHstoreSchema(session: ShardSession): Promise<string | undefined> {
+    const { hstore } = this
+    if (hstore.name === undefined) hstore.learn((await session.run(findHstoreSchema))[0]?.[0])
+    return hstore.schema
   }
 }

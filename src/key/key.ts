@@ -82,6 +82,11 @@ export class Key {
     return String(this.id)
   }
 
+  /** What `pg` sends for a key that is a parameter of a statement: the id in decimal. */
+  toPostgres(): string {
+    return String(this.id)
+  }
+
   [inspect.custom](): string {
     return `Key(${this.id}n: shard ${this.shardId}, ${this.created.toISOString()}, sequence ${this.addedId})`
   }

@@ -129,7 +129,8 @@ export function lendConnection(lease: Lease, shardId: number, log: StatementLog)
   return new Proxy(lease.client, new Loan(lease, shardId, log)) as ShardConnection
 }
 
-function isSubmittable(value: unknown): value is Submittable {
+/** True for a cursor, a stream or a `Query` object, as `client.query()` of `pg` takes them. */
+export function isSubmittable(value: unknown): value is Submittable {
   return typeof (value as { submit?: unknown } | null)?.submit === 'function'
 }
 
@@ -144,12 +145,14 @@ function rowsOf(result: QueryResult | QueryResult[]): number | null {
   return result.reduce((rows, { rowCount }) => rows + (rowCount ?? 0), 0)
 }
 
-/** Hears the end of a cursor or stream by the two methods that every submittable of `pg` has. */
+/** Hears the end of a query, cursor or stream by the two methods that every submittable of `pg` has. */
 function observeSubmittable(query: Submittable, record: StatementRecord): Submittable {
   const observed = query as unknown as Record<'handleReadyForQuery' | 'handleError', Listener>
   const { handleReadyForQuery, handleError } = observed
   observed.handleReadyForQuery = (...args) => {
-    record.succeed(null)
+    // Only a `Query` has its rows together.
+    const { _results: results } = query as { _results?: QueryResult }
+    record.succeed(results === undefined ? null : rowsOf(results))
     handleReadyForQuery.apply(query, args)
   }
   observed.handleError = (...args) => {

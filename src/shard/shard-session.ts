@@ -6,6 +6,7 @@ import type { StatementLog } from '../pool/statement-log.ts'
 import { asText, type TextRow } from '../pool/text-rows.ts'
 import { whenReady } from '../pool/when-ready.ts'
 import { copyIn } from './copy-in.ts'
+import type { StatementConfig } from './query/query-arguments.ts'
 import { callerError, commitUnknown, deepSqlstate, isDead, statementError } from './statement-error.ts'
 
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
@@ -93,14 +94,12 @@ export class ShardSession {
    * Runs a statement of the caller, whose rows are as `pg` makes them and whose errors are the server's own; only that
    * of a fence, and that of a dead connection, get a code.
    */
-  async query<R extends QueryResultRow>(
-    query: string | QueryConfig,
-    values?: readonly unknown[],
-  ): Promise<QueryResult<R>> {
+  async query<R extends QueryResultRow>(statement: StatementConfig): Promise<QueryResult<R>> {
     const { shardId, serverId } = this
-    const record = this.#log.begin(typeof query === 'string' ? query : query.text, { serverId, shardId })
+    const record = this.#log.begin(statement.text, { serverId, shardId })
     try {
-      const result = await this.#lease.client.query<R>(query as QueryConfig, values && [...values])
+      // pg takes undefined for what is not given, its types do not.
+      const result = await this.#lease.client.query<R>(statement as QueryConfig)
       record.succeed(result.rowCount)
       return result
     } catch (error) {
@@ -145,7 +144,7 @@ export class ShardSession {
       const tag = await this.#end({ ...commit, isWrite: isWrite && wasSent })
       if (tag !== 'COMMIT') throw this.abortedError()
     } catch (error) {
-      throw isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') ? commitUnknown(error, this) : error
+      throw isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') ? commitUnknown(error.cause, this) : error
     }
   }
 

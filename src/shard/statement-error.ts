@@ -75,7 +75,7 @@ export function isDead(client: PoolClient): boolean {
 
 /** The error of a transaction whose connection ended during its commit. */
 export function commitUnknown(
-  { cause }: HypervaultError,
+  cause: unknown,
   { serverId, shardId }: Omit<StatementSite, 'isWrite'>,
 ): HypervaultError<'HV_COMMIT_UNKNOWN'> {
   const sqlstate = sqlstateOf(cause)

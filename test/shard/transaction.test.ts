@@ -263,11 +263,28 @@ describe('a transaction refuses', () => {
     expect(db.stats()[0]?.created).toBe(0)
   })
 
-  it.each(['commit', 'rollback'])('a %s of its own, and is not reported as done', async (statement) => {
+  it.each(['begin', 'commit', 'rollback', 'commit and chain', 'select 1; commit; begin', 'abort; begin'])(
+    'a text that begins or ends one, and goes on: %s',
+    async (text) => {
+      await using db = open()
+      let key: Key | undefined
+      const failure = db.transaction(1, async (tx) => {
+        key = await tx.put(1, {})
+        await expect(tx.query(text)).rejects.toMatchObject({ code: 'HV_STATEMENT_REFUSED', details: { shardId: 1 } })
+        expect(await tx.exists(key)).toBe(true)
+        throw new Error('no more')
+      })
+      await expect(failure).rejects.toThrow('no more')
+      expect(await db.exists(key as Key)).toBe(false)
+    },
+  )
+
+  it('to go on after a text that has ended it without looking like that', async () => {
     await using db = open()
     const ended = { code: 'HV_TRANSACTION_ENDED' }
     const failure = db.transaction(1, async (tx) => {
-      await tx.query(statement).catch(() => undefined)
+      await tx.query('set local standard_conforming_strings to off')
+      await tx.query(String.raw`select '\''; commit; select ''`).catch(() => undefined)
       await expect(tx.put(1, {})).rejects.toMatchObject(ended)
     })
     await expect(failure).rejects.toMatchObject(ended)

@@ -1,31 +1,31 @@
 import { assertFunction } from '../../arguments.ts'
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
-import { runTransaction, type TransactionSite } from '../../shard/transaction/run-transaction.ts'
+import type { ShardSite } from '../../shard/shard-site.ts'
+import { runTransaction } from '../../shard/transaction/run-transaction.ts'
 import { resolveTransactionOptions, type TransactionOptions } from '../../shard/transaction/transaction-options.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { KindRegistry } from '../kind/kind-registry.ts'
 import type { ServerSite } from '../server-site.ts'
 import { SessionEntities } from '../session-entities.ts'
-import { findHstoreSchema } from '../statements.ts'
 import { Transaction } from './transaction.ts'
 
 /** Begins transactions in shards, on whatever server holds them. */
 export class Transactions {
-  readonly #siteOf: (shardId: number) => ServerSite
+  readonly #serverOf: (shardId: number) => ServerSite
   readonly #follower: ShardFollower
   readonly #log: StatementLog
   readonly #settings: EntitySettings
   readonly #kinds: KindRegistry
 
   constructor(
-    siteOf: (shardId: number) => ServerSite,
+    serverOf: (shardId: number) => ServerSite,
     follower: ShardFollower,
     log: StatementLog,
     settings: EntitySettings,
     kinds: KindRegistry,
   ) {
-    this.#siteOf = siteOf
+    this.#serverOf = serverOf
     this.#follower = follower
     this.#log = log
     this.#settings = settings
@@ -36,26 +36,16 @@ export class Transactions {
   async run<T>(shardId: number, work: (tx: Transaction) => T | Promise<T>, options: TransactionOptions): Promise<T> {
     assertFunction('work', work)
     const resolved = resolveTransactionOptions(options)
-    return runTransaction(this.#siteFor(shardId), resolved, async (scope, session) => {
-      const entities = new SessionEntities(session, this.#siteOf(shardId), this.#settings)
+    return runTransaction(this.siteOf(shardId), resolved, async (scope, session, server) => {
+      const entities = new SessionEntities(session, server, this.#settings)
       return work(new Transaction(scope, entities, this.#kinds))
     })
   }
 
-  #siteFor(shardId: number): TransactionSite {
-    const { statementTimeoutMs, waitTimeoutMs } = this.#settings
-    return {
-      shardId,
-      log: this.#log,
-      follower: this.#follower,
-      statementTimeoutMs,
-      waitTimeoutMs,
-      findPool: () => this.#siteOf(shardId).pool,
-      findHstoreSchema: async (session) => {
-        const { hstore } = this.#siteOf(shardId)
-        if (hstore.name === undefined) hstore.learn((await session.run(findHstoreSchema))[0]?.[0])
-        return hstore.schema
-      },
-    }
+  /** What work in a shard has to go on. */
+  siteOf(shardId: number): ShardSite<ServerSite> {
+    const { statementTimeoutMs, waitTimeoutMs, poolMax } = this.#settings
+    const findHome = (): ServerSite => this.#serverOf(shardId)
+    return { shardId, log: this.#log, follower: this.#follower, poolMax, statementTimeoutMs, waitTimeoutMs, findHome }
   }
 }

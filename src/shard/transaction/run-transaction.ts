@@ -1,11 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
-import { shardSchema } from '../../key/shard-id.ts'
 import { cutAndCancel } from '../../pool/cancel-request.ts'
-import type { ServerPool } from '../../pool/server-pool.ts'
-import type { StatementLog } from '../../pool/statement-log.ts'
-import type { ShardFollower } from '../shard-follower.ts'
+import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
+import type { ShardHome, ShardSite } from '../shard-site.ts'
 import { Deadline } from './deadline.ts'
 import { decideRetry } from './decide-retry.ts'
 import type { ResolvedTransactionOptions } from './transaction-options.ts'
@@ -29,29 +27,14 @@ import { TransactionScope } from './transaction-scope.ts'
  *   the commit is under way
  */
 
-/** What a transaction needs of the one that it is begun by. */
-export interface TransactionSite {
-  readonly shardId: number
-  readonly log: StatementLog
-  readonly follower: ShardFollower
-  /** Longest time for a statement of Hypervault itself. */
-  readonly statementTimeoutMs: number
-  /** Longest time that a shard is followed when it moves. */
-  readonly waitTimeoutMs: number
-  /** The pool of the server that has the shard now. */
-  findPool(): ServerPool
-  /** The schema of hstore there, quoted; undefined if it has none. May ask for it. */
-  findHstoreSchema(session: ShardSession): Promise<string | undefined>
-}
-
-/** What a transaction does; the session is that of the scope, for a closer look at what has failed. */
-export type TransactionWork<T> = (scope: TransactionScope, session: ShardSession) => Promise<T>
+/** What a transaction does, on the server where its shard lives; the session is that of the scope. */
+export type TransactionWork<T, H> = (scope: TransactionScope, session: ShardSession, home: H) => Promise<T>
 
 /** Runs work in a transaction, again if need be; see above for how it ends. */
-export async function runTransaction<T>(
-  site: TransactionSite,
+export async function runTransaction<T, H extends ShardHome>(
+  site: ShardSite<H>,
   options: ResolvedTransactionOptions,
-  work: TransactionWork<T>,
+  work: TransactionWork<T, H>,
 ): Promise<T> {
   using deadline = new Deadline(options.timeoutMs, options.signal, () => timeoutError(site.shardId, options))
   return await new TransactionRun(site, options, deadline, work).run()
@@ -66,20 +49,20 @@ type AttemptEnd<T> =
   | { readonly isCommitted: true; readonly result: T }
   | { readonly isCommitted: false; readonly error: unknown; readonly failure: unknown }
 
-class TransactionRun<T> {
-  readonly #site: TransactionSite
+class TransactionRun<T, H extends ShardHome> {
+  readonly #site: ShardSite<H>
   readonly #options: ResolvedTransactionOptions
   readonly #deadline: Deadline
-  readonly #work: TransactionWork<T>
+  readonly #work: TransactionWork<T, H>
   readonly #startedAt = performance.now()
   #retries = 0
   #follows = 0
 
   constructor(
-    site: TransactionSite,
+    site: ShardSite<H>,
     options: ResolvedTransactionOptions,
     deadline: Deadline,
-    work: TransactionWork<T>,
+    work: TransactionWork<T, H>,
   ) {
     this.#site = site
     this.#options = options
@@ -98,23 +81,24 @@ class TransactionRun<T> {
   async #attempt(): Promise<AttemptEnd<T>> {
     const { shardId, log, statementTimeoutMs } = this.#site
     const { signal } = this.#deadline
-    await using lease = await this.#site.findPool().acquire({ signal })
+    const home = this.#site.findHome()
+    await using lease = await home.pool.acquire({ signal })
     const onAbort = (): void => {
       if (!lease.isReturned) cutAndCancel(lease)
     }
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await this.#attemptIn(new ShardSession(shardId, lease, log, statementTimeoutMs))
+      return await this.#attemptIn(home, new ShardSession(shardId, lease, log, statementTimeoutMs))
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
   }
 
-  async #attemptIn(session: ShardSession): Promise<AttemptEnd<T>> {
+  async #attemptIn(home: H, session: ShardSession): Promise<AttemptEnd<T>> {
     const scope = new TransactionScope(session)
     try {
-      await session.begin(await this.#beginSql(session))
-      const result = await this.#deadline.race(scope.complete(() => this.#work(scope, session)))
+      await session.begin(await this.#beginSql(home, session))
+      const result = await this.#deadline.race(scope.complete(() => this.#work(scope, session, home)))
       scope.assertUnended()
       await session.commit({ isWrite: !this.#options.isReadOnly })
       return { isCommitted: true, result }
@@ -127,16 +111,11 @@ class TransactionRun<T> {
   }
 
   /** In one round trip: the transaction, and what names without a schema mean in it. */
-  async #beginSql(session: ShardSession): Promise<string> {
+  async #beginSql(home: ShardHome, session: ShardSession): Promise<string> {
     const { isolation, isReadOnly } = this.#options
-    const hstoreSchema = await this.#site.findHstoreSchema(session)
-    const path = new Set([
-      shardSchema(session.shardId),
-      'public',
-      ...(hstoreSchema === undefined ? [] : [hstoreSchema]),
-    ])
+    const scope = new ShardScope(session.shardId, await home.findHstoreSchema(session))
     const begin = ['begin', isolation && `isolation level ${isolation}`, isReadOnly && 'read only']
-    return `${begin.filter(Boolean).join(' ')}; set local search_path to ${[...path].join(', ')}`
+    return `${scope.begin.sql}; ${begin.filter(Boolean).join(' ')}`
   }
 
   /** Resolves when the work is to be run again; throws what the caller gets otherwise. */

@@ -1,5 +1,7 @@
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError } from '../../errors.ts'
+import { readStatement } from '../query/query-arguments.ts'
+import { readControl } from '../query/statement-text.ts'
 import type { ShardSession } from '../shard-session.ts'
 import { Turns } from './turns.ts'
 
@@ -47,10 +49,15 @@ export class TransactionScope {
     })
   }
 
-  /** Runs a statement of the caller. One that ends the transaction is an error: nothing can be done in it any more. */
-  query<R extends QueryResultRow>(text: string | QueryConfig, values?: readonly unknown[]): Promise<QueryResult<R>> {
+  /** Runs a statement of the caller, but for one that would begin or end a transaction: `HV_STATEMENT_REFUSED`. */
+  async query<R extends QueryResultRow>(
+    query: string | QueryConfig,
+    values?: readonly unknown[],
+  ): Promise<QueryResult<R>> {
+    const statement = readStatement(query, values)
+    this.#assertUncontrolled(statement.text)
     return this.operate(async (session) => {
-      const result = await session.query<R>(text, values)
+      const result = await session.query<R>(statement)
       if (session.isIdle) this.end()
       this.assertUnended()
       return result
@@ -93,7 +100,16 @@ export class TransactionScope {
     this.#inner?.end()
   }
 
-  /** Throws `HV_TRANSACTION_ENDED` when a statement of the caller was a commit or a rollback. */
+  /** A commit would leave what was done so far, whatever becomes of the rest. */
+  #assertUncontrolled(text: string): void {
+    if (!readControl(text).controls) return
+    const { shardId } = this
+    const message = `a transaction in shard ${shardId} was given a statement that begins or ends one`
+    const hint = 'Leave begin and commit to transaction(), and nest by tx.transaction(), or by savepoints.'
+    throw new HypervaultError('HV_STATEMENT_REFUSED', message, { shardId }, { hint })
+  }
+
+  /** Throws `HV_TRANSACTION_ENDED` when the transaction was ended by a text that did not look like it. */
   assertUnended(): void {
     if (this.#session.isIdle) throw this.#endedError('a statement of its own has ended it')
   }

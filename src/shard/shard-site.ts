@@ -1,0 +1,30 @@
+import type { ServerPool } from '../pool/server-pool.ts'
+import type { StatementLog } from '../pool/statement-log.ts'
+import type { ShardFollower } from './shard-follower.ts'
+import type { ShardSession } from './shard-session.ts'
+
+/** The server that has a shard now. */
+export interface ShardHome {
+  readonly pool: ServerPool
+  /** The schema of hstore there, quoted; undefined if it has none. May ask for it. */
+  findHstoreSchema(session: ShardSession): Promise<string | undefined>
+}
+
+/** What work in a shard that the caller wrote needs of whom it is begun by. */
+export interface ShardSite<H extends ShardHome = ShardHome> {
+  readonly shardId: number
+  readonly log: StatementLog
+  readonly follower: ShardFollower
+  /** Most connections to a server. */
+  readonly poolMax: number
+  /** Longest time for a statement of Hypervault itself. */
+  readonly statementTimeoutMs: number
+  /** Longest time that a shard is followed when it moves. */
+  readonly waitTimeoutMs: number
+  /**
+   * Where the shard lives now.
+   *
+   * @throws `HV_SHARD_UNKNOWN`
+   */
+  findHome(): H
+}
