@@ -17,6 +17,7 @@ interface Manifest {
   readonly version: string
   readonly dependencies: Record<string, string>
   readonly optionalDependencies: Record<string, string>
+  readonly peerDependencies: Record<string, string>
 }
 
 const manifest = JSON.parse(readText('package.json')) as Manifest
@@ -31,21 +32,22 @@ beforeAll(async () => {
   await stagePackage(staged)
   published = await listPublished(staged)
   await cp(inRoot('test', 'package', 'consumer'), folder, { recursive: true })
-  await install(staged)
+  const promised = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
+  await install(staged, folder, [...promised, ...libraries])
+  await install(staged, join(folder, 'builders'), [...promised, ...Object.keys(manifest.peerDependencies)])
 })
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function install(staged: string): Promise<void> {
-  const target = join(folder, 'node_modules', 'pg-hypervault')
+async function install(staged: string, project: string, dependencies: readonly string[]): Promise<void> {
+  const target = join(project, 'node_modules', 'pg-hypervault')
   for (const file of published) await cp(join(staged, file), join(target, file))
-  const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
-  for (const name of [...names, ...libraries]) await linkDependency(name)
+  for (const name of dependencies) await linkDependency(name, project)
 }
 
 /** Optional ones of other platforms are not there. */
-async function linkDependency(name: string): Promise<void> {
-  const [source, target] = [inRoot('node_modules', name), join(folder, 'node_modules', name)]
+async function linkDependency(name: string, project: string): Promise<void> {
+  const [source, target] = [inRoot('node_modules', name), join(project, 'node_modules', name)]
   if (!existsSync(source)) return
   await mkdir(dirname(target), { recursive: true })
   await symlink(source, target)
@@ -102,6 +104,13 @@ test('no mistake with a kind or a key compiles, and the compiler says what it is
   expect(answers.length).toBeGreaterThan(30)
 }, 120_000)
 
+test('the types pass in a consumer with Kysely and Drizzle, which those without them need not have', async () => {
+  const { exitCode, output } = await runInstalled('typescript/bin/tsc', ['-p', join(folder, 'builders')])
+  expect(output).toBe('')
+  expect(exitCode).toBe(0)
+  expect(existsSync(join(folder, 'node_modules', 'kysely'))).toBe(false)
+}, 120_000)
+
 test('the command runs', async () => {
   const command = join('node_modules', 'pg-hypervault', 'dist', 'cli', 'main.js')
   const { exitCode, output } = await runTool(process.execPath, [command, '--version'], folder)
@@ -115,6 +124,11 @@ test('nothing is published but what is built, the documents and the licence', ()
 })
 
 test('every entry point is published with its types, and so is the licence', () => {
-  const entries = ['dist/index.js', 'dist/index.d.ts', 'dist/testing.js', 'dist/testing.d.ts', 'dist/cli/main.js']
-  expect(published).toEqual(expect.arrayContaining([...entries, 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md']))
+  const entries = ['index', 'fleet', 'testing', 'kysely', 'drizzle'].flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.d.ts`,
+  ])
+  expect(published).toEqual(
+    expect.arrayContaining([...entries, 'dist/cli/main.js', 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md']),
+  )
 })
