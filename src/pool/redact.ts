@@ -1,10 +1,11 @@
 /**
  * Tokens of a statement that may hide a value or protect one: comments, quoted and dollar-quoted strings, quoted
- * identifiers, words, parameters, numbers. An unterminated one runs to the end, so that nothing behind it is shown.
+ * identifiers, words, parameters, numbers. An unterminated one runs to the end, so that nothing behind it is shown; a
+ * comment with another one in it does so too.
  */
 const TOKEN = new RegExp(
   [
-    String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?(?:\*/|$))`,
+    String.raw`(?<comment>--[^\n]*|/\*(?:(?!/\*)[\s\S])*?\*/|/\*[\s\S]*)`,
     String.raw`(?<escaped>\b[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$))`,
     String.raw`(?<text>'(?:[^']|'')*(?:'|$))`,
     String.raw`(?<dollar>\$(?<tag>(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?)\$[\s\S]*?(?:\$\k<tag>\$|$))`,
