@@ -22,7 +22,8 @@ import type { TextRow } from './text-rows.ts'
  * open     up to MAX_FLIGHTS statements in flight. The connection is kept while nothing is in flight, and given up
  *          when somebody waits for a place in the pool (`giveUp`) or nobody used it for a while.
  * closing  nothing departs any more: the connection is lost, too old, or wanted by others while it never rests. After
- *          the last flight it goes back, and opens again if somebody has boarded.
+ *          the last flight it goes back, and opens again if somebody has boarded. Those who waited depart first: two
+ *          channels that gave back for each other what they had just got would never send anything.
  *
  * What a lost connection says: a server answers in order. If it ended the session by an error of its own (57P01 and
  * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
@@ -78,6 +79,8 @@ class OpenConnection {
   readonly lease: Lease
   readonly statements: PreparedStatements | undefined
   isClosing = false
+  /** Set once a statement was sent. */
+  wasUsed = false
   /** Set when the server ended the session by an error of its own. */
   wasEnded = false
   readonly #onEnd: () => void
@@ -143,7 +146,7 @@ export class Channel implements LeaseHolder {
   async run(statement: ChannelStatement): Promise<FlightOutcome> {
     const connection = this.#connection
     if (connection === undefined) throw new Error('bug: a statement on a closed channel')
-    const flight = this.#takeOff()
+    const flight = this.#takeOff(connection)
     try {
       return await this.#send(connection, statement)
     } finally {
@@ -164,7 +167,8 @@ export class Channel implements LeaseHolder {
     this.#putBack((lease) => lease.release())
   }
 
-  #takeOff(): Flight {
+  #takeOff(connection: OpenConnection): Flight {
+    connection.wasUsed = true
     const flight = { startedAt: performance.now() }
     this.#flights.add(flight)
     this.#wasUsed = true
@@ -190,29 +194,28 @@ export class Channel implements LeaseHolder {
   }
 
   #pump(): void {
-    if (this.#shouldClose()) this.#close()
-    if (this.#queue.length === 0) return
+    if (this.#shouldClose()) this.giveUp()
     if (this.#connection === undefined) return this.#open()
-    while (!this.#connection.isClosing && this.#flights.size < MAX_FLIGHTS && this.#queue.length > 0) {
-      this.#queue.shift()?.depart(this)
-    }
+    while (this.#hasRoom && this.#queue.length > 0) this.#queue.shift()?.depart(this)
+    // Whoever departed may have had nothing to send.
+    if (this.isIdle && this.#pool.isContended) this.giveUp()
+  }
+
+  get #hasRoom(): boolean {
+    return this.#connection?.isClosing === false && this.#flights.size < MAX_FLIGHTS
   }
 
   #shouldClose(): boolean {
     const connection = this.#connection
     if (connection === undefined) return false
-    const { client } = connection
-    const isWanted = this.#pool.isContended
+    const { client, wasUsed } = connection
+    const isWanted = this.#pool.isContended && wasUsed
     connection.isClosing ||= client.isLost || performance.now() >= client.expiresAt || isWanted
     return connection.isClosing && this.#flights.size === 0
   }
 
-  #close(): void {
-    this.#putBack((lease) => lease.release())
-  }
-
   #open(): void {
-    if (this.#isOpening) return
+    if (this.#isOpening || this.#queue.length === 0) return
     this.#isOpening = true
     this.#pool.acquire().then(
       (lease) => this.#opened(lease),

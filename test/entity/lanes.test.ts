@@ -101,6 +101,27 @@ describe.each<[string, (db: Datastore, key: Key, options?: OperationOptions) => 
 })
 
 describe('a channel', () => {
+  it('uses a connection that others wait for before it gives it back', async () => {
+    await using db = open({ poolMax: 1 })
+    const key = await db.put(1, 1, {})
+    await db.reinstantiate()
+    const rounds = places(5).map(() => Promise.all([db.get(key), db.find(1, { limit: 1 }), db.put(2, 1, {})]))
+    expect((await Promise.all(rounds)).map(([entity]) => entity?.key.equals(key))).toEqual(places(5).map(() => true))
+  })
+
+  it('gives a connection that it does not need any more to others who wait', async () => {
+    await using db = open({ poolMax: 1 })
+    const key = await db.put(1, 1, {})
+    const held = await db.getConnection(1)
+    const leaving = new AbortController()
+    const left = expect(db.get(key, { signal: leaving.signal })).rejects.toThrow('left')
+    const found = db.find(1, { limit: 1 })
+    leaving.abort(new Error('left'))
+    await left
+    db.putConnection(held)
+    expect(await found).toHaveLength(1)
+  })
+
   it('that opens again and again leaves nothing on its connection', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): number => warnings.push(warning)
