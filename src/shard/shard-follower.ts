@@ -52,7 +52,7 @@ export class ShardFollower {
 
   /** Resolves when it makes sense to try again, or throws what it was given. */
   async follow(error: unknown, trail: Trail): Promise<void> {
-    if (this.#refresh === undefined || !isDeparture(error)) throw error
+    if (this.#refresh === undefined || !isDeparture(error, trail.shardId)) throw error
     if (this.#hasLeft(error, trail.shardId)) return
     await this.#refresh()
     if (this.#hasLeft(error, trail.shardId)) return
@@ -75,6 +75,8 @@ export interface Trail {
   readonly signal?: AbortSignal | undefined
 }
 
-function isDeparture(error: unknown): error is Departure {
-  return isHypervaultError(error, 'HV_SHARD_MOVED') || isHypervaultError(error, 'HV_SHARD_MISSING')
+/** A refusal of another shard, which the work may have asked for, says nothing of this one. */
+function isDeparture(error: unknown, shardId: number): error is Departure {
+  const isRefusal = isHypervaultError(error, 'HV_SHARD_MOVED') || isHypervaultError(error, 'HV_SHARD_MISSING')
+  return isRefusal && error.details.shardId === shardId
 }

@@ -53,6 +53,21 @@ describe('when a shard moves', () => {
     expect((await db.getMany([key, old])).map((entity) => entity?.body)).toEqual([{ at: 's3' }, { n: '1' }])
   })
 
+  it('a transaction does not go after another shard that its work has asked for', async () => {
+    await using db = await Datastore.open({ catalog: { ...fleet.catalogConnection }, topologyPollMs: 60_000 })
+    await execute(1, 'drop schema shard0003 cascade')
+    let runs = 0
+    const work = async (): Promise<void> => {
+      runs += 1
+      await db.put(3, 1, {})
+    }
+    await expect(db.transaction(1, work, { timeoutMs: 5_000 })).rejects.toMatchObject({
+      code: 'HV_SHARD_MISSING',
+      details: { serverId: 's2', shardId: 3 },
+    })
+    expect(runs).toBe(1)
+  })
+
   it('a transaction that runs once gets HV_SHARD_MOVED', async () => {
     await using db = await Datastore.open({ catalog: { ...fleet.catalogConnection }, topologyPollMs: 60_000 })
     const work = async (tx: Transaction): Promise<void> => {
