@@ -208,7 +208,10 @@ describe('while a server does not answer', () => {
   const waiting = `from pg_stat_activity where application_name = 'hv_scan' and wait_event_type = 'Lock'`
   const waiters = async (): Promise<number> => (await admins[1]!.query(`select ${waiting}`)).rowCount ?? 0
   const openStore = (): Datastore =>
-    new Datastore({ connections: [connections[0], { ...connections[1], application_name: 'hv_scan' }] })
+    new Datastore({
+      connections: [connections[0], { ...connections[1], application_name: 'hv_scan' }],
+      poolBlockTimeoutMs: 60_000,
+    })
 
   async function withLock(work: () => Promise<void>): Promise<void> {
     const lock = new Client(connections[1])

@@ -1,3 +1,5 @@
+import type { IdBounds } from '../find/id-bounds.ts'
+import { isTooSlow } from '../scan/too-slow.ts'
 import type { ScanGround } from '../scan/scan-run.ts'
 import type { MissingShard } from '../scan/scan-page.ts'
 import { ServerLines } from '../scan/server-line.ts'
@@ -6,6 +8,9 @@ import { countError, countReport, type CountReport, type ShardCount } from './co
 
 /** Most shards that are counted at once on one server. */
 const COUNTS_PER_SERVER = 3
+
+/** How often a stretch of keys is halved at most: 138 years become twelve days. */
+const MAX_DEPTH = 12
 
 /** Counts the entities of each shard by itself, a few at a time on each server. */
 export class CountRun {
@@ -36,7 +41,9 @@ export class CountRun {
     const { follower, waitTimeoutMs: timeoutMs } = this.#ground
     const { signal } = this.#options
     try {
-      const count = await follower.run(shardId, { timeoutMs, signal }, () => this.#countOnce(shardId))
+      const count = await follower.run(shardId, { timeoutMs, signal }, () =>
+        this.#countStretch(shardId, this.#options.query.bounds),
+      )
       this.#counts.push({ shardId, count })
     } catch (error) {
       const serverId = this.#ground.topology().findServer(shardId)?.serverId
@@ -44,9 +51,21 @@ export class CountRun {
     }
   }
 
-  async #countOnce(shardId: number): Promise<number> {
+  /** Counts a stretch by two statements if one would take too long. */
+  async #countStretch(shardId: number, stretch: IdBounds, depth = 0): Promise<number> {
+    try {
+      return await this.#countOnce(shardId, stretch)
+    } catch (error) {
+      if (!isTooSlow(error) || depth === MAX_DEPTH) throw error
+    }
+    const middle = (stretch.first + stretch.last) / 2n
+    const lower = await this.#countStretch(shardId, { first: stretch.first, last: middle }, depth + 1)
+    return lower + (await this.#countStretch(shardId, { first: middle + 1n, last: stretch.last }, depth + 1))
+  }
+
+  async #countOnce(shardId: number, stretch: IdBounds): Promise<number> {
     const { query, signal } = this.#options
     const { serverId } = this.#ground.topology().getServer(shardId)
-    return this.#lines.at(serverId).run(() => this.#ground.reader.count(shardId, query, signal))
+    return this.#lines.at(serverId).run(() => this.#ground.reader.count(shardId, stretch, query, signal))
   }
 }

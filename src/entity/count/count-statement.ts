@@ -2,17 +2,18 @@ import { shardSchema } from '../../key/shard-id.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { conditionsOf } from '../find/conditions.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
-import { isWhole, signedRuns } from '../find/id-bounds.ts'
+import { isWhole, signedRuns, type IdBounds } from '../find/id-bounds.ts'
 
-/** The statement that counts the entities of a shard: one row with a number. Undefined when no key can be meant. */
+/** The statement that counts entities in a stretch of keys: one row with a number. Undefined when no key can be meant. */
 export function countStatement(
   shardId: number,
-  query: CheckedQuery,
+  stretch: IdBounds,
+  query: Pick<CheckedQuery, 'kind' | 'where'>,
   hstoreType: string | undefined,
 ): ShardStatement | undefined {
-  const runs = signedRuns(query.bounds)
+  const runs = signedRuns(stretch)
   if (runs.length === 0) return undefined
-  const bounds = isWhole(query.bounds) ? [] : runs.flatMap(({ first, last }) => [String(first), String(last)])
+  const bounds = isWhole(stretch) ? [] : runs.flatMap(({ first, last }) => [String(first), String(last)])
   const { terms, values } = conditionsOf(query, hstoreType, bounds.length)
   const where = bounds.length === 0 ? terms : [runsTerm(runs.length), ...terms]
   const text = [

@@ -46,7 +46,12 @@ export interface ReadDeskSettings extends ChannelSettings {
 interface Read {
   readonly shardIds: readonly number[]
   readonly statement: ShardStatement
+  /** Runs before it and in one transaction with it: settings that it makes for the transaction are gone afterwards. */
+  readonly preface: ShardStatement | undefined
 }
+
+const begin: ShardStatement = Object.freeze({ text: 'begin', values: [], isWrite: false })
+const commit: ShardStatement = Object.freeze({ text: 'commit', values: [], isWrite: false })
 
 type ReadOperation = Operation<Read, readonly TextRow[], undefined>
 
@@ -73,8 +78,13 @@ export class ReadDesk {
    * @throws `HV_STATEMENT_FAILED`, `HV_SHARD_MISSING`, `HV_CONNECTION_LOST`, `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`,
    *   `HV_CLOSED`, or the reason of the signal
    */
-  read(shardId: number, statement: ShardStatement, signal: AbortSignal | undefined): Promise<readonly TextRow[]> {
-    return this.readMany([shardId], statement, signal)
+  read(
+    shardId: number,
+    statement: ShardStatement,
+    signal: AbortSignal | undefined,
+    preface?: ShardStatement,
+  ): Promise<readonly TextRow[]> {
+    return this.readMany([shardId], statement, signal, preface)
   }
 
   /** Reads rows of several shards by one statement; an error names no shard then. Throws what `read` throws. */
@@ -82,10 +92,11 @@ export class ReadDesk {
     shardIds: readonly number[],
     statement: ShardStatement,
     signal: AbortSignal | undefined,
+    preface?: ShardStatement,
   ): Promise<readonly TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new Operation({ shardIds, statement }, undefined, signal, resolve, reject))
+      this.#waiting.push(new Operation({ shardIds, statement, preface }, undefined, signal, resolve, reject))
       this.#wake(shardIds)
       this.#watch()
     })
@@ -139,12 +150,12 @@ export class ReadDesk {
   }
 
   async #send(channel: Channel, { signal, input }: ReadOperation): Promise<FlightOutcome> {
-    if (this.#settings.isShared || signal === undefined) return channel.run(input.statement)
+    if (this.#settings.isShared || signal === undefined) return runRead(channel, input)
     const aborts = AbortGroup.of(signal)
     const abortable = { reject: () => channel.cancel() }
     aborts.add(abortable)
     try {
-      return await channel.run(input.statement)
+      return await runRead(channel, input)
     } finally {
       aborts.delete(abortable)
     }
@@ -217,6 +228,14 @@ function readError(cause: unknown, serverId: string, shardIds: readonly number[]
   const [shardId] = shardIds
   if (shardIds.length !== 1 || shardId === undefined) return manyShardsError(cause, serverId, shardIds.length)
   return statementError(cause, { serverId, shardId, isWrite: false })
+}
+
+/** With a preface four statements leave together. The first that fails counts; the commit is then a rollback. */
+async function runRead(channel: Channel, { statement, preface }: Read): Promise<FlightOutcome> {
+  if (preface === undefined) return channel.run(statement)
+  const flights = [begin, preface, statement, commit].map((each) => channel.run(each))
+  const outcomes = await Promise.all(flights)
+  return (outcomes.find(({ kind }) => kind !== 'rows') ?? outcomes[2]) as FlightOutcome
 }
 
 /** What a runner asks of its desk. */

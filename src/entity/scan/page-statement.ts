@@ -6,8 +6,8 @@ import type { IdBounds } from '../find/id-bounds.ts'
 
 /*
  * One statement for all these shards. Each is walked along its primary key, and the server merges them (Merge Append), so
- * that it reads as many rows as are wanted and one of each shard. The limit of each shard is what makes the planner walk:
- * without it, it may sort whole tables. It is a part of the text for the reason that find-statement.ts gives.
+ * that it reads as many rows as are wanted and one of each shard; see walk-settings.ts for what keeps it from anything
+ * else. Entities of other kinds and bodies are passed over on the way, so a whole scan costs one walk, whatever it finds.
  *
  * A table without the column `updated` gets that of the one-row relation before it, which is null. That relation stands
  * outside of the union: inside, it would take the shards' order away.

@@ -11,6 +11,7 @@ import { PlaceHeap } from './place-heap.ts'
 import { decideReadSize } from './read-size.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { CheckedScan } from './scan-query.ts'
+import { isTooSlow } from './too-slow.ts'
 import { ShardGroup, type NextRow } from './shard-group.ts'
 import { ServerLines } from './server-line.ts'
 import type { ServerReader } from './server-reader.ts'
@@ -28,6 +29,7 @@ import type { ServerReader } from './server-reader.ts'
  *   a group    when a read                     then
  *   of many    is refused by the server        it falls into two, until the shard is alone that it was refused for
  *   of one     says that the shard is gone     the shard is followed to where it lives
+ *   any        takes too long                  it is read in smaller stretches of keys
  *   any        before it, shards have moved    the group falls into one for each server
  *   any        fails otherwise                 the failure waits on top of the heap: it ends the scan, or the shards of the
  *                                              group are missing from there on
@@ -272,6 +274,7 @@ export class ScanRun {
       if (group.shardIds.length > 1) return await this.#readOnce(group)
       await follower.run(shardId, { timeoutMs, signal }, () => this.#readOnce(group))
     } catch (error) {
+      if (isTooSlow(error) && group.tryNarrow()) return
       if (group.shardIds.length > 1 && isRefusal(error)) this.#split(group, halves(group.shardIds))
       else group.failure = error
     }

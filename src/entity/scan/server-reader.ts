@@ -5,8 +5,10 @@ import { countStatement } from '../count/count-statement.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
 import { ensureHstoreType } from '../find/hstore-of-site.ts'
+import type { IdBounds } from '../find/id-bounds.ts'
 import { ReadDesk } from '../find/read-desk.ts'
 import type { ServerSite } from '../server-site.ts'
+import { boundedPreface, walkPreface } from './walk-settings.ts'
 import { pageStatement, type PageRead } from './page-statement.ts'
 
 /** Most connections to a server that all scans of a datastore share. */
@@ -31,17 +33,22 @@ export class ServerReader {
     const site = this.#siteOf(first)
     const desk = this.#deskOf(site)
     const hstoreType = await ensureHstoreType(site, query, (statement) => desk.read(first, statement, signal))
-    return desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal)
+    return desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#settings))
   }
 
-  /** How many entities a shard has. */
-  async count(shardId: number, query: CheckedQuery, signal: AbortSignal | undefined): Promise<number> {
+  /** How many entities a shard has in a stretch of keys. */
+  async count(
+    shardId: number,
+    stretch: IdBounds,
+    query: CheckedQuery,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     const site = this.#siteOf(shardId)
     const desk = this.#deskOf(site)
     const run = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(shardId, statement, signal)
-    const statement = countStatement(shardId, query, await ensureHstoreType(site, query, run))
+    const statement = countStatement(shardId, stretch, query, await ensureHstoreType(site, query, run))
     if (statement === undefined) return 0
-    const [row] = await run(statement)
+    const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#settings))
     return Number(row?.[0])
   }
 
