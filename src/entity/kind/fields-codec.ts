@@ -4,7 +4,7 @@ import type { Change } from '../change/change.ts'
 import type { BodyCodec, ValueChange } from './body-codec.ts'
 import type { ReadContext } from './codecs.ts'
 import type { Field, FieldEquality, FieldPresence } from './field.ts'
-import { assertNone, issuesAt, misfit, type Issue } from './misfit.ts'
+import { IssueList, misfit } from './misfit.ts'
 
 /** Any field, whatever its type. */
 export type AnyField = Field<unknown, FieldPresence, FieldEquality>
@@ -22,48 +22,43 @@ export class FieldsCodec implements BodyCodec {
 
   write(value: unknown): Body {
     assertObject(value)
-    const issues: Issue[] = this.#unknownIn(value)
+    const issues = new IssueList()
+    this.#refuseUnknown(value, issues)
     const body: Record<string, string | null> = {}
     for (const [name, field] of this.#fields) {
-      try {
+      issues.collect(name, () => {
         const text = field.write(Object.hasOwn(value, name) ? value[name] : undefined)
         if (text !== undefined) body[name] = text
-      } catch (thrown) {
-        issues.push(...issuesAt(name, thrown))
-      }
+      })
     }
-    assertNone(issues)
+    issues.assertNone()
     return body
   }
 
   read(body: Body, context: ReadContext): object {
-    const issues: Issue[] = []
+    const issues = new IssueList()
     const read: Record<string, unknown> = {}
     for (const [name, field] of this.#fields) {
-      try {
+      issues.collect(name, () => {
         const text = Object.hasOwn(body, name) ? body[name] : undefined
         const value = text === undefined ? field.readMissing(context) : field.read(text, context)
         if (value !== undefined) read[name] = value
-      } catch (thrown) {
-        issues.push(...issuesAt(name, thrown))
-      }
+      })
     }
-    assertNone(issues)
+    issues.assertNone()
     return read
   }
 
   planChange({ set, unset }: ValueChange): Change {
-    const issues: Issue[] = this.#unknownIn(set)
+    const issues = new IssueList()
     const texts: Record<string, string | null> = {}
     for (const [name, value] of Object.entries(set)) {
-      try {
-        const text = this.#fields.get(name)?.write(value)
-        if (text !== undefined) texts[name] = text
-      } catch (thrown) {
-        issues.push(...issuesAt(name, thrown))
-      }
+      issues.collect(name, () => {
+        texts[name] = this.#fieldOf(name).write(value) ?? null
+      })
     }
-    assertNone([...issues, ...unset.flatMap((name) => this.#issuesOfUnset(name))])
+    for (const name of unset) issues.collect(name, () => assertUnset(this.#fieldOf(name)))
+    issues.assertNone()
     return { set: texts, unset }
   }
 
@@ -84,16 +79,8 @@ export class FieldsCodec implements BodyCodec {
   }
 
   /** Refused and not dropped: it may be a field that is spelt wrong, or something that was not meant to be stored. */
-  #unknownIn(value: object): Issue[] {
-    return Object.keys(value)
-      .filter((name) => !this.#fields.has(name))
-      .map((name) => ({ path: [name], reason: NO_FIELD, message: NO_FIELD }))
-  }
-
-  #issuesOfUnset(name: string): Issue[] {
-    const field = this.#fields.get(name)
-    const reason = field === undefined ? NO_FIELD : 'is required, so it cannot be unset'
-    return field === undefined || field.presence === 'required' ? [{ path: [name], reason, message: reason }] : []
+  #refuseUnknown(value: object, issues: IssueList): void {
+    for (const name of Object.keys(value)) if (!this.#fields.has(name)) issues.add(name, NO_FIELD)
   }
 }
 
@@ -103,4 +90,8 @@ function assertObject(value: unknown): asserts value is Readonly<Record<string, 
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw misfit(`must be an object, got ${describeType(value)}`)
   }
+}
+
+function assertUnset({ presence }: AnyField): void {
+  if (presence === 'required') throw misfit('is required, so it cannot be unset')
 }

@@ -5,7 +5,7 @@ import type { Comparable, FieldName } from './infer.ts'
 import { refusing } from './issues.ts'
 import type { AnyKind } from './kind.ts'
 import type { KindKey } from './kind-key.ts'
-import { assertNone, formatPath, issuesAt, misfit, type Issue } from './misfit.ts'
+import { formatPath, IssueList } from './misfit.ts'
 
 /**
  * What an entity of a kind must be like. All that is given must hold. It is asked of what is stored: an entity that lacks
@@ -64,21 +64,18 @@ function assertField(kind: AnyKind, name: unknown): void {
 
 function writeComparisons(kind: AnyKind, root: string, values: object): Body {
   return refusing(root, () => {
-    const issues: Issue[] = []
+    const issues = new IssueList()
     const texts: [string, string | null][] = []
     for (const [name, value] of Object.entries(values)) {
-      try {
-        if (value === undefined) throw misfit('is undefined: leave it out to ask for nothing')
-        texts.push([name, kind.writeComparison(name, value)])
-      } catch (thrown) {
-        issues.push(...issuesAt(name, thrown))
-      }
+      if (value === undefined) issues.add(name, 'is undefined: leave it out to ask for nothing')
+      else issues.collect(name, () => texts.push([name, kind.writeComparison(name, value)]))
     }
-    assertNone(issues)
+    issues.assertNone()
     return Object.fromEntries(texts)
   })
 }
 
+/** A list is none: it is left for the find to refuse. */
 function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -57,7 +57,7 @@ export class KindTerms<K extends AnyKind> {
     this.#assertKind(entity)
     const { key, kind, body, updated } = entity
     const value = this.kind.read(key, body, this.#context) as KindEntity<K>['value']
-    return { key: key, kind, value, body, updated }
+    return { key, kind, value, body, updated }
   }
 
   entityIn(entity: Entity | undefined): KindEntity<K> | undefined {
@@ -83,6 +83,7 @@ export class KindTerms<K extends AnyKind> {
     const plan = this.kind.planChange(readChange(this.kind.name, change))
     const condition = this.conditionOf(given)
     if (typeof plan !== 'function') return this.outcomeOf(await route.update(plan, condition))
+    encodeCondition(condition)
     const compose = (body: Body): Change => {
       const before = this.kind.read(key, body, this.#context)
       return refusing(this.kind.name, () => plan(before, body))
@@ -97,7 +98,6 @@ export class KindTerms<K extends AnyKind> {
     attempts: number,
     route: ChangeRoute,
   ): Promise<ChangeOutcome> {
-    encodeCondition(condition)
     let current = await route.get()
     for (let attempt = 1; ; attempt += 1) {
       if (current === undefined) return { status: 'missing' }

@@ -35,9 +35,27 @@ export function issuesAt(place: PropertyKey, thrown: unknown): Issue[] {
   return thrown.issues.map((issue) => ({ ...issue, path: [place, ...issue.path] }))
 }
 
-/** Throws the misfit of these issues, if there are any. */
-export function assertNone(issues: readonly Issue[]): void {
-  if (issues.length > 0) throw new Misfit(issues)
+/** The issues of a value of several parts: all of them are looked at before it is refused. */
+export class IssueList {
+  readonly #issues: Issue[] = []
+
+  add(place: PropertyKey, reason: string): void {
+    this.#issues.push({ path: [place], reason, message: reason })
+  }
+
+  /** Does work on the part at a place, and keeps its issues. */
+  collect(place: PropertyKey, work: () => void): void {
+    try {
+      work()
+    } catch (thrown) {
+      this.#issues.push(...issuesAt(place, thrown))
+    }
+  }
+
+  /** Throws the misfit of the issues, if there are any. */
+  assertNone(): void {
+    if (this.#issues.length > 0) throw new Misfit(this.#issues)
+  }
 }
 
 /** Writes a path as one would write it in a program: `user.tags[2]["first name"]`. */

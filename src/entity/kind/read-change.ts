@@ -1,7 +1,7 @@
 import { assertArray, assertParts, describeType } from '../../arguments.ts'
 import type { ValueChange } from './body-codec.ts'
 import { refusing } from './issues.ts'
-import { assertNone, type Issue } from './misfit.ts'
+import { IssueList } from './misfit.ts'
 
 /** The parts of an update of a kind; a TypeError for what is none. What a field takes is not looked at here. */
 export function readChange(root: string, change: unknown): ValueChange {
@@ -10,13 +10,17 @@ export function readChange(root: string, change: unknown): ValueChange {
   if (set === undefined && unset === undefined) throw new TypeError(`an update of ${root} takes set or unset`)
   const names = unset === undefined ? [] : asNames(unset)
   const values = set === undefined ? {} : asObject('set', set)
-  refusing(root, () => assertNone(Object.keys(values).flatMap((name) => issuesOfSet(name, values[name], names))))
+  refusing(root, () => assertClear(values, names))
   return { set: values, unset: names }
 }
 
-function issuesOfSet(name: string, value: unknown, unset: readonly string[]): Issue[] {
-  const reason = reasonAgainst(name, value, unset)
-  return reason === undefined ? [] : [{ path: [name], reason, message: reason }]
+function assertClear(set: Readonly<Record<string, unknown>>, unset: readonly string[]): void {
+  const issues = new IssueList()
+  for (const [name, value] of Object.entries(set)) {
+    const reason = reasonAgainst(name, value, unset)
+    if (reason !== undefined) issues.add(name, reason)
+  }
+  issues.assertNone()
 }
 
 function reasonAgainst(name: string, value: unknown, unset: readonly string[]): string | undefined {

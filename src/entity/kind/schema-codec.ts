@@ -5,7 +5,7 @@ import { describeType } from '../../arguments.ts'
 import type { Change } from '../change/change.ts'
 import type { BodyCodec, PlannedChange, ValueChange } from './body-codec.ts'
 import { isPlainObject } from './json-tree.ts'
-import { assertNone, issuesAt, misfit, type Issue } from './misfit.ts'
+import { IssueList, misfit } from './misfit.ts'
 import { readBack, UNSTABLE, validate } from './validate.ts'
 import { readValue, writeValue } from './value-text.ts'
 
@@ -53,11 +53,7 @@ export class SchemaCodec implements BodyCodec {
   #changeOf(before: object, current: Body, { set, unset }: ValueChange): Change {
     const kept = Object.entries(before).filter(([name]) => !unset.includes(name))
     const after = this.write(Object.fromEntries([...kept, ...Object.entries(set)]))
-    assertNone(
-      Object.keys(set)
-        .filter((name) => !Object.hasOwn(after, name))
-        .map(droppedIssue),
-    )
+    assertKept(set, after)
     const changed = Object.entries(after).filter(([name, text]) => current[name] !== text)
     const gone = Object.keys(before).filter((name) => !Object.hasOwn(after, name) && Object.hasOwn(current, name))
     return { set: Object.fromEntries(changed), unset: gone }
@@ -70,22 +66,20 @@ export class SchemaCodec implements BodyCodec {
   }
 }
 
-function droppedIssue(name: string): Issue {
-  const reason = 'its schema drops this'
-  return { path: [name], reason, message: reason }
+/** A schema drops what it does not know; a change that would come to nothing is a mistake. */
+function assertKept(set: ValueChange['set'], after: Body): void {
+  const issues = new IssueList()
+  for (const name of Object.keys(set)) if (!Object.hasOwn(after, name)) issues.add(name, 'its schema drops this')
+  issues.assertNone()
 }
 
 function writeObject(value: unknown): Body {
   const body: Record<string, string | null> = {}
-  const issues: Issue[] = []
+  const issues = new IssueList()
   for (const [name, each] of Object.entries(asObject(value))) {
-    try {
-      if (each !== undefined) setOwn(body, name, each === null ? null : writeValue(each))
-    } catch (thrown) {
-      issues.push(...issuesAt(name, thrown))
-    }
+    if (each !== undefined) issues.collect(name, () => setOwn(body, name, each === null ? null : writeValue(each)))
   }
-  assertNone(issues)
+  issues.assertNone()
   return body
 }
 

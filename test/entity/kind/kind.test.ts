@@ -313,6 +313,13 @@ describe('find', () => {
   })
 })
 
+it('what is no query at all is refused as by the datastore', async () => {
+  await using db = open()
+  for (const query of [null, [], 'x'] as never[]) {
+    await expect(db.kind(User).find(1, query)).rejects.toThrow('a query must be an object')
+  }
+})
+
 describe('scan', () => {
   it('walks through the entities of the kind in all shards, with cursors', async () => {
     await using db = open()
@@ -471,6 +478,7 @@ describe('a value that does not fit', () => {
     ['unknown names', { hasAny: ['name', 'nme'] }, 'where.nme: is no field of this kind'],
     ['an unknown part', { like: {} }, 'unknown part like of where'],
     ['no object', 'x', 'where must be an object of'],
+    ['a list', { equals: [] }, 'where.equals: body must be a plain object, got array'],
   ])('is refused in a where with %s', async (_name, where, message) => {
     await using db = open()
     await expect(db.kind(User).find(1, { where: where as never })).rejects.toThrow(message)

@@ -12,9 +12,11 @@ import {
   Key,
   text,
   type ConnectionEntry,
+  type Entity,
   type InferInput,
   type InferOutput,
 } from '../../../src/index.ts'
+import { KindRegistry } from '../../../src/entity/kind/kind-registry.ts'
 import { provision } from '../../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../../support/databases.ts'
 import { schemaValue } from './arbitrary-value.ts'
@@ -196,7 +198,7 @@ describe('an update of a kind with a schema', () => {
     expect(counter?.body.other).toBe('1')
   })
 
-  it('keeps a condition of its caller, and gives up when others are always faster', async () => {
+  it('keeps a condition of its caller, and tries once', async () => {
     await using db = open()
     const counters = db.kind(Counter)
     const key = await counters.put(1, { n: 0, by: {} })
@@ -209,8 +211,33 @@ describe('an update of a kind with a schema', () => {
     expect(await counters.update(key, { set: { n: 2 } }, { ifBody })).toMatchObject({ status: 'changed' })
     expect(await counters.update(new Key(key.id + 1n), { set: { n: 2 } })).toEqual({ status: 'missing' })
     await expect(counters.update(key, { set: { n: 2 } }, { ifUpdatedAt: 'x' as never })).rejects.toThrow('ifUpdatedAt')
+    await expect(counters.update(key, { set: { n: 2 } }, { ifBody: 'x' as never })).rejects.toThrow('ifBody: body')
     const other = await db.put(1, 9, {})
     await expect(counters.update(other, { set: { n: 2 } })).rejects.toMatchObject({ code: 'HV_KIND_MISMATCH' })
+  })
+
+  it('gives up with a conflict when others are faster each time', async () => {
+    const key = new Key(1n)
+    const entity = (n: number): Entity => ({ key, kind: 2, body: { n: String(n), by: '{}' }, updated: null })
+    let tries = 0
+    const outcome = await new KindRegistry(0).termsOf(Counter).update(
+      key,
+      { set: { n: -1 } },
+      {},
+      {
+        get: () => Promise.resolve(entity(0)),
+        update: (change, condition) => {
+          expect([change, condition]).toEqual([
+            { set: { n: '-1' }, unset: [] },
+            { ifKind: 2, ifBody: { n: String(tries), by: '{}' } },
+          ])
+          tries += 1
+          return Promise.resolve({ status: 'conflict', current: entity(tries) })
+        },
+      },
+    )
+    expect(outcome).toMatchObject({ status: 'conflict', current: { value: { n: 16 } } })
+    expect(tries).toBe(16)
   })
 
   it('can be done in a transaction', async () => {
