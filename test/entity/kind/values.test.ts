@@ -128,7 +128,9 @@ describe('a field does not read', () => {
 
 describe('a field', () => {
   it('gives each entity a default of its own', () => {
-    const tags = json<string[]>().default(['new'])
+    const given = ['new']
+    const tags = json<string[]>().default(given)
+    given.push('later')
     const first = tags.readMissing(context)
     first?.push('old')
     expect(tags.readMissing(context)).toEqual(['new'])
