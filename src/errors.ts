@@ -28,11 +28,17 @@ export interface ErrorDetails {
   HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
   HV_EXTENSION_MISSING: { serverId: string; extension: string }
   HV_HSTORE_MALFORMED: { offset: number }
+  HV_IMPORT_MALFORMED: { rows: number; rejected: number; line?: number }
+  HV_IMPORT_STOPPED: { rows: number; rejected: number }
+  HV_IMPORT_UNKNOWN: { rows: number; shardIds: number[] }
   HV_INDEX_FAILED: {
     name: string
     failures: { serverId: string; shardId?: number; code?: string; sqlstate?: string; message: string }[]
     completed: number[]
   }
+  HV_JOURNAL_BUSY: { file: string; pid: number; host: string }
+  HV_JOURNAL_MALFORMED: { file: string }
+  HV_JOURNAL_MISMATCH: { file: string; different: string[] }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
   HV_KIND_MISMATCH: {
     key: string
@@ -192,10 +198,41 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Report it together with the PostgreSQL version: a server never sends such a text.',
     retryable: false,
   },
+  HV_IMPORT_MALFORMED: {
+    meaning: 'The input of an import cannot be read any further. Everything before the fault is done.',
+    hint: 'Correct the input from that line on, and do the same again: it goes on there.',
+    retryable: false,
+  },
+  HV_IMPORT_STOPPED: {
+    meaning: 'An import ended before its input did. What is stored stays.',
+    hint: 'Remove the cause and do the same again: it goes on.',
+    retryable: true,
+  },
+  HV_IMPORT_UNKNOWN: {
+    meaning:
+      'After a crash nobody can tell of some rows of an import whether they are stored. Nothing more was stored.',
+    hint: 'Look for the rows in these shards; then do the same again with --unknown again, or --unknown skip.',
+    retryable: false,
+  },
   HV_INDEX_FAILED: {
     meaning: 'An index could not be made or dropped in some shards. In the others it was.',
     hint: 'Remove the causes and do the same again: it goes on with the shards that are left.',
     retryable: true,
+  },
+  HV_JOURNAL_BUSY: {
+    meaning: 'Another process is at work on the same import or export. Nothing was done.',
+    hint: 'Wait until it has ended. If there is none, remove the file that the message names.',
+    retryable: true,
+  },
+  HV_JOURNAL_MALFORMED: {
+    meaning: 'A file that should say how far an import or export has come says something else. Nothing was done.',
+    hint: 'Name the right file. If that is lost, --restart begins anew, and an import then stores again what it had stored.',
+    retryable: false,
+  },
+  HV_JOURNAL_MISMATCH: {
+    meaning: 'An import or export cannot be gone on with, because something is not as it was begun. Nothing was done.',
+    hint: 'Go on as it was begun; or begin anew with --restart, and an import then stores again what it had stored.',
+    retryable: false,
   },
   HV_KEY_COLLISION: {
     meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',

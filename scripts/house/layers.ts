@@ -11,6 +11,7 @@ export const layers = [
   'schema',
   'catalog',
   'datastore',
+  'transfer',
   'fleet',
   'embedded',
   'console',

@@ -13,8 +13,8 @@ export interface Failure {
   readonly stack: string | undefined
 }
 
-/** Codes that mean: the configuration is wrong, nothing was done. */
-const usageCodes: readonly ErrorCode[] = ['HV_CONFIG_INVALID', 'HV_CONFIG_NOT_FOUND']
+/** Codes that mean: the call or the configuration is wrong, nothing was done. */
+const usageCodes: readonly ErrorCode[] = ['HV_CONFIG_INVALID', 'HV_CONFIG_NOT_FOUND', 'HV_JOURNAL_MISMATCH']
 
 const HELP_HINT = 'Add --help to see how it is called.'
 const DEBUG_HINT = 'Set HYPERVAULT_DEBUG=1 to see where it comes from.'

@@ -8,6 +8,7 @@ import type { IndexReport } from '../schema/indexes/shard-indexes.ts'
 import { formatCount, formatShards } from './amounts.ts'
 import type { Context } from './context.ts'
 import { printIndexes, printIndexReport, type IndexVerb } from './index-report.ts'
+import { parseInteger } from './integer-argument.ts'
 import { ProgressSum } from './progress-sum.ts'
 import { Progress } from './progress.ts'
 import { StopRequest } from './stop-request.ts'
@@ -107,17 +108,12 @@ function readDefinition(field: string | undefined, { body, kind, cast, unique }:
   }
   const definition = {
     on: field === undefined ? 'body' : { field },
-    ...(kind !== undefined && { kind: readKind(kind) }),
+    ...(kind !== undefined && { kind: parseInteger('--kind', kind) }),
     ...(cast !== undefined && { cast }),
     ...(unique === true && { unique }),
   }
   checkUsage(() => checkDefinition(definition))
   return definition as IndexDefinition
-}
-
-function readKind(text: string): number {
-  if (!/^-?\d{1,9}$/.test(text)) throw new UsageError(`--kind must be an integer, got ${JSON.stringify(text)}`)
-  return Number(text)
 }
 
 async function runWork(verb: IndexVerb, context: Context, work: IndexWork): Promise<void> {

@@ -1,43 +1,32 @@
-import type { Ora } from 'ora'
 import type { MoveProgress } from '../fleet/move/move-context.ts'
 import { formatBytes, formatCount } from './amounts.ts'
 import type { Output } from './output.ts'
 import { describeSeconds } from './progress-text.ts'
-import { startSpinner } from './progress.ts'
-
-/** Without a terminal, a step that goes on is told again after this time. */
-const LINE_EVERY_MS = 5_000
+import { StatusLine } from './status-line.ts'
 
 /** Below this, rate and time left are noise. */
 const MIN_ELAPSED_MS = 500
 
-/** Shows how far a move is: one line that is redrawn on a terminal, a line for each step elsewhere. */
+/** Shows how far a move is; each step at once. */
 export class MoveProgressLine implements Disposable {
-  readonly #output: Output
-  readonly #spinner: Ora | undefined
+  readonly #line: StatusLine
   #step = ''
   #stepAt = 0
-  #lineAt = 0
 
   constructor(output: Output) {
-    this.#output = output
-    if (output.isInteractive) this.#spinner = startSpinner(output)
+    this.#line = new StatusLine(output)
   }
 
   show(event: MoveProgress): void {
     const now = performance.now()
     const step = `${event.phase} ${event.step}`
-    if (step !== this.#step) [this.#step, this.#stepAt, this.#lineAt] = [step, now, 0]
-    const text = describeMoveProgress(event, now - this.#stepAt)
-    if (this.#spinner !== undefined) this.#spinner.text = text
-    else if (this.#lineAt === 0 || now - this.#lineAt > LINE_EVERY_MS) {
-      this.#lineAt = now
-      this.#output.talk(text)
-    }
+    const isNew = step !== this.#step
+    if (isNew) [this.#step, this.#stepAt] = [step, now]
+    this.#line.show(describeMoveProgress(event, now - this.#stepAt), isNew)
   }
 
   [Symbol.dispose](): void {
-    this.#spinner?.stop()
+    this.#line[Symbol.dispose]()
   }
 }
 

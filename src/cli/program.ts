@@ -4,6 +4,7 @@ import { addAdoptCommand } from './adopt.ts'
 import { addCatalogCommand } from './catalog-command.ts'
 import { addDevCommand } from './dev.ts'
 import { addGetCommand } from './get.ts'
+import { addImportCommand } from './import-command.ts'
 import { addIndexCommand } from './index-command.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
@@ -63,6 +64,7 @@ export function createProgram(context: Context): Command {
     addAdoptCommand,
     addStatusCommand,
     addIndexCommand,
+    addImportCommand,
     addCatalogCommand,
     addServerCommand,
     addMoveCommand,

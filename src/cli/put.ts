@@ -3,7 +3,7 @@ import { assertKind } from '../entity/entity.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import { readBody } from './body-argument.ts'
 import type { Context } from './context.ts'
-import { checkUsage } from './usage-error.ts'
+import { parseInteger } from './integer-argument.ts'
 
 /** `hypervault put`: stores one entity. */
 export function addPutCommand(program: Command, context: Context): void {
@@ -40,14 +40,5 @@ async function runPut(shard: string, kind: string, bodyArguments: string[], cont
     await (context.isJson
       ? context.output.json({ key, shardId, kind: kindNumber, serverId })
       : context.output.data(`${key}`))
-  })
-}
-
-function parseInteger(name: string, text: string, assertFits: (value: number) => void): number {
-  return checkUsage(() => {
-    if (!/^-?\d{1,9}$/.test(text)) throw new RangeError(`${name} must be an integer, got ${JSON.stringify(text)}`)
-    const value = Number(text)
-    assertFits(value)
-    return value
   })
 }

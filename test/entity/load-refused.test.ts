@@ -36,6 +36,7 @@ describe('rows that a server refuses', () => {
       Array.from({ length: 1_500 }, (_, index) => 1_500 + index),
     )
     expect(refused.every(({ row, shardId, error }) => shardOf({}, row) === shardId && isUnique(error))).toBe(true)
+    expect(refused.every(({ row, body }) => body.row === String(row))).toBe(true)
     const entities = await db.getMany(keys)
     expect(entities.map((entity) => [entity?.kind, entity?.body.row])).toEqual(
       Array.from({ length: 1_500 }, (_, row) => [row % 5, String(row)]),

@@ -213,7 +213,7 @@ describe('a load', () => {
     const options = { shardOf, batchRows: 50, onProgress: (progress: LoadProgress) => told.push(progress) }
     const total = await db.load(1, rowsTo(2_000), options).finish()
     expect(told.at(-1)).toEqual(total)
-    expect(total).toMatchObject({ rowsRead: 2_000, rows: 2_000, bufferedBytes: 0 })
+    expect(total).toMatchObject({ rowsRead: 2_000, rowsDone: 2_000, rows: 2_000, bufferedBytes: 0 })
     expect(total.bytes).toBeGreaterThan(2_000 * 24)
     const rows = told.map((progress) => progress.rows)
     expect(rows).toEqual([...rows].sort((a, b) => a - b))

@@ -1,4 +1,5 @@
 import type { Body } from '../../hstore/body.ts'
+import { decodeBinaryHstore } from '../../hstore/decode-binary.ts'
 import { NO_ROOM, splitHstore, tryWriteHstore } from '../../hstore/encode-binary.ts'
 
 /*
@@ -132,8 +133,11 @@ export class Batch {
     return this.#chunks.map((chunk, index) => (index === last ? chunk.filledWithTrailer : chunk.filled))
   }
 
-  /** The rows but one, in their order, as batches: those before it, and those after it in small parts. */
-  without(row: number): Batch[] {
+  /**
+   * What is left without a row: its body, and the other rows in their order as batches, those before it and those after it
+   * in small parts.
+   */
+  without(row: number): { readonly body: Body; readonly rest: Batch[] } {
     const at = this.rows.indexOf(row)
     const encoded = splitRows(Buffer.concat(this.#chunks.map((chunk) => chunk.filled)).subarray(SIGNATURE.length))
     const part = (first: number, end: number): Batch =>
@@ -142,7 +146,8 @@ export class Batch {
       const first = at + 1 + index * PART_ROWS
       return part(first, first + PART_ROWS)
     })
-    return at === 0 ? behind : [part(0, at), ...behind]
+    const body = decodeBinaryHstore((encoded[at] as Buffer).subarray(ROW_START.length))
+    return { body, rest: at === 0 ? behind : [part(0, at), ...behind] }
   }
 
   static #of(rows: readonly number[], encoded: readonly Buffer[]): Batch {

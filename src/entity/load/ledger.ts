@@ -33,6 +33,11 @@ export class Ledger {
     return this.#base + this.#ids.length
   }
 
+  /** Rows from the first on whose ids have been taken, or that were refused in between. */
+  get rowsDone(): number {
+    return this.#base + this.#head
+  }
+
   /** Rows that were read and whose ids have not been taken. */
   get size(): number {
     return this.#ids.length - this.#head
@@ -79,8 +84,8 @@ export class Ledger {
 
   account(): LoadAccount {
     const [stored, notStored, unknown] = [new RowRanges(), new RowRanges(), new RowRanges()]
-    stored.add(0, this.#base + this.#head)
-    for (let row = this.#base + this.#head; row < this.rowsRead; row += 1) {
+    stored.add(0, this.rowsDone)
+    for (let row = this.rowsDone; row < this.rowsRead; row += 1) {
       if (this.#ids[row - this.#base] !== undefined) stored.add(row)
       else if (this.#unknown.has(row)) unknown.add(row)
       else notStored.add(row)

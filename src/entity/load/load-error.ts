@@ -43,7 +43,7 @@ const aboutRows: ReadonlySet<string> = new Set([
 ])
 
 /** The row that a server refused for what is in it. */
-export function findRefusal(error: unknown, rows: readonly number[]): Omit<RefusedRow, 'shardId'> | undefined {
+export function findRefusal(error: unknown, rows: readonly number[]): Pick<RefusedRow, 'row' | 'error'> | undefined {
   if (!isHypervaultError(error, 'HV_STATEMENT_FAILED')) return undefined
   const row = findRefusedRow(error, rows)
   return row === undefined || !aboutRows.has(error.details.sqlstate.slice(0, 2)) ? undefined : { row, error }

@@ -10,6 +10,7 @@ export type KindOf<B extends Body = Body> = (body: B, row: number) => number
 export interface RefusedRow {
   readonly row: number
   readonly shardId: number
+  readonly body: Body
   readonly error: HypervaultError<'HV_STATEMENT_FAILED'>
 }
 
@@ -20,6 +21,8 @@ export type LoadSource<B extends Body = Body> = AsyncIterable<B> | Iterable<B>
 export interface LoadProgress {
   /** Rows taken from the source. */
   readonly rowsRead: number
+  /** Rows of the source from the first on that are all done: stored with their keys given, or refused. */
+  readonly rowsDone: number
   /** Bytes of memory that rows take which are read and not stored. */
   readonly bufferedBytes: number
   /** Rows that are stored. */

@@ -85,7 +85,7 @@ export class Loader implements LoadObserver {
   }
 
   get progress(): LoadProgress {
-    return this.#meter.read(this.#ledger.rowsRead, this.#memory)
+    return this.#meter.read(this.#ledger, this.#memory)
   }
 
   /** What became of the rows that were read, so far. */
@@ -156,10 +156,10 @@ export class Loader implements LoadObserver {
     const { onRefused } = this.#settings
     const refusal = findRefusal(error, batch.rows)
     if (onRefused === undefined || refusal === undefined) return undefined
-    const rest = batch.without(refusal.row)
+    const { body, rest } = batch.without(refusal.row)
     this.#memory += rest.reduce((sum, { memory }) => sum + memory, -batch.memory)
     this.#ledger.refuse(refusal.row)
-    this.#tell(() => onRefused({ ...refusal, shardId: refusal.error.details.shardId as number }))
+    this.#tell(() => onRefused({ ...refusal, body, shardId: refusal.error.details.shardId as number }))
     this.#changed.notify()
     return rest
   }

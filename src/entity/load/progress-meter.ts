@@ -3,6 +3,9 @@ import type { LoadProgress } from './load-options.ts'
 /** Least time between two reports. */
 const REPORT_EVERY_MS = 100
 
+/** How many rows there are of each sort. */
+type RowCounts = Pick<LoadProgress, 'rowsRead' | 'rowsDone'>
+
 /** Counts what a load has stored and tells of it, not too often. */
 export class ProgressMeter {
   readonly #onProgress: ((progress: LoadProgress) => void) | undefined
@@ -31,12 +34,12 @@ export class ProgressMeter {
     this.#batches += 1
   }
 
-  read(rowsRead: number, bufferedBytes: number): LoadProgress {
+  read({ rowsRead, rowsDone }: RowCounts, bufferedBytes: number): LoadProgress {
     const now = this.#stoppedAt ?? performance.now()
     const elapsedMs = now - (this.#startedAt ?? now)
     const ratePerSecond = elapsedMs === 0 ? 0 : (this.#rows * 1000) / elapsedMs
     const [rows, bytes, batches] = [this.#rows, this.#bytes, this.#batches]
-    return { rowsRead, bufferedBytes, rows, bytes, batches, elapsedMs, ratePerSecond }
+    return { rowsRead, rowsDone, bufferedBytes, rows, bytes, batches, elapsedMs, ratePerSecond }
   }
 
   /** Reports, unless that was done a moment ago and this is not the last time. */

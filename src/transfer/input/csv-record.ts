@@ -1,0 +1,81 @@
+import { Buffer } from 'node:buffer'
+import type { Body } from '../../hstore/body.ts'
+import { findQuoted } from './csv-fields.ts'
+import { checkBody, JsonRecord } from './json-record.ts'
+import { readUtf8, RowProblem, showBytes, type SourceRecord, type SourceRow } from './source-record.ts'
+
+/*
+ * A record of CSV. A field in quotes is its text, also when that is empty; a field without quotes and without text is
+ * what the rule for empty fields says. PostgreSQL writes and reads null and empty text in the same way.
+ *
+ * The parser is told that the text is Latin-1, so a character here is a byte there, and bytes that are no UTF-8 are seen.
+ */
+
+/** What a field without quotes and without text is: `null`, empty `text`, or `absent` from the body. */
+export type EmptyRule = 'null' | 'text' | 'absent'
+
+/** What the records of one input have in common. */
+export interface CsvTerms {
+  readonly columns: readonly string[]
+  readonly delimiter: string
+  readonly empty: EmptyRule
+}
+
+/** The columns of what `export` writes as CSV; the body is a JSON object. */
+export const ENTITY_COLUMNS = ['key', 'shardId', 'kind', 'updated', 'body'] as const
+
+/** One record of CSV. */
+export class CsvRecord implements SourceRecord {
+  readonly line: number
+  readonly #values: readonly string[]
+  readonly #raw: string
+  readonly #terms: CsvTerms
+
+  /** @param raw the record as it is written, in Latin-1 like the values */
+  constructor(line: number, values: readonly string[], raw: string, terms: CsvTerms) {
+    this.line = line
+    this.#values = values
+    this.#raw = raw
+    this.#terms = terms
+  }
+
+  get text(): string {
+    return showBytes(Buffer.from(this.#raw, 'latin1')).replace(/^[\r\n]+|[\r\n]+$/g, '')
+  }
+
+  parse(): SourceRow {
+    const { columns, delimiter } = this.#terms
+    const { length } = this.#values
+    if (length !== columns.length)
+      throw new RowProblem(`it has ${length} fields, and there are ${columns.length} columns`)
+    const isQuoted = findQuoted(this.#values, this.#raw, delimiter)
+    if (isQuoted === undefined) throw new RowProblem('a quote stands inside a field')
+    return isExport(columns) ? this.#readEntity() : { body: checkBody(this.#body(isQuoted)) }
+  }
+
+  #body(isQuoted: readonly boolean[]): Body {
+    const { columns, empty } = this.#terms
+    const entries = this.#values.map((value, index): [string, string | null | undefined] => {
+      const isEmpty = value === '' && isQuoted[index] === false
+      return [columns[index] as string, isEmpty ? emptyValues[empty] : decodeLatin1(value)]
+    })
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Body
+  }
+
+  #readEntity(): SourceRow {
+    const [key = '', , kind, , body = ''] = this.#values
+    const { body: members } = new JsonRecord(this.line, Buffer.from(body, 'latin1'), 'reject').parse()
+    return { key, kind: Number(kind), body: members }
+  }
+}
+
+const emptyValues: Readonly<Record<EmptyRule, string | null | undefined>> = { null: null, text: '', absent: undefined }
+
+function isExport(columns: readonly string[]): boolean {
+  return columns.length === ENTITY_COLUMNS.length && ENTITY_COLUMNS.every((column, index) => column === columns[index])
+}
+
+/** The text whose bytes are the characters of another one; throws a {@link RowProblem} if they are no UTF-8. */
+export function decodeLatin1(text: string): string {
+  return /[\u0080-\u00ff]/.test(text) ? readUtf8(Buffer.from(text, 'latin1')) : text
+}

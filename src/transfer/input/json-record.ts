@@ -1,0 +1,100 @@
+import { assertBody } from '../../hstore/assert-body.ts'
+import type { Body } from '../../hstore/body.ts'
+import { sourcesOfMembers } from './json-members.ts'
+import { readUtf8, RowProblem, showBytes, type SourceRecord, type SourceRow } from './source-record.ts'
+
+/*
+ * A record in JSON: a flat object, whose members become the body, or a line that an export wrote.
+ *
+ *   "text"          the text
+ *   null            null
+ *   number          its digits as they are written: 1.50 stays 1.50, and no digit of a large one is lost
+ *   true, false     true, false
+ *   {…}, […]        refused, or its JSON as it is written
+ */
+
+/** What to do with an object or array inside a record: `reject` the record, or store it as `json` text. */
+export type NestedRule = 'reject' | 'json'
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** One value of JSON, as the bytes it is written in. */
+export class JsonRecord implements SourceRecord {
+  readonly line: number
+  readonly #bytes: Buffer
+  readonly #nested: NestedRule
+
+  constructor(line: number, bytes: Buffer, nested: NestedRule) {
+    this.line = line
+    this.#bytes = bytes
+    this.#nested = nested
+  }
+
+  get text(): string {
+    return showBytes(this.#bytes)
+  }
+
+  parse(): SourceRow {
+    const text = readUtf8(this.#bytes)
+    const value = parseJson(text)
+    if (!isObject(value)) throw new RowProblem(`it is no JSON object, but ${describe(value)}`)
+    return isEntity(value) ? readEntity(value) : { body: checkBody(flatten(value, text, this.#nested)) }
+  }
+}
+
+/** Tells a line that an export wrote from an object of the user, which can hold an object only by another rule. */
+function isEntity(value: JsonObject): boolean {
+  const { key, kind, body } = value
+  return typeof key === 'string' && typeof kind === 'number' && isObject(body)
+}
+
+function readEntity({ key, kind, body }: JsonObject): SourceRow {
+  return { body: checkBody(body), kind: kind as number, key: key as string }
+}
+
+function flatten(value: JsonObject, text: string, nested: NestedRule): Body {
+  const entries = Object.entries(value)
+  if (entries.every(([, member]) => member === null || typeof member === 'string')) return value as Body
+  const sources = sourcesOfMembers(text)
+  const texts = entries.map(([key, member]) => {
+    if (nested === 'reject' && typeof member === 'object' && member !== null) throw nestedProblem(key, member)
+    return [key, member === null || typeof member === 'string' ? member : sources.get(key)]
+  })
+  return Object.fromEntries(texts) as Body
+}
+
+function nestedProblem(key: string, member: object): RowProblem {
+  return new RowProblem(`${JSON.stringify(key)} holds ${describe(member)}, and a body holds only text`)
+}
+
+/** Throws a {@link RowProblem} for what cannot be stored. */
+export function checkBody(body: unknown): Body {
+  try {
+    assertBody(body)
+    return body
+  } catch (error) {
+    throw new RowProblem((error as Error).message)
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    // V8 quotes the text in some messages, so only the place is taken from them.
+    const place = /at position (\d+)/.exec(String(error))?.[1]
+    throw new RowProblem(
+      place === undefined ? 'it is not JSON' : `it is not JSON, from character ${Number(place) + 1} on`,
+    )
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}

@@ -1,0 +1,307 @@
+import { gzipSync } from 'node:zlib'
+import { stringify } from 'csv-stringify/sync'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Body } from '../../src/index.ts'
+import { decideFormat } from '../../src/transfer/input/input-format.ts'
+import { MalformedInput } from '../../src/transfer/input/malformed-input.ts'
+import { measure, ReadMeter } from '../../src/transfer/input/read-mark.ts'
+import { MAX_RECORD_BYTES } from '../../src/transfer/input/source-record.ts'
+import { arbitraryBody } from '../hstore/arbitrary-body.ts'
+import { chunksOf, readInput, type ReadInput } from './input.ts'
+
+const bodiesOf = ({ records, error }: ReadInput): (Body | string | undefined)[] => {
+  if (error instanceof Error) throw error
+  return records.map(({ row, problem }) => row?.body ?? problem)
+}
+
+/** Another checksum at the end. */
+const damage = (packed: Buffer): Buffer => packed.fill(0xff, packed.length - 8)
+
+const chunkSizes = fc.constantFrom(1, 2, 3, 7, 64, Infinity)
+
+/** What stands between lines, and what does not matter. */
+const lineEnds = fc.constantFrom('\n', '\r\n', '\n\n', '\r\n \t\r\n')
+
+describe('an input', () => {
+  it('in NDJSON gives its objects with their lines, however it is cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(arbitraryBody),
+        lineEnds,
+        fc.boolean(),
+        chunkSizes,
+        async (bodies, end, isEnded, size) => {
+          const text = bodies.map((body) => JSON.stringify(body)).join(end) + (isEnded ? end : '')
+          const input = await readInput('ndjson', text, {}, size)
+          expect(bodiesOf(input)).toEqual(bodies)
+          const step = end.split('\n').length - 1
+          expect(input.records.map(({ line }) => line)).toEqual(bodies.map((_, index) => 1 + index * step))
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it('in a JSON array gives its elements with their lines, however it is cut and laid out', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(arbitraryBody),
+        fc.constantFrom(undefined, 2),
+        chunkSizes,
+        async (bodies, indent, size) => {
+          const text = JSON.stringify(bodies, undefined, indent)
+          const input = await readInput('json', `\ufeff \n${text}\r\n`, {}, size)
+          expect(bodiesOf(input)).toEqual(bodies)
+          const lines = text.split('\n')
+          const starts = lines.flatMap((line, index) => (/^ {2}\{/.test(line) ? [index + 2] : []))
+          expect(input.records.map(({ line }) => line)).toEqual(indent === undefined ? bodies.map(() => 2) : starts)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it('in CSV gives its records with their lines, however it is cut and quoted', async () => {
+    const text = fc.string({ unit: fc.constantFrom('a', ' ', '"', ',', ';', '\n', '\r\n', 'é', '🗼', 'NULL') })
+    const records = fc.array(fc.tuple(text, fc.option(text), text), { minLength: 1 })
+    const form = fc.record({
+      record_delimiter: fc.constantFrom('\n', '\r\n'),
+      delimiter: fc.constantFrom(',', ';', '\t'),
+    })
+    await fc.assert(
+      fc.asyncProperty(records, form, chunkSizes, async (rows, csv, size) => {
+        const written = stringify([['a', 'b', 'é'], ...rows], { ...csv, quoted_string: true })
+        const input = await readInput('csv', written, { delimiter: csv.delimiter }, size)
+        expect(bodiesOf(input)).toEqual(rows.map(([a, b, c]) => ({ a, b, é: c })))
+        const heights = rows.map((row) => 1 + row.join('').split('\n').length - 1)
+        const lines = heights.map((_, index) => heights.slice(0, index).reduce((sum, height) => sum + height, 2))
+        expect(input.records.map(({ line }) => line)).toEqual(lines)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('is unpacked when it is gzip, also when that is several files in one', async () => {
+    const packed = Buffer.concat([gzipSync('{"a":"1"}\n{"a":'), gzipSync('"2"}\n')])
+    for (const size of [1, 5, Infinity]) {
+      expect(bodiesOf(await readInput('ndjson', packed, {}, size))).toEqual([{ a: '1' }, { a: '2' }])
+    }
+  })
+
+  it('may begin with a mark of its byte order, packed or not', async () => {
+    const marked = Buffer.from('\ufeffa\n1\n')
+    expect(bodiesOf(await readInput('csv', marked, {}, 1))).toEqual([{ a: '1' }])
+    expect(bodiesOf(await readInput('csv', gzipSync(marked)))).toEqual([{ a: '1' }])
+  })
+
+  it.each([
+    ['gzip that is cut off', gzipSync(`{"a":"1"}\n`.repeat(20_000)).subarray(0, -20), 'its gzip ends too early'],
+    ['gzip that is damaged', damage(gzipSync(`{"a":"1"}\n`)), 'its gzip is damaged'],
+    ['UTF-16', Buffer.from('\ufeff{"a":"1"}', 'utf16le'), 'it is UTF-16, not UTF-8'],
+  ])('that is %s cannot be read further, and nothing is made up', async (_what, bytes, message) => {
+    const { records, error } = await readInput('ndjson', bytes)
+    expect(error).toBeInstanceOf(MalformedInput)
+    expect(error).toMatchObject({ message })
+    expect(records.every(({ row }) => row?.body.a === '1')).toBe(true)
+  })
+
+  it.each([
+    ['cities.csv', '', 'csv'],
+    ['a/b.TSV.gz', '{', 'csv'],
+    ['x.jsonl', '[', 'ndjson'],
+    ['x.ndjson.gz', '', 'ndjson'],
+    ['x.json', ' \n[{', 'json'],
+    ['x.json', '{', 'ndjson'],
+    ['standard input', '[', 'json'],
+    ['x.txt', 'a,b', undefined],
+  ])('named %j that begins with %j is in the form %j', (name, head, format) => {
+    expect(decideFormat(name, Buffer.from(head))).toBe(format)
+  })
+})
+
+describe('a row in JSON', () => {
+  const rowOf = async (text: string, nested: 'reject' | 'json' = 'reject'): Promise<unknown> =>
+    bodiesOf(await readInput('ndjson', text, { nested }))[0]
+
+  it('keeps the digits of numbers as they are written', async () => {
+    const text = '{"a":12345678901234567890,"b":1.50,"c":-0,"d":1E400,"e":true,"f":false,"g":null,"h":"1.50"}'
+    const body = {
+      a: '12345678901234567890',
+      b: '1.50',
+      c: '-0',
+      d: '1E400',
+      e: 'true',
+      f: 'false',
+      g: null,
+      h: '1.50',
+    }
+    expect(await rowOf(text)).toEqual(body)
+  })
+
+  it('with an object or array in it is refused, or holds its JSON as it is written', async () => {
+    const text = '{"a" : {"x": [1.0, "},{"]} ,"\\"b":[],"c":7,"a\\\\":{ }}'
+    expect(await rowOf(text)).toBe('"a" holds an object, and a body holds only text')
+    expect(await rowOf(text, 'json')).toEqual({ a: '{"x": [1.0, "},{"]}', '"b': '[]', c: '7', 'a\\': '{ }' })
+  })
+
+  it('takes the last of members with the same key, and any key', async () => {
+    expect(await rowOf('{"a":1,"b":"x","a":2,"__proto__":3}')).toEqual(JSON.parse('{"a":"2","b":"x","__proto__":"3"}'))
+  })
+
+  it('may be a line that an export wrote', async () => {
+    const line = '{"key":"1234567890123456789","shardId":5,"kind":-3,"body":{"a":"x","b":null},"updated":null}'
+    const { records } = await readInput('ndjson', line)
+    expect(records[0]?.row).toEqual({ key: '1234567890123456789', kind: -3, body: { a: 'x', b: null } })
+  })
+
+  it.each([
+    ['5', 'it is no JSON object, but a number'],
+    ['[{}]', 'it is no JSON object, but an array'],
+    ['null', 'it is no JSON object, but null'],
+    ['{"a":"secret"', 'it is not JSON, from character 14 on'],
+    ['{"a":tru}', expect.stringContaining('it is not JSON') as string],
+    ['{"a":"\\u0000"}', 'body.a must not contain NUL (U+0000)'],
+    ['{"a":"\\ud800"}', 'body.a must be well-formed Unicode, got a lone surrogate'],
+    ['{"key":"1","kind":1,"body":{"a":7}}', 'body.a must be a string or null, got number'],
+  ])('is none: %s', async (text, problem) => {
+    expect(await readInput('ndjson', text)).toMatchObject({ records: [{ problem, text }] })
+  })
+
+  it('is none when it is not UTF-8, or longer than there is room for', async () => {
+    const bytes = Buffer.concat([Buffer.from('{"a":"é"}\n{"a":"'), Buffer.from([0xe9]), Buffer.from('"}\n{"a":"z"}')])
+    expect(bodiesOf(await readInput('ndjson', bytes, {}, 1))).toEqual([{ a: 'é' }, 'it is not UTF-8', { a: 'z' }])
+    const long = `{"a":"${'x'.repeat(MAX_RECORD_BYTES)}"}\n{"a":"z"}`
+    expect(bodiesOf(await readInput('ndjson', long, {}, 1024 * 1024))).toEqual([
+      'it is longer than 16777216 bytes',
+      { a: 'z' },
+    ])
+  })
+
+  it('of many megabytes is read', async () => {
+    const value = '\\"x'.repeat(4_000_000)
+    const [body] = bodiesOf(await readInput('ndjson', `{"n":1,"a":"${value}"}`)) as [Body]
+    expect(body).toEqual({ n: '1', a: '"x'.repeat(4_000_000) })
+  })
+})
+
+describe('a JSON array', () => {
+  it('gives a faulty element its line, and goes on behind it', async () => {
+    const { records, error } = await readInput(
+      'json',
+      '[\n{"a":"1"},\n{"a" "2"},\n\n5,\n,{"a":[1]}\n, {"a":"3"}\n]',
+      {},
+      3,
+    )
+    expect(error).toBeUndefined()
+    expect(records.map(({ line, problem }) => [line, problem])).toEqual([
+      [2, undefined],
+      [3, 'it is not JSON, from character 6 on'],
+      [5, 'it is no JSON object, but a number'],
+      [6, 'there is no element'],
+      [6, '"a" holds an array, and a body holds only text'],
+      [7, undefined],
+    ])
+  })
+
+  it.each([
+    ['{"a":"1"}', 'it does not begin with [', 1, 0],
+    [' \n', 'it holds no array', 2, 2],
+    ['[{"a":"1"},\n{"a":"2"', 'its array has no end', 2, 11],
+    ['[{"a":"1"}]\n]', 'something comes behind its array', 2, 12],
+    [`[{"a":"1"},\n{"a":"${'x'.repeat(MAX_RECORD_BYTES)}"}]`, 'an element is longer than 16777216 bytes', 2, 11],
+  ])('that is %.20j is malformed, and what is before stands', async (text, message, line, offset) => {
+    const { records, error } = await readInput('json', text)
+    expect(error).toBeInstanceOf(MalformedInput)
+    expect(error).toMatchObject({ message, line, offset })
+    expect(records.map(({ row }) => row?.body)).toEqual(offset > 2 ? [{ a: '1' }] : [])
+  })
+})
+
+describe('a record of CSV', () => {
+  it('tells empty text from nothing', async () => {
+    const read = async (empty: 'null' | 'text' | 'absent'): Promise<unknown> =>
+      bodiesOf(await readInput('csv', 'a,b,c\n1,,""\n', { empty }))
+    expect(await read('null')).toEqual([{ a: '1', b: null, c: '' }])
+    expect(await read('text')).toEqual([{ a: '1', b: '', c: '' }])
+    expect(await read('absent')).toEqual([{ a: '1', c: '' }])
+  })
+
+  it('takes its names from the caller where there is no header', async () => {
+    expect(bodiesOf(await readInput('csv', '1,2\n', { columns: ['x', 'y'] }))).toEqual([{ x: '1', y: '2' }])
+  })
+
+  it('is none when its fields are too few or too many, when a quote is misplaced, or when it is not UTF-8', async () => {
+    const bytes = Buffer.from('a,b\n1\n1,2,3\n1,5" pipe\n"x"y,2\n"x""y","\n"\n1,\xe9\n1,2\n', 'latin1')
+    const input = await readInput('csv', bytes)
+    expect(bodiesOf(input)).toEqual([
+      'it has 1 fields, and there are 2 columns',
+      'it has 3 fields, and there are 2 columns',
+      'a quote stands inside a field',
+      'a quote stands inside a field',
+      { a: 'x"y', b: '\n' },
+      'it is not UTF-8',
+      { a: '1', b: '2' },
+    ])
+    expect(input.records.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 8, 9])
+    expect(input.records[2]?.text).toBe('1,5" pipe')
+  })
+
+  it('may be one that an export wrote', async () => {
+    const text = 'key,shardId,kind,updated,body\n123,5,-3,,"{""a"":""é"",""b"":null}"\n'
+    const { records } = await readInput('csv', text)
+    expect(records[0]?.row).toEqual({ key: '123', kind: -3, body: { a: 'é', b: null } })
+  })
+
+  it.each([
+    ['a,b\n1,2\n3,"4\n5,6\n', 'a quote is never closed', 3, 8],
+    ['a,,c\n1,2,3\n', 'column 2 has no name', 1, 0],
+    ['a,b,a\n1,2,3\n', 'two columns are named "a"', 1, 0],
+    [
+      `a,b\n1,2\n3,"${'x'.repeat(MAX_RECORD_BYTES + 9)}`,
+      'a record is longer than 16777216 bytes, or a quote is never closed',
+      3,
+      8,
+    ],
+  ])('cannot be found in %.12j…, and what is before stands', async (text, message, line, offset) => {
+    const { records, error } = await readInput('csv', text)
+    expect(error).toBeInstanceOf(MalformedInput)
+    expect(error).toMatchObject({ message, line, offset })
+    expect(records.map(({ row }) => row?.body)).toEqual(offset > 0 ? [{ a: '1', b: '2' }] : [])
+  })
+})
+
+describe('an input that is read again', () => {
+  const collect = async (input: AsyncIterable<Buffer>): Promise<Buffer> => {
+    const parts: Buffer[] = []
+    for await (const part of input) parts.push(part)
+    return Buffer.concat(parts)
+  }
+  const changed = (): Error => new Error('changed')
+
+  it('goes by its marks, however it is cut, and also when it has grown', async () => {
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: 300, size: 'max' }).map((each) => Buffer.from(each))
+    await fc.assert(
+      fc.asyncProperty(bytes, bytes, chunkSizes, chunkSizes, fc.nat(), async (before, added, first, second, seed) => {
+        const meter = new ReadMeter()
+        await collect(measure(chunksOf(before.subarray(0, seed % before.length), first), meter, [], changed))
+        const early = meter.mark
+        await collect(measure(chunksOf(before.subarray(early.bytes), first), meter, [], changed))
+        const grown = Buffer.concat([before, added])
+        const again = new ReadMeter()
+        expect(await collect(measure(chunksOf(grown, second), again, [early, meter.mark], changed))).toEqual(grown)
+        expect(again.mark.bytes).toBe(grown.length)
+        const other = Buffer.from(before)
+        other[seed % before.length] = ~(other[seed % before.length] as number)
+        await expect(
+          collect(measure(chunksOf(other, second), new ReadMeter(), [meter.mark], changed)),
+        ).rejects.toThrow()
+        const short = before.subarray(1)
+        await expect(
+          collect(measure(chunksOf(short, second), new ReadMeter(), [meter.mark], changed)),
+        ).rejects.toThrow()
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
