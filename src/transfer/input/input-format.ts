@@ -8,6 +8,7 @@ import { trimBytes } from './white-space.ts'
 /** A form in which rows are written: one JSON value per line, one JSON array, or CSV. */
 export const inputFormats = ['ndjson', 'json', 'csv'] as const
 
+/** One of these forms. */
 export type InputFormat = (typeof inputFormats)[number]
 
 /** How an input is read. */
@@ -29,6 +30,7 @@ export function defaultDelimiter(name: string): string {
   return endingOf(name) === 'tsv' ? '\t' : ','
 }
 
+/** What reads the rows of an input in this form. */
 export function createReader(format: InputFormat, options: InputOptions): RecordReader {
   if (format === 'csv') return new CsvRecords(options)
   return format === 'json' ? new JsonArray(options.nested) : new JsonLines(options.nested)
