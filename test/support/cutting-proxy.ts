@@ -5,6 +5,8 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly port: number
   /** The next client that sends this text is cut when the server answers it, and hears `lastWords` instead. */
   cutAnswerTo(text: string, lastWords?: Buffer): void
+  /** Each client who is connected is cut when the server answers next, before it hears the answer. Tells how many. */
+  cutNextAnswers(): number
   /** From the next cut on nobody gets through. */
   refuseAfterCut(): void
 }
@@ -12,6 +14,7 @@ export interface CuttingProxy extends AsyncDisposable {
 /** Starts a proxy before a server on this machine. */
 export async function startCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
   const sockets = new Set<Socket>()
+  const cuts = new Set<() => void>()
   let text: string | undefined
   let words: Buffer = Buffer.alloc(0)
   let isLast = false
@@ -20,6 +23,9 @@ export async function startCuttingProxy(target: { host: string; port: number }):
     if (isRefusing) return client.destroy()
     const upstream = connect(target)
     let isCut = false
+    const cut = (): void => void (isCut = true)
+    cuts.add(cut)
+    client.on('close', () => cuts.delete(cut))
     client.on('data', (bytes) => {
       if (text !== undefined && bytes.includes(text)) isCut = true
       if (isCut) text = undefined
@@ -48,6 +54,10 @@ export async function startCuttingProxy(target: { host: string; port: number }):
     cutAnswerTo: (wanted, lastWords = Buffer.alloc(0)) => {
       text = wanted
       words = lastWords
+    },
+    cutNextAnswers: () => {
+      for (const cut of cuts) cut()
+      return cuts.size
     },
     refuseAfterCut: () => (isLast = true),
     [Symbol.asyncDispose]: async () => {
