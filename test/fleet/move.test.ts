@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
@@ -21,6 +22,8 @@ afterEach(async () => {
   await fleet.close()
   await servers[Symbol.asyncDispose]()
 })
+
+const pace = (): Promise<void> => sleep(5)
 
 const bodies = (count: number): { n: string }[] => Array.from({ length: count }, (_, n) => ({ n: String(n) }))
 
@@ -55,7 +58,11 @@ describe('a shard that moves', () => {
     const acknowledged: Key[] = []
     let isOver = false
     const writers = Array.from({ length: 8 }, async (_, writer) => {
-      for (let n = 0; !isOver; n += 1) acknowledged.push(await db.put(1, writer, { n: String(n) }))
+      for (let n = 0; !isOver; n += 1) {
+        acknowledged.push(await db.put(1, writer, { n: String(n) }))
+        // Writers that never pause may write faster than any stream can follow.
+        await pace()
+      }
     })
     const { moveId } = await fleet.moveShard(1, { to: 's3' })
     await fleet.complete(moveId)
