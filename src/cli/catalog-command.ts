@@ -5,6 +5,7 @@ import { formatCount } from './amounts.ts'
 import type { Context } from './context.ts'
 import { oneLine } from './failure.ts'
 import { defaultPasswordVariable, parseSecretOption } from './secret-option.ts'
+import { secretsOfUrl } from './secrets.ts'
 import { formatTable, type Column } from './table.ts'
 import { parseWhole, UsageError } from './usage-error.ts'
 
@@ -123,8 +124,8 @@ function describePlace(reference: SecretReference | null): string {
 
 /** For servers that have a password in their connection, or in its URL. */
 function defaultReferences(servers: readonly Server[]): Record<string, SecretReference> {
-  const withPassword = servers.filter(({ clientConfig: { password, connectionString = '' } }) => {
-    return password !== undefined || /^[^:]+:\/\/[^/@]*:[^@]*@|[?&]password=/.test(connectionString)
+  const withPassword = servers.filter(({ clientConfig: { password, connectionString } }) => {
+    return password !== undefined || secretsOfUrl(connectionString).length > 0
   })
   return Object.fromEntries(withPassword.map(({ serverId }) => [serverId, { env: defaultPasswordVariable(serverId) }]))
 }

@@ -15,7 +15,7 @@ function secretsOfEntry(entry: unknown): unknown[] {
 }
 
 /** The password of a connection string, as written and as it is sent. */
-function secretsOfUrl(connectionString: unknown): string[] {
+export function secretsOfUrl(connectionString: unknown): string[] {
   if (typeof connectionString !== 'string') return []
   const written = /^[^:]+:\/\/[^:/@]*:([^@]*)@/.exec(connectionString)?.[1]
   const named = /[?&]password=([^&#]*)/.exec(connectionString)?.[1]

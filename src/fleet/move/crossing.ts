@@ -5,6 +5,7 @@ import type { Cleanup } from './journal.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MovePhase } from './move-record.ts'
 import { advanceSlot, flushSql } from './replication-sql.ts'
+import { assertSameTables } from './same-tables.ts'
 import type { ComparedSides } from './snapshots.ts'
 import { switchOver } from './switch.ts'
 
@@ -62,6 +63,7 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         if (backSlot !== undefined) await toSession.read(advanceSlot(backSlot))
       }
       await skipPast()
+      const names = tables.map(({ name }) => name)
       return cutOver({
         shardId,
         epochMs,
@@ -70,13 +72,14 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         token: lease.token,
         assertHeld: () => lease.assertHeld(),
         marker: `${phase} ${Date.now()}`,
-        tables: tables.map(({ name }) => name),
+        tables: names,
         sequences,
         from: fromSession,
         to: toSession,
         maxPauseMs: limits.maxPauseMs,
         fenceTimeoutMs: limits.fenceTimeoutMs,
         signal,
+        assertSameTables: () => assertSameTables(fromSession, move, names),
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: () => switchOver(catalog, lease, change),

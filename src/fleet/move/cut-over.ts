@@ -41,6 +41,8 @@ export interface Cutover {
   readonly maxPauseMs: number
   readonly fenceTimeoutMs: number
   readonly signal: AbortSignal | undefined
+  /** Throws when the shard has a table that is not carried over. Asked behind the fence. */
+  readonly assertSameTables: () => Promise<void>
   /** Opens the snapshots that the proof compares. */
   readonly openSnapshots: () => Promise<string>
   /** Makes the stream back begin with what is written from now on. */
@@ -82,6 +84,7 @@ async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<Cuto
   const { from, to, shardId, epochMs } = cutover
   const assertInTime = (): void => assertPause(cutover, startedAt)
   await cutover.checkpoint('fenced')
+  await cutover.assertSameTables()
   await from.read(writeMarker(shardId, cutover.marker))
   await waitForMarker(cutover, assertInTime)
   await cutover.checkpoint('marker arrived')

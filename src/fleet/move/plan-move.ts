@@ -4,11 +4,11 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import type { FleetLink } from '../servers.ts'
-import { writeMarker } from './marker-sql.ts'
+import { createMarkerTableSql, dropMarkerTableSql, writeMarker } from './marker-sql.ts'
 import type { MoveRecord } from './move-record.ts'
 import { objectsOf } from './object-names.ts'
 import { findMoveProblems } from './preflight.ts'
-import { finishTablesSql, markerTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
+import { finishTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
 import { readSequences } from './sequences-sql.ts'
 import {
   createPublicationSql,
@@ -73,7 +73,7 @@ function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
   const tables = publishedTables(definition)
   const at = { source: source.serverId, target: target.serverId }
   return [
-    step('tables', at.source, 'a table of markers', markerTablesSql(shardId)),
+    step('tables', at.source, 'a table of markers', [createMarkerTableSql(shardId)]),
     step('tables', at.target, 'schema, tables and primary keys', targetTablesSql(definition)),
     step('publication', at.source, 'what changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
     step('slot', at.source, 'keeps changes from here on', [createSlot(NAMES.forward).text]),
@@ -119,7 +119,7 @@ function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
     step('complete', target.serverId, 'on hypervault move complete', [
       dropSlot(NAMES.reverse).text,
       dropPublicationSql(NAMES.reverse),
-      `drop table if exists ${schema}.hv_marker`,
+      dropMarkerTableSql(definition.shardId),
     ]),
   ]
 }

@@ -4,11 +4,6 @@ import type { ShardDefinition } from '../clone/shard-definition.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
 import { MARKER_TABLE } from './object-names.ts'
 
-/** Makes the table of markers at the source. */
-export function markerTablesSql(shardId: number): string[] {
-  return [createMarkerTableSql(shardId)]
-}
-
 /** Makes the tables at the target, in the place of what an earlier attempt has left. */
 export function targetTablesSql({ shardId, beforeCopy }: ShardDefinition): string[] {
   return [`drop schema if exists ${shardSchema(shardId)} cascade`, ...beforeCopy, createMarkerTableSql(shardId)]

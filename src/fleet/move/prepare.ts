@@ -2,7 +2,8 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
-import { markerTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
+import { createMarkerTableSql } from './marker-sql.ts'
+import { publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
   createSlot,
@@ -25,7 +26,7 @@ export async function createTables(context: MoveContext): Promise<void> {
   const name = shardSchema(move.shardId)
   const definition = await context.definition()
   await journal.record({ serverId: source.serverId, kind: 'marker', name })
-  await source.withSession((session) => session.execute(markerTablesSql(move.shardId)))
+  await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
   await journal.record({ serverId: target.serverId, kind: 'schema', name })
   await context.checkpoint('schema recorded')
   await target.withSession((session) =>
