@@ -1,5 +1,5 @@
 /**
- * The demo: real servers, real data, every byte read back. It needs nothing but Node.js and npm:
+ * The demo: real servers, real data, every byte read back, and a shard that moves under load. It needs nothing but Node.js and npm:
  *
  *     npm run demo              shows what happens
  *     npm run demo -- --json    prints one JSON document last on standard output
@@ -11,17 +11,19 @@ import { Progress } from '../src/cli/progress.ts'
 import { Datastore } from '../src/index.ts'
 import { startCluster } from '../src/testing.ts'
 import { readCities } from './cities.ts'
-import { loadCities } from './load.ts'
+import { loadCities, type StoredCity } from './load.ts'
+import { isFlawless, moveUnderTraffic } from './move.ts'
 import { readBack } from './read-back.ts'
-import { listShards, showKeys, showShards } from './report.ts'
+import { listShards, showKeys, showMove, showShards, type ShardSummary } from './report.ts'
 
 const SERVERS = 2
 const SHARDS = '1-17'
 
 async function runDemo(output: Output, isJson: boolean, signal: AbortSignal): Promise<boolean> {
   output.talk(`Starting ${SERVERS} PostgreSQL servers …`)
-  await using cluster = await startCluster({ servers: SERVERS, shards: SHARDS, signal })
-  await using db = new Datastore({ connections: cluster.connections })
+  await using cluster = await startCluster({ servers: SERVERS, shards: SHARDS, catalog: true, signal })
+  const { catalog = '' } = cluster
+  await using db = await Datastore.open({ catalog })
   const cities = await readCities()
 
   const loaded = await timed(output, { title: 'Loading', total: cities.length }, (report) =>
@@ -31,17 +33,37 @@ async function runDemo(output: Output, isJson: boolean, signal: AbortSignal): Pr
     readBack(db, loaded.result, report, signal),
   )
   const shards = await listShards(db)
-
-  if (isJson) {
-    const servers = cluster.connections.length
-    await output.json({ loaded: loaded.result.length, equal: read.result, shards: shards.length, servers })
-  } else {
+  if (!isJson) {
     await output.data(`\n${showShards(shards)}\n`)
     await output.data(`${showKeys(loaded.result)}\n`)
     await output.data(`loaded ${loaded.rate} cities/s, read back ${read.rate} cities/s`)
     await output.data(`${read.result} of ${cities.length} entities read back equal`)
   }
-  return read.result === cities.length
+
+  const largest = findLargest(shards, loaded.result)
+  const shown = await moveUnderTraffic({ db, catalog, ...largest, signal }, output)
+  if (isJson) {
+    const counts = { loaded: loaded.result.length, equal: read.result, shards: shards.length, servers: SERVERS + 1 }
+    const { firstFailure: _, ...moved } = shown
+    await output.json({ ...counts, moved })
+  } else await output.data(`\n${showMove(shown)}`)
+  if (shown.firstFailure !== undefined) output.problem('a call failed', describe(shown.firstFailure))
+  return read.result === cities.length && isFlawless(shown)
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The shard with the most entities, and its cities. */
+function findLargest(
+  shards: readonly ShardSummary[],
+  stored: readonly StoredCity[],
+): { shardId: number; cities: StoredCity[] } {
+  const [largest] = [...shards].sort((a, b) => b.entities - a.entities)
+  if (largest === undefined) throw new Error('there are no shards')
+  const { shardId } = largest
+  return { shardId, cities: stored.filter(({ key }) => key.shardId === shardId) }
 }
 
 /** Runs a step under a progress bar and tells its rate. */
@@ -66,6 +88,6 @@ try {
   const isEqual = await runDemo(output, process.argv.includes('--json'), interrupt.signal)
   process.exitCode = isEqual ? 0 : 1
 } catch (error) {
-  output.problem(error instanceof Error ? error.message : String(error))
+  output.problem(describe(error))
   process.exitCode = 1
 }

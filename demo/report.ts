@@ -2,6 +2,7 @@ import { formatBytes, formatCount } from '../src/cli/amounts.ts'
 import { formatTable } from '../src/cli/table.ts'
 import type { Datastore } from '../src/index.ts'
 import type { StoredCity } from './load.ts'
+import type { MoveShown } from './move.ts'
 
 /** What one shard holds. */
 export interface ShardSummary {
@@ -66,4 +67,40 @@ export function showKeys(stored: readonly StoredCity[]): string {
       `${city.name}, ${city.country}`,
     ]),
   )
+}
+
+/** A table of what a move under traffic has shown. */
+export function showMove({ move, traffic, equal, cities }: MoveShown): string {
+  const { shardId, source, target, rows, mismatches, pauseMs } = move
+  const { acknowledged, lost, doubled, reads, wrongReads, failed, longestWriteMs } = traffic
+  const heads = [
+    'shard',
+    'moved',
+    'rows proved',
+    'write pause',
+    'writes',
+    'lost',
+    'doubled',
+    'reads',
+    'wrong',
+    'failed',
+  ]
+  const table = formatTable(
+    heads.map((head, at) => ({ head, align: at === 1 ? 'left' : 'right' })),
+    [
+      [
+        String(shardId),
+        `${source} to ${target}`,
+        mismatches.length === 0 ? formatCount(rows) : 'DIFFER',
+        `${pauseMs} ms`,
+        ...[acknowledged, lost, doubled, reads, wrongReads, failed].map(formatCount),
+      ],
+    ],
+  )
+  return [
+    table,
+    '',
+    `the longest that a writer waited for one answer: ${longestWriteMs} ms`,
+    `${equal} of ${cities} cities of shard ${shardId} read back equal from ${target}`,
+  ].join('\n')
 }

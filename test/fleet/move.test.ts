@@ -83,6 +83,7 @@ describe('a shard that moves', () => {
     await fleet.moveShard(1, { to: 's3', onProgress: (event) => events.push(event) })
     expect([...new Set(events.map(({ phase }) => phase))]).toEqual(['preparing', 'copying', 'catching-up', 'switched'])
     expect(events.some(({ lagBytes }) => lagBytes !== undefined)).toBe(true)
+    expect(events.find(({ step }) => step === 'turn')?.phase).toBe('switched')
     expect(events.at(-1)).toMatchObject({ moveId: 1, shardId: 1, source: 's1', target: 's3', rows: 100 })
   })
 

@@ -122,6 +122,11 @@ export class Journal {
     this.#phase = phase
   }
 
+  /** The switch has written the phase in its own transaction. */
+  noteEntered(phase: MovePhase): void {
+    this.#phase = phase
+  }
+
   async keepReport(report: MoveReport): Promise<void> {
     const text = 'update hypervault.moves set report = $2, changed_at = clock_timestamp() where move_id = $1'
     await this.#change((session) => session.read({ text, values: [String(this.moveId), JSON.stringify(report)] }))

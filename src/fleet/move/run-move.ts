@@ -72,6 +72,7 @@ async function crossOver(context: MoveContext): Promise<MoveReport> {
   await assertSameDefinition(context)
   await using sides = await ComparedSides.open(source, target)
   const end = await crossForward(context, sides)
+  journal.noteEntered('switched')
   await turn(context)
   const { tables } = await context.definition()
   const onRows = (rows: number): void => context.tell({ phase: 'switched', step: 'prove', rows })
