@@ -11,7 +11,7 @@ import { assertShardId } from '../key/shard-id.ts'
 import type { Logger } from '../pool/logger.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
 import { ShardLease } from './lease.ts'
-import { abortMove, completeMove, reverseMove } from './move/end-move.ts'
+import { abortMove, completeMove, letMirrorWrite, reverseMove } from './move/end-move.ts'
 import { observeMove, type MoveStatus } from './move/observe-move.ts'
 import { openMove, type MoveHooks } from './move/open-move.ts'
 import type { MoveContext, MoveProgress } from './move/move-context.ts'
@@ -171,7 +171,8 @@ export class Fleet implements AsyncDisposable {
       if (move.phase === 'aborting') await this.#end(move, lease, options, abortMove)
       else if (move.phase === 'completing') await this.#end(move, lease, options, completeMove)
       else if (move.phase === 'reversing') await this.#end(move, lease, options, reverseMove)
-      else if (move.phase !== 'mirroring') return this.#run(move, lease, options)
+      else if (move.phase === 'mirroring') await this.#end(move, lease, options, letMirrorWrite)
+      else return this.#run(move, lease, options)
       return move.report && toResult(move, move.report)
     })
   }

@@ -3,8 +3,15 @@ import { quoteName } from './shard-sql.ts'
 
 /*
  * The fence of a shard that moves: a trigger on each of its tables that refuses every write, whatever client sends it.
- * It is made at the source, in one transaction that waits out the writers in flight, and it stays until the schema is
- * dropped. Rows that logical replication applies pass, because such triggers do not fire for it.
+ * Rows that logical replication applies pass, because such triggers do not fire for it.
+ *
+ *   at the source  made for the cutover, in one transaction that waits out the writers in flight; stays until the schema
+ *                  is dropped
+ *   at the target  made together with its tables: a client that still knows the shard from a time when it lived there
+ *                  must not write into the copy; opened right after the switch
+ *
+ * A fence is opened by giving its function another body, which waits for nobody. To drop the triggers takes a lock that
+ * waits for every reader, and lets nobody else in meanwhile: that is for later, when nobody waits for it.
  */
 
 /** Where a fenced shard goes, and since which epoch it is there. */
@@ -16,25 +23,29 @@ export interface FenceTarget {
   readonly token?: number
 }
 
-/** Puts the fence up, or changes what it says. */
+/** Puts the fence up, or changes what it says. Waits for the writers in flight. */
 export function raiseFenceSql(fence: FenceTarget, tables: readonly string[]): string[] {
   const schema = shardSchema(fence.shardId)
   return [createFenceFunctionSql(fence), ...tables.map((table) => createTriggerSql(schema, table))]
 }
 
-/** Takes the fence down: writes go on here. */
-export function lowerFenceSql(shardId: number): string {
+/** Takes the fence away. Waits for the readers of the shard, and others queue behind it: open it before, bound it. */
+export function dropFenceSql(shardId: number): string {
   return `drop function if exists ${shardSchema(shardId)}.hv_fence() cascade`
 }
 
-/** Takes the fence down if it was put up under this lease: that of another operator stays. */
-export function lowerOwnFenceSql(shardId: number, token: number): string {
+/**
+ * Opens the fence, if there is one: writes go on here at once. With the token of a lease only a fence that was put up
+ * under it: that of another operator stays.
+ */
+export function openFenceSql(shardId: number, token?: number): string {
   const fence = `${shardSchema(shardId)}.hv_fence()`
+  const ofLease = token === undefined ? '' : ` and position(E'-- lease ${token}\\n' in prosrc) > 0`
   return [
     'do $hv$',
     'begin',
-    `  if exists (select from pg_proc where oid = to_regprocedure('${fence}') and position(E'-- lease ${token}\\n' in prosrc) > 0) then`,
-    `    drop function ${fence} cascade;`,
+    `  if exists (select from pg_proc where oid = to_regprocedure('${fence}')${ofLease}) then`,
+    `    create or replace function ${fence} returns trigger language plpgsql as 'begin return null; end';`,
     '  end if;',
     'end $hv$',
   ].join('\n')

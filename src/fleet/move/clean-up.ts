@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lowerFenceSql } from '../../schema/fence-sql.ts'
+import { dropFenceSql, openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import type { FleetLinks } from '../servers.ts'
@@ -15,8 +15,9 @@ import {
 } from './replication-sql.ts'
 
 /*
- * Takes away what a move has made: subscriptions before the slots that they read, slots before publications, and the
- * schema last. What is gone already counts as taken away, so it can be done again after any crash.
+ * Takes away what a move has made: subscriptions before the slots that they read, slots before publications, and a schema
+ * before its fence, so that nobody writes into what is about to go. What is gone already counts as taken away, so it can
+ * be done again after any crash.
  */
 
 /** Longest lock of a table that is dropped: readers of it queue behind the drop. */
@@ -32,7 +33,7 @@ const removers: Readonly<Record<CleanupKind, Remove>> = {
   },
   slot: removeSlot,
   publication: (session, name) => session.execute([dropPublicationSql(name)]),
-  fence: (session, _, shardId) => session.execute([lowerFenceSql(shardId)]),
+  fence: removeFence,
   marker: (session, _, shardId) => session.execute([dropMarkerTableSql(shardId)]),
   schema: removeSchema,
 }
@@ -67,6 +68,12 @@ async function removeSlot(session: ServerSession, name: string): Promise<void> {
     await sleep(SLOT_PAUSE_MS)
   }
   throw new Error(`slot ${name} on server ${session.serverId} is still in use`)
+}
+
+/** Opened first: writers do not wait until a reader lets the triggers go. */
+async function removeFence(session: ServerSession, _name: string, shardId: number): Promise<void> {
+  await session.execute([openFenceSql(shardId)])
+  await dropBounded(session, dropFenceSql(shardId))
 }
 
 /** Table by table, so that a lock on one is not waited for while others are locked. */

@@ -5,6 +5,7 @@ import type { Cleanup } from './journal.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MovePhase } from './move-record.ts'
 import { advanceSlot, flushSql } from './replication-sql.ts'
+import { openFence } from './fence.ts'
 import { assertSameTables } from './same-tables.ts'
 import type { ComparedSides } from './snapshots.ts'
 import { switchOver } from './switch.ts'
@@ -19,7 +20,7 @@ export async function crossForward(context: MoveContext, sides: ComparedSides): 
     phase: 'switched',
     // The fence stays until the tables that it guards are dropped.
     keep: [schema(target), fence(source)],
-    drop: [schema(source), marker(target)],
+    drop: [schema(source), marker(target), fence(target)],
     backSlot: objects.reverse,
   })
 }
@@ -83,6 +84,7 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: () => switchOver(catalog, lease, change),
+        letWrite: () => openFence(to, shardId),
         checkpoint: (name) => context.checkpoint(name),
       })
     }),

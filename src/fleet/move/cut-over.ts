@@ -1,5 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
-import { lowerOwnFenceSql } from '../../schema/fence-sql.ts'
+import { openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { raiseFence } from './fence.ts'
 import { ensureKeyFloor, readHighestMs } from './key-floor.ts'
@@ -16,8 +16,9 @@ import { waitFor } from './wait.ts'
  *   3. snapshots             on both sides, of the same rows; they are compared after the switch, at leisure
  *   4. sequences, floor      so that `to` issues no key that exists; the stream back begins here
  *   5. switch                one transaction of the catalog: the point of no return
+ *   6. fence at `to` opened  it refused whoever did not know that the shard was not there yet; writers go on
  *
- * Before the switch every failure, and running out of time, lowers the fence: writers go on at `from`. If nobody can
+ * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. If nobody can
  * tell whether the switch was committed, the fence stays: two places that take writes would be worse than none.
  */
 
@@ -49,6 +50,8 @@ export interface Cutover {
   readonly startReverse: () => Promise<void>
   /** The point of no return. Rejects with `HV_OUTCOME_UNKNOWN` when nobody can tell. */
   readonly switchOver: () => Promise<void>
+  /** Opens the fence of the new server. */
+  readonly letWrite: () => Promise<void>
   readonly checkpoint: (name: string) => Promise<void>
 }
 
@@ -71,11 +74,12 @@ export async function cutOver(cutover: Cutover): Promise<CutoverEnd> {
     end = await bringOver(cutover, startedAt)
     await cutover.switchOver()
   } catch (error) {
-    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) await tryLowerFence(cutover)
+    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) await tryOpenFence(cutover)
     throw error
   }
+  await cutover.letWrite()
   const pauseMs = Math.round((performance.now() - startedAt) * 10) / 10
-  // Nothing behind the switch may lower the fence.
+  // Nothing behind the switch may open the fence of the old server.
   await cutover.checkpoint('switched')
   return { ...end, pauseMs }
 }
@@ -126,10 +130,10 @@ function assertPause({ shardId, maxPauseMs }: Cutover, startedAt: number): void 
 }
 
 /** Lets the writers go on; the fence of an operator that has taken over stays. What fails here, `resume` makes good. */
-async function tryLowerFence({ from, shardId, token, assertHeld }: Cutover): Promise<void> {
+async function tryOpenFence({ from, shardId, token, assertHeld }: Cutover): Promise<void> {
   try {
     await assertHeld()
-    await from.execute([lowerOwnFenceSql(shardId, token)])
+    await from.execute([openFenceSql(shardId, token)])
   } catch {
     // There is an error to be told already, and this one is likely to have the same cause.
   }

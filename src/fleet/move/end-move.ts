@@ -1,8 +1,7 @@
-import { lowerFenceSql } from '../../schema/fence-sql.ts'
 import { cleanUp } from './clean-up.ts'
 import { crossBackward } from './crossing.ts'
+import { openFence } from './fence.ts'
 import { waitForCatchUp } from './follow.ts'
-import type { Cleanup } from './journal.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
 import { compareRows, wholeTables } from './proof.ts'
@@ -21,16 +20,23 @@ import { ComparedSides } from './snapshots.ts'
 
 /** Takes away what a move has made before its switch. */
 export async function abortMove(context: MoveContext): Promise<void> {
-  await context.journal.enter('aborting')
+  const { journal, move, source } = context
+  await journal.enter('aborting')
+  // A crash in the cutover may have left the fence: writers do not wait for the rest.
+  await openFence(source, move.shardId)
   await removeAll(context)
-  await context.journal.enter('aborted')
+  await journal.enter('aborted')
+}
+
+/** What is left to do for a shard that has moved: a crash in a cutover back may have left a fence where it lives. */
+export function letMirrorWrite({ move, target }: MoveContext): Promise<void> {
+  return openFence(target, move.shardId)
 }
 
 /** Gives up the way back, and takes the old shard away. */
 export async function completeMove(context: MoveContext): Promise<void> {
-  const { journal, move, target } = context
-  // A crash in a cutover back may have left a fence where the shard lives.
-  await target.withSession((session) => session.execute([lowerFenceSql(move.shardId)]))
+  const { journal } = context
+  await letMirrorWrite(context)
   await journal.enter('completing')
   await removeAll(context)
   await journal.enter('completed')
@@ -39,7 +45,8 @@ export async function completeMove(context: MoveContext): Promise<void> {
 /** Brings the shard back to where it was. Undefined if a crash took the snapshots that the proof compares. */
 export async function reverseMove(context: MoveContext): Promise<MoveReport | undefined> {
   const report = context.journal.phase === 'reversing' ? undefined : await crossBack(context)
-  await letWrite(context)
+  // A crash right after the cutover has left both fences, and writers wait.
+  await openFence(context.source, context.move.shardId)
   await removeAll(context)
   if (report !== undefined) await context.journal.keepReport(report)
   await context.journal.enter('reversed')
@@ -52,21 +59,11 @@ async function crossBack(context: MoveContext): Promise<MoveReport> {
   await waitForCatchUp(context, target, objects.reverse)
   await using sides = await ComparedSides.open(target, source)
   const { pauseMs, lsn } = await crossBackward(context, sides)
-  await letWrite(context)
   const compared = await compareRows(move.shardId, wholeTables(tables), sides.sessions)
   return { ...compared, mismatches: describeMismatches(compared), pauseMs, lsn, isExact: true }
 }
 
-/** First of all: until the fence of the source is down, writers are refused on both sides, and wait. */
-function letWrite(context: MoveContext): Promise<void> {
-  const { serverId } = context.source
-  return removeAll(context, (cleanup) => cleanup.kind === 'fence' && cleanup.serverId === serverId)
-}
-
-function removeAll(context: MoveContext, only?: (cleanup: Cleanup) => boolean): Promise<void> {
+function removeAll(context: MoveContext): Promise<void> {
   const { journal, move, links } = context
-  return cleanUp(journal, move.shardId, links, {
-    ...(only !== undefined && { only }),
-    checkpoint: (name) => context.checkpoint(name),
-  })
+  return cleanUp(journal, move.shardId, links, { checkpoint: (name) => context.checkpoint(name) })
 }

@@ -1,6 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
-import { raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
+import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
+import type { FleetLink } from '../servers.ts'
 import { pause } from './wait.ts'
 
 /** When the fence could not be put up at once. */
@@ -36,6 +37,23 @@ export async function raiseFence(
     if (await tryRaise(session, fence, tables)) return startedAt
     if (performance.now() > until) throw blockedError(session.serverId, fence.shardId, limits.fenceTimeoutMs)
     await pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS), limits.signal)
+  }
+}
+
+/** A server that has just been started again, or a connection that was cut, is worth another attempt: writers wait. */
+const OPEN_TRIES = 50
+const OPEN_PAUSE_MS = 200
+
+/** Lets the writers of a shard go on at a server. Tries again for some seconds when the server cannot be reached. */
+export async function openFence(link: FleetLink, shardId: number): Promise<void> {
+  for (let tries = OPEN_TRIES; ; tries -= 1) {
+    try {
+      await link.withSession((session) => session.execute([openFenceSql(shardId)]))
+      return
+    } catch (error) {
+      if (tries === 0 || !isHypervaultError(error)) throw error
+      await pause(OPEN_PAUSE_MS, undefined)
+    }
   }
 }
 

@@ -10,7 +10,7 @@ import type { MovePhase, MoveRecord, MoveReport } from './move-record.ts'
  */
 
 /** Sorts of objects that a move makes, in the order in which they are taken away. */
-export const cleanupKinds = ['subscription', 'slot', 'publication', 'fence', 'marker', 'schema'] as const
+export const cleanupKinds = ['subscription', 'slot', 'publication', 'schema', 'fence', 'marker'] as const
 
 /** Sort of an object that a move makes. */
 export type CleanupKind = (typeof cleanupKinds)[number]

@@ -1,4 +1,4 @@
-import { raiseFenceSql } from '../../schema/fence-sql.ts'
+import { dropFenceSql, openFenceSql, raiseFenceSql } from '../../schema/fence-sql.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
@@ -74,7 +74,12 @@ function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
   const at = { source: source.serverId, target: target.serverId }
   return [
     step('tables', at.source, 'a table of markers', [createMarkerTableSql(shardId)]),
-    step('tables', at.target, 'schema, tables and primary keys', targetTablesSql(definition)),
+    step(
+      'tables',
+      at.target,
+      'schema, tables with primary keys and a fence',
+      targetTablesSql(definition, { target: source.serverId, epoch: 0 }),
+    ),
     step('publication', at.source, 'what changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
     step('slot', at.source, 'keeps changes from here on', [createSlot(NAMES.forward).text]),
     step('subscription', at.target, 'copies the rows, then follows the changes', [subscribeSql(source, 'forward')]),
@@ -96,7 +101,8 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
     step('fence', source.serverId, 'refuses every write; the pause begins', raiseFenceSql(fence, names)),
     step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
     step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', carried),
-    step('switch', 'catalog', 'one transaction, the point of no return; the pause ends', [placeSql]),
+    step('switch', 'catalog', 'one transaction, the point of no return', [placeSql]),
+    step('let write', target.serverId, 'opens the fence there; the pause ends', [openFenceSql(shardId)]),
   ]
 }
 
@@ -119,6 +125,7 @@ function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
     step('complete', target.serverId, 'on hypervault move complete', [
       dropSlot(NAMES.reverse).text,
       dropPublicationSql(NAMES.reverse),
+      dropFenceSql(definition.shardId),
       dropMarkerTableSql(definition.shardId),
     ]),
   ]

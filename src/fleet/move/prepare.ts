@@ -29,9 +29,9 @@ export async function createTables(context: MoveContext): Promise<void> {
   await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
   await journal.record({ serverId: target.serverId, kind: 'schema', name })
   await context.checkpoint('schema recorded')
-  await target.withSession((session) =>
-    session.transaction(['begin'], () => session.execute(targetTablesSql(definition))),
-  )
+  const { epoch } = await context.catalog.readFleet()
+  const statements = targetTablesSql(definition, { target: source.serverId, epoch })
+  await target.withSession((session) => session.transaction(['begin'], () => session.execute(statements)))
 }
 
 /** Publishes the tables of a shard, those that are there now, and the markers. */

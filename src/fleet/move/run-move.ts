@@ -1,9 +1,9 @@
 import { HypervaultError } from '../../errors.ts'
-import { lowerFenceSql } from '../../schema/fence-sql.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import { cleanUp } from './clean-up.ts'
 import { crossForward } from './crossing.ts'
+import { openFence } from './fence.ts'
 import { waitForCatchUp, waitForCopy } from './follow.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
@@ -21,7 +21,7 @@ import { ComparedSides } from './snapshots.ts'
  *
  *   step               makes                                              at
  *   preflight          nothing; all problems at once
- *   tables             schema, tables, primary keys; table of markers     target; source
+ *   tables             schema, fenced tables; table of markers            target; source
  *   publication, slot  the stream of changes                              source
  *   subscription       its reader, which first copies the rows            target
  *   indexes            the rest of the definition, statistics             target
@@ -58,7 +58,7 @@ async function catchUp(context: MoveContext): Promise<void> {
   const { journal, objects, source, target } = context
   await journal.enter('catching-up')
   // A crash in a cutover may have left the fence: writers go on while the rest is done.
-  await source.withSession((session) => session.execute([lowerFenceSql(context.move.shardId)]))
+  await openFence(source, context.move.shardId)
   await step(context, 'indexes', () => finishTables(context))
   await waitForCatchUp(context, source, objects.forward)
   await step(context, 'way back: publication', () => publish(context, target, objects.reverse))
@@ -86,7 +86,8 @@ async function crossOver(context: MoveContext): Promise<MoveReport> {
 
 /** The snapshots went with the process that had them: what can be compared are the live rows of both sides. */
 async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
-  const { journal } = context
+  const { journal, move, target } = context
+  await openFence(target, move.shardId)
   await turn(context)
   const compared = await compareLive(context)
   const report = { ...compared, mismatches: describeMismatches(compared), pauseMs: 0, lsn: '', isExact: false }
