@@ -28,8 +28,22 @@ export function settingsOf({ password, ...connection }: ServerConnection): Serve
 export async function createFleet(serverCount = 3): Promise<TestFleet> {
   const databases = await createDatabases(serverCount + 1)
   const [catalogConnection, ...connections] = databases.connections as [ServerConnection, ...ServerConnection[]]
-  const ranges = connections.slice(0, -1).map((connection, index) => ({ ...connection, shards: rangeOf(index) }))
-  await provision(ranges)
+  const catalog = await layOutFleet(catalogConnection, connections)
+  const dispose = async (): Promise<void> => {
+    await catalog[Symbol.asyncDispose]()
+    await Promise.all(connections.map(endReplication))
+    await databases.drop()
+  }
+  return { catalog, catalogConnection, connections, [Symbol.asyncDispose]: dispose }
+}
+
+/** Makes the shards and the tables of the catalog in databases that are empty, and registers the servers. */
+export async function layOutFleet(
+  catalogConnection: ServerConnection,
+  connections: readonly ServerConnection[],
+): Promise<Catalog> {
+  const withShards = connections.length - 1
+  await provision(connections.slice(0, -1).map((connection, index) => ({ ...connection, shards: rangeOf(index) })))
   const catalog = new Catalog({ ...catalogConnection })
   await catalog.ensure()
   await addServers(
@@ -37,15 +51,10 @@ export async function createFleet(serverCount = 3): Promise<TestFleet> {
     connections.map((connection, index) => ({
       serverId: `s${index + 1}`,
       settings: settingsOf(connection),
-      shardIds: index < serverCount - 1 ? [2 * index + 1, 2 * index + 2] : [],
+      shardIds: index < withShards ? [2 * index + 1, 2 * index + 2] : [],
     })),
   )
-  const dispose = async (): Promise<void> => {
-    await catalog[Symbol.asyncDispose]()
-    await Promise.all(connections.map(endReplication))
-    await databases.drop()
-  }
-  return { catalog, catalogConnection, connections, [Symbol.asyncDispose]: dispose }
+  return catalog
 }
 
 /** A database with a subscription or a slot cannot be dropped. */

@@ -9,6 +9,7 @@ import { openFence } from './fence.ts'
 import { assertSameTables } from './same-tables.ts'
 import type { ComparedSides } from './snapshots.ts'
 import { switchOver } from './switch.ts'
+import { BACK_POSITION } from './turn.ts'
 
 /** The cutover from the source to the target. */
 export async function crossForward(context: MoveContext, sides: ComparedSides): Promise<CutoverEnd> {
@@ -61,7 +62,9 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
     to.withSession(async (toSession) => {
       const skipPast = async (): Promise<void> => {
         await toSession.execute(flushSql)
-        if (backSlot !== undefined) await toSession.read(advanceSlot(backSlot))
+        if (backSlot === undefined) return
+        const [row] = await toSession.read(advanceSlot(backSlot))
+        journal.adopt(BACK_POSITION, row?.[0])
       }
       await skipPast()
       const names = tables.map(({ name }) => name)
@@ -83,7 +86,10 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         assertSameTables: () => assertSameTables(fromSession, move, names),
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
-        switchOver: () => switchOver(catalog, lease, change),
+        switchOver: () => {
+          const done = backSlot === undefined ? {} : { [BACK_POSITION]: journal.resultOf(BACK_POSITION) }
+          return switchOver(catalog, lease, { ...change, done })
+        },
         letWrite: () => openFence(to, shardId),
         checkpoint: (name) => context.checkpoint(name),
       })

@@ -68,6 +68,16 @@ export class Journal {
     return this.#done.has(step)
   }
 
+  /** What a step gave when it was done. */
+  resultOf(step: string): unknown {
+    return this.#done.get(step)
+  }
+
+  /** Knows of a step that was written down as done by {@link writeStepIn}. */
+  adopt(step: string, result: unknown): void {
+    this.#done.set(step, result)
+  }
+
   /** Does a step unless it is done, and gives what it gave then. */
   async step<T>(step: string, work: () => Promise<T>): Promise<T> {
     if (this.#done.has(step)) return this.#done.get(step) as T
@@ -133,12 +143,7 @@ export class Journal {
   }
 
   async #write(step: string, state: 'begun' | 'done', details: unknown): Promise<void> {
-    await this.#change((session) =>
-      session.read({
-        text: 'insert into hypervault.move_steps (move_id, step, state, details) values ($1, $2, $3, $4)',
-        values: [String(this.moveId), step, state, JSON.stringify(details)],
-      }),
-    )
+    await this.#change((session) => writeStepIn(session, this.moveId, { step, state, details }))
   }
 
   #change<T>(work: (session: ServerSession) => Promise<T>): Promise<T> {
@@ -149,6 +154,18 @@ export class Journal {
       }),
     )
   }
+}
+
+/** Writes down what became of a step in a transaction of the catalog. */
+export async function writeStepIn(
+  session: ServerSession,
+  moveId: number,
+  { step, state, details }: Pick<JournalEntry, 'step' | 'state'> & { readonly details: unknown },
+): Promise<void> {
+  await session.read({
+    text: 'insert into hypervault.move_steps (move_id, step, state, details) values ($1, $2, $3, $4)',
+    values: [String(moveId), step, state, JSON.stringify(details)],
+  })
 }
 
 /** Strikes a cleanup off in a transaction of the catalog. */

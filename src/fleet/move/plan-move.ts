@@ -135,7 +135,8 @@ function subscribeSql({ settings }: FleetLink, way: 'forward' | 'reverse'): stri
   const { host = '', port = '', database = '', user = '' } = settings
   const connection = `host=${host} port=${port} dbname=${database} user=${user} password=***`
   const name = NAMES[way]
-  return createSubscriptionSql({ name, publication: name, slot: name }, connection, { isCopying: way === 'forward' })
+  const start = way === 'forward' ? { isCopying: true } : { isCopying: false, isLocalOnly: true }
+  return createSubscriptionSql(name, connection, start)
 }
 
 function step(name: string, at: string, what: string, statements: readonly string[]): PlannedStep {

@@ -7,7 +7,6 @@ import { publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
   createSlot,
-  createSubscriptionSql,
   dropPublicationSql,
   dropSlot,
   endReader,
@@ -69,22 +68,18 @@ export async function makeSlot(context: MoveContext, link: FleetLink, name: stri
   }, context.signal)
 }
 
-/** Makes one side follow the other. */
+/** Makes one side follow the other: by what `statements` gives for the text with which it connects. */
 export async function subscribe(
   context: MoveContext,
-  {
-    publisher,
-    subscriber,
-    name,
-    isCopying,
-  }: { publisher: FleetLink; subscriber: FleetLink; name: string; isCopying: boolean },
+  { publisher, subscriber, name }: { publisher: FleetLink; subscriber: FleetLink; name: string },
+  statements: (connection: string) => readonly string[],
 ): Promise<void> {
   const connection = await publisher.describeForSubscription()
   await context.journal.record({ serverId: subscriber.serverId, kind: 'subscription', name })
   await context.checkpoint(`subscription ${name} recorded`)
   await subscriber.withSession(async (session) => {
     if ((await session.read(findSubscription(name))).length > 0) return
-    await session.execute([createSubscriptionSql({ name, publication: name, slot: name }, connection, { isCopying })])
+    await session.execute(statements(connection))
   }, context.signal)
 }
 

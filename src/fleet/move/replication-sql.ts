@@ -58,19 +58,41 @@ export const flushSql: readonly string[] = [
   'commit',
 ]
 
-/** Leaves out of a slot everything that was committed before now. */
+/** Leaves out of a slot everything that was committed before now; gives the position. A crash may undo it: see turn.ts. */
 export function advanceSlot(name: string): ServerStatement {
-  return { text: `select pg_replication_slot_advance('${name}', pg_current_wal_insert_lsn())` }
+  return { text: `select end_lsn from pg_replication_slot_advance('${name}', pg_current_wal_insert_lsn())` }
+}
+
+/** Which changes a subscription asks for. */
+export interface SubscriptionStart {
+  /** Whether the rows that are there are copied first. */
+  readonly isCopying: boolean
+  /** Only what was written at the publisher itself, and not what came to it by another stream. From PostgreSQL 16 on. */
+  readonly isLocalOnly?: boolean
+  /** It begins to read when it is enabled, and not at once. */
+  readonly isDisabled?: boolean
 }
 
 /** @param connection a text for libpq that holds a password: this statement must not be logged */
 export function createSubscriptionSql(
-  { name, publication, slot }: { name: string; publication: string; slot: string },
+  name: string,
   connection: string,
-  { isCopying }: { isCopying: boolean },
+  { isCopying, isLocalOnly = false, isDisabled = false }: SubscriptionStart,
 ): string {
-  const options = `create_slot = false, slot_name = '${slot}', copy_data = ${isCopying}, synchronous_commit = off`
-  return `create subscription ${name} connection ${escapeLiteral(connection)} publication ${publication} with (${options})`
+  const options = [
+    `create_slot = false, slot_name = '${name}', copy_data = ${isCopying}, synchronous_commit = off`,
+    ...(isLocalOnly ? ['origin = none'] : []),
+    ...(isDisabled ? ['enabled = false'] : []),
+  ]
+  return `create subscription ${name} connection ${escapeLiteral(connection)} publication ${name} with (${options.join(', ')})`
+}
+
+/** Lets a subscription that has not read anything yet begin behind a position of its publisher. Takes a superuser. */
+export function startSubscriptionSql(name: string, lsn: string): string[] {
+  return [
+    `select pg_replication_origin_advance('pg_' || oid, ${escapeLiteral(lsn)}) from pg_subscription where subname = '${name}'`,
+    `alter subscription ${name} enable`,
+  ]
 }
 
 /** Takes a subscription away and leaves its slot: the publisher may be down. */

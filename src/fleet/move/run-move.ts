@@ -12,7 +12,9 @@ import { createTables, makeSlot, publish, subscribe } from './prepare.ts'
 import { finishTablesSql } from './prepare-sql.ts'
 import { compareRows, wholeTables } from './proof.ts'
 import { compareLive, describeMismatches } from './prove.ts'
+import { createSubscriptionSql } from './replication-sql.ts'
 import { ComparedSides } from './snapshots.ts'
+import { subscribeBack } from './turn.ts'
 
 /*
  * A move from its beginning to the stream back, as a list of steps (the phases are in move-record.ts). A crash in any
@@ -49,7 +51,9 @@ async function copyRows(context: MoveContext): Promise<void> {
   await step(context, 'slot', () => makeSlot(context, source, forward))
   await journal.enter('copying')
   await step(context, 'subscription', () =>
-    subscribe(context, { publisher: source, subscriber: target, name: forward, isCopying: true }),
+    subscribe(context, { publisher: source, subscriber: target, name: forward }, (connection) => [
+      createSubscriptionSql(forward, connection, { isCopying: true }),
+    ]),
   )
   await step(context, 'copy', () => waitForCopy(context))
 }
@@ -98,16 +102,12 @@ async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
 
 /** From here on the old server follows the new one. */
 async function turn(context: MoveContext): Promise<void> {
-  const { journal, objects, source, target, move } = context
-  const { forward, reverse } = objects
-  const isForward = ({ name }: { name: string }): boolean => name === forward
-  await cleanUp(journal, move.shardId, context.links, {
-    only: isForward,
+  const { journal, objects, move, links } = context
+  await cleanUp(journal, move.shardId, links, {
+    only: ({ name }) => name === objects.forward,
     checkpoint: (name) => context.checkpoint(name),
   })
-  await step(context, 'turn', () =>
-    subscribe(context, { publisher: target, subscriber: source, name: reverse, isCopying: false }),
-  )
+  await step(context, 'turn', () => subscribeBack(context))
 }
 
 /** Makes what is left of the definition, all at once, and gathers statistics. */

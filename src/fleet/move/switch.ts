@@ -2,7 +2,7 @@ import { isHypervaultError } from '../../errors.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { ShardLease } from '../lease.ts'
-import { strikeIn, type Cleanup } from './journal.ts'
+import { strikeIn, writeStepIn, type Cleanup } from './journal.ts'
 import type { MovePhase } from './move-record.ts'
 import { pause } from './wait.ts'
 
@@ -17,6 +17,8 @@ export interface Switch {
   readonly keep: readonly Cleanup[]
   /** What is to be cleaned up in its place. */
   readonly drop: readonly Cleanup[]
+  /** What later steps need to know. */
+  readonly done: Readonly<Record<string, unknown>>
 }
 
 const ASK_TIMES = 50
@@ -44,6 +46,9 @@ export async function switchOver(catalog: Catalog, lease: ShardLease, change: Sw
       })
       for (const cleanup of change.keep) await strikeIn(session, moveId, cleanup)
       for (const cleanup of change.drop) await recordIn(session, moveId, cleanup)
+      for (const [step, details] of Object.entries(change.done)) {
+        await writeStepIn(session, moveId, { step, state: 'done', details })
+      }
     })
   } catch (error) {
     if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) throw error
