@@ -2,6 +2,8 @@ import { assertBoolean, assertOptions, resolveNumbers } from './arguments.ts'
 import type { FeedOptions } from './catalog/topology-feed.ts'
 import { DEFAULT_EPOCH_MS } from './key/layout.ts'
 import type { Logger } from './pool/logger.ts'
+import type { MigrationSource } from './schema/migrations/sources/migration-source.ts'
+import { resolveSource, type MigrationsOption } from './schema/migrations/sources/resolve-source.ts'
 import type { ConnectionEntry } from './topology/connection-entry.ts'
 
 /** What a {@link Datastore} is made of. All times are milliseconds. */
@@ -30,6 +32,8 @@ export interface DatastoreOptions {
   preparedMax?: number
   /** Zero of the keys' clock, milliseconds since 1970; default 1379365531352. It belongs to the data: never change it. */
   epochMs?: number
+  /** The migrations of the tables beside `entities`: a folder, or what `fromFolder()` and its like give. */
+  migrations?: MigrationsOption
   /** Hears of every statement (level `debug`) and of lost connections (`warn`); never of a value or a password. */
   logger?: Logger
 }
@@ -38,8 +42,9 @@ export interface DatastoreOptions {
 export interface FleetDatastoreOptions extends Omit<DatastoreOptions, 'connections'>, Omit<FeedOptions, 'logger'> {}
 
 /** The options with every default filled in. */
-export type ResolvedOptions = Readonly<Required<Omit<DatastoreOptions, 'logger' | 'connections'>>> & {
+export type ResolvedOptions = Readonly<Required<Omit<DatastoreOptions, 'logger' | 'connections' | 'migrations'>>> & {
   readonly logger: Logger | undefined
+  readonly migrations: MigrationSource | undefined
 }
 
 /** Defaults and bounds of the numbers. */
@@ -62,13 +67,14 @@ type SwitchName = keyof typeof switches
 
 /** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveOptions(options: unknown): ResolvedOptions {
-  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger']
+  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger', 'migrations']
   assertOptions('a Datastore', options, known.sort())
   const given = options as Record<string, unknown>
   const on = Object.fromEntries(
     (Object.keys(switches) as SwitchName[]).map((name) => [name, resolveSwitch(name, given[name])]),
   ) as Record<SwitchName, boolean>
-  return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger: resolveLogger(given.logger) })
+  const migrations = resolveSource(given.migrations)
+  return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger: resolveLogger(given.logger), migrations })
 }
 
 function resolveSwitch(name: SwitchName, value: unknown): boolean {

@@ -17,6 +17,7 @@ import { verifyShards } from './schema/drift/verify-shards.ts'
 import type { IndexDefinition } from './schema/indexes/index-definition.ts'
 import type { IndexOptions } from './schema/indexes/index-options.ts'
 import { ShardIndexes, type IndexReport } from './schema/indexes/shard-indexes.ts'
+import { ShardMigrations } from './schema/migrations/shard-migrations.ts'
 import { ConnectionDesk } from './shard/connection-desk.ts'
 import { ServerPools, type ServerStats } from './shard/server-pools.ts'
 import type { ShardConnection } from './shard/shard-connection.ts'
@@ -48,6 +49,8 @@ interface Generation {
 export class Datastore extends DatastoreEntities implements AsyncDisposable {
   /** The indexes of the entities, the same in all shards; on connections of their own. */
   readonly indexes = new ShardIndexes(() => this.topology)
+  /** The migrations of the tables of all shards; on connections of their own. */
+  readonly migrations: ShardMigrations
   readonly #options: ResolvedOptions
   readonly #log: StatementLog
   readonly #desk: ConnectionDesk
@@ -73,6 +76,8 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     this.#desk = new ConnectionDesk(this.#log)
     this.kinds = new KindRegistry(this.#options.epochMs)
     this.#generation = this.#beginGeneration()
+    const { migrations: source, epochMs } = this.#options
+    this.migrations = new ShardMigrations({ topology: () => this.topology, source, epochMs })
     feed?.onChange((topology) => this.#adopt(topology))
   }
 
@@ -216,6 +221,6 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
 }
 
 function entitySettings(options: ResolvedOptions): EntitySettings {
-  const { poolBlockTimeoutMs, prepare, preparedMax, ...settings } = options
+  const { poolBlockTimeoutMs, prepare, preparedMax, migrations: _, ...settings } = options
   return { ...settings, waitTimeoutMs: poolBlockTimeoutMs, preparedMax: prepare ? preparedMax : 0 }
 }

@@ -57,6 +57,26 @@ export interface ErrorDetails {
     notStored: readonly { readonly first: number; readonly end: number }[]
     unknown: readonly { readonly first: number; readonly end: number }[]
   }
+  HV_MIGRATION_BEHIND: {
+    required: string
+    behind: { serverId: string; shardIds: number[] }[]
+    unreachable: string[]
+  }
+  HV_MIGRATION_FAILED: {
+    failures: {
+      serverId: string
+      shardId?: number
+      migration?: string
+      code?: string
+      sqlstate?: string
+      message: string
+    }[]
+    completed: number[]
+    left: number[]
+    stopped?: string
+  }
+  HV_MIGRATION_INVALID: { origin: string; problem: string }
+  HV_MIGRATION_REFUSED: { problems: { problem: string; shardIds: number[] }[] }
   HV_MOVE_BLOCKED: { serverId: string; shardId: number; blockers: string[] }
   HV_MOVE_CHANGED: { moveId: number; shardId: number; different: string[] }
   HV_MOVE_LEASED: { shardId: number; holder: string }
@@ -258,6 +278,27 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning:
       'A load ended before its source did. The details say which rows are stored, which are not, and which are unknown.',
     hint: 'Remove the cause, and load what remainingRows() gives for the same source and error.details.',
+    retryable: false,
+  },
+  HV_MIGRATION_BEHIND: {
+    meaning: 'A migration that is required has not run in every shard, or a server could not be asked.',
+    hint: 'Run `hypervault migrate up`, and start what needs the migration after it.',
+    retryable: true,
+  },
+  HV_MIGRATION_FAILED: {
+    meaning: 'Migrations have not run in some shards. In the others they have.',
+    hint: 'Remove the causes and run `hypervault migrate up` again: it goes on with the shards that are left.',
+    retryable: true,
+  },
+  HV_MIGRATION_INVALID: {
+    meaning: 'Migrations cannot be read, or say what cannot be run. Nothing was run.',
+    hint: 'Correct the file that the message names.',
+    retryable: false,
+  },
+  HV_MIGRATION_REFUSED: {
+    meaning:
+      'What has run in some shards does not fit the migrations: a file is missing, was changed, or comes too late, or a newer release was here. Nothing was run.',
+    hint: 'Put the files back as they were when they ran, give new ones higher numbers, or use the newer release.',
     retryable: false,
   },
   HV_MOVE_BLOCKED: {

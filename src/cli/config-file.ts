@@ -1,9 +1,8 @@
 import { access, readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { createJiti } from 'jiti'
 import { lilconfig } from 'lilconfig'
 import { HypervaultError } from '../errors.ts'
+import { loadModule } from '../schema/load-module.ts'
 import { parseJsonText } from './json-text.ts'
 
 /** What a configuration file holds, not yet checked. */
@@ -17,13 +16,14 @@ export const CONFIG_NAMES = ['hypervault.config.ts', 'hypervault.config.mjs', 'h
 
 type Load = (file: string, text: string) => unknown
 
-// Nothing is cached: a compiled copy in a temporary folder would hold the passwords, for everybody to read.
-const compiler = { moduleCache: false, fsCache: false } as const
-
 const loaders: Readonly<Record<string, Load>> = {
-  '.ts': (file) => createJiti(import.meta.url, compiler).import(file, { default: true }),
-  '.mjs': async (file) => ((await import(pathToFileURL(file).href)) as { default?: unknown }).default,
+  '.ts': loadDefault,
+  '.mjs': loadDefault,
   '.json': (_file, text) => parseJsonText(text),
+}
+
+async function loadDefault(file: string): Promise<unknown> {
+  return ((await loadModule(file)) as { default?: unknown }).default
 }
 
 /**

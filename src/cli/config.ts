@@ -1,6 +1,9 @@
+import { dirname } from 'node:path'
 import { parseCatalogConnection, type CatalogConnection } from '../catalog/catalog.ts'
 import { resolveOptions, type DatastoreOptions, type FleetDatastoreOptions } from '../datastore-options.ts'
 import { HypervaultError } from '../errors.ts'
+import type { MigrationSource } from '../schema/migrations/sources/migration-source.ts'
+import { resolveSource } from '../schema/migrations/sources/resolve-source.ts'
 import { parseConnections } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
 import { CONFIG_NAMES, invalidConfig, readConfigFile } from './config-file.ts'
@@ -131,8 +134,15 @@ async function readFile({ env, cwd, config }: ConfigSources): Promise<Layer[]> {
     throw invalidConfig(file, 'it must hold an object of options, in .ts and .mjs as its default export')
   }
   // A logger of the application may print to standard output, which is for data here.
-  const { logger: _, ...options } = content as Record<string, unknown>
+  const { logger: _, ...given } = content as Record<string, unknown>
+  const options = { ...given, ...accept(file, () => resolveMigrations(given.migrations, file)) }
   return [{ origin: file, options: 'catalog' in options ? options : { connections: undefined, ...options } }]
+}
+
+/** A folder of a file is meant from where the file lies. */
+function resolveMigrations(migrations: unknown, file: string): { migrations?: MigrationSource } {
+  const source = resolveSource(migrations, dirname(file))
+  return source === undefined ? {} : { migrations: source }
 }
 
 function readEnvironment(env: NodeJS.ProcessEnv): Layer[] {

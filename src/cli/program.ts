@@ -8,6 +8,7 @@ import { addImportCommand } from './import-command.ts'
 import { addIndexCommand } from './index-command.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
+import { addMigrateCommand } from './migrate-command.ts'
 import { addMoveCommand } from './move-command.ts'
 import { addPutCommand } from './put.ts'
 import { addServerCommand } from './server-command.ts'
@@ -65,6 +66,7 @@ export function createProgram(context: Context): Command {
     addStatusCommand,
     addIndexCommand,
     addImportCommand,
+    addMigrateCommand,
     addCatalogCommand,
     addServerCommand,
     addMoveCommand,

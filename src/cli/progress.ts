@@ -20,6 +20,7 @@ export class Progress implements Disposable {
   readonly #spinner: Ora | undefined
   #nextLineAt = LINE_EVERY
   #done = 0
+  #note: string | undefined
 
   constructor(output: Output, subject: ProgressSubject) {
     this.#output = output
@@ -28,9 +29,10 @@ export class Progress implements Disposable {
     this.#show()
   }
 
-  /** Tells how many are done now. */
-  update(done: number): void {
+  /** Tells how many are done now, and what else there is to say. */
+  update(done: number, note?: string): void {
     this.#done = done
+    this.#note = note
     this.#show()
   }
 
@@ -52,7 +54,8 @@ export class Progress implements Disposable {
   }
 
   #describe(): string {
-    return describeProgress(this.#reading(), this.#subject.unit)
+    const text = describeProgress(this.#reading(), this.#subject.unit)
+    return this.#note === undefined ? text : `${text}, ${this.#note}`
   }
 
   #reading(): { done: number; total: number; elapsedMs: number } {

@@ -14,9 +14,21 @@ export function checkUsage<T>(check: () => T): T {
   try {
     return check()
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(error.message)
-    throw error
+    throw toUsageError(error)
   }
+}
+
+/** The same for work that checks its arguments and does more. */
+export async function withUsageCheck<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw toUsageError(error)
+  }
+}
+
+function toUsageError(error: unknown): unknown {
+  return error instanceof TypeError || error instanceof RangeError ? new UsageError(error.message) : error
 }
 
 /** Reads a whole number from 1 of an option. */

@@ -17,9 +17,10 @@ export const selectServerFacts: ServerStatement = Object.freeze({
   ].join('\n'),
 })
 
-/** Schemas named like a shard: `(oid, nspname)`. Of all shards, or of these. */
+/** Schemas named like a shard: `(oid, nspname, canCreate)`. Of all shards, or of these. */
 export function selectSchemas(shardIds: readonly number[] | undefined): ServerStatement {
-  const text = "select oid, nspname\nfrom pg_namespace\nwhere nspname ~ '^shard[0-9]{4}$'"
+  const text =
+    "select oid, nspname, has_schema_privilege(oid, 'create')\nfrom pg_namespace\nwhere nspname ~ '^shard[0-9]{4}$'"
   if (shardIds === undefined) return { text }
   return { text: `${text}\n  and nspname = any($1::text[])`, values: [shardIds.map(shardSchema)] }
 }

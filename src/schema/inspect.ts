@@ -65,7 +65,11 @@ export async function readShards(
   shardIds?: readonly number[],
 ): Promise<ReadonlyMap<number, ShardLayout>> {
   const rows = await session.read(selectSchemas(shardIds))
-  const schemas = rows.map(([oid, name]) => ({ oid: String(oid), shardId: Number(name?.slice('shard'.length)) }))
+  const schemas = rows.map(([oid, name, canCreate]) => ({
+    oid: String(oid),
+    shardId: Number(name?.slice('shard'.length)),
+    canCreate: canCreate === 't',
+  }))
   const layouts = await readLayouts(
     session,
     schemas.filter(({ shardId }) => shardId <= MAX_SHARD_ID),

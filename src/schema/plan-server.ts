@@ -1,6 +1,7 @@
 import type { ServerInspection } from './inspect.ts'
 import { planShard, type ShardPlan } from './plan-shard.ts'
 import type { ProvisionSettings } from './provision-options.ts'
+import { lockShardExpression } from './shard-lock.ts'
 import { createExtensionSql } from './shard-sql.ts'
 
 /** What is to be done on one server. */
@@ -12,8 +13,7 @@ export interface ServerPlan {
   readonly transactions: readonly string[]
 }
 
-/** First half of the advisory locks ("hvsh"); the second is the shard, or this for the extension. */
-const LOCK_CLASS = 0x68767368
+/** The lock of the extension, among those of the shards. */
 const EXTENSION_LOCK = -1
 
 /** Schema that a missing hstore is created in. */
@@ -38,9 +38,9 @@ export function planServer(
 export function planShards(
   { hstoreSchema = DEFAULT_HSTORE_SCHEMA, shards }: ServerInspection,
   shardIds: readonly number[],
-  { epochMs }: ProvisionSettings,
+  { epochMs, isFollowed }: ProvisionSettings,
 ): ShardPlan[] {
-  return shardIds.map((shardId) => planShard(shardId, shards.get(shardId), { hstoreSchema, epochMs }))
+  return shardIds.map((shardId) => planShard(shardId, shards.get(shardId), { hstoreSchema, epochMs, isFollowed }))
 }
 
 /**
@@ -81,7 +81,7 @@ function openTransaction(
     'begin',
     `set local lock_timeout = ${lockTimeoutMs}`,
     `set local statement_timeout = ${statementTimeoutMs}`,
-    `select pg_advisory_xact_lock(${LOCK_CLASS}, lock_id) from unnest(array[${lockIds.join(', ')}]) as lock_id`,
+    `select ${lockShardExpression('lock_id')} from unnest(array[${lockIds.join(', ')}]) as lock_id`,
   ]
 }
 

@@ -1,4 +1,6 @@
 import { nextIdSql } from '../key/next-id-sql.ts'
+import { layoutMigration } from './migrations/built-in.ts'
+import { createStateTableSql, insertLayoutSql } from './migrations/state/state-sql.ts'
 import {
   hasUpdated,
   type EntitiesLayout,
@@ -40,8 +42,16 @@ export function planShard(shardId: number, layout: ShardLayout | undefined, targ
     ...planSequence(shardId, layout?.sequence),
     ...planNextId(shardId, layout?.nextId, target),
     ...planEntities(shardId, layout?.entities, target),
+    ...planStates(shardId, layout, target),
   ]
   return Object.freeze({ shardId, outcome: outcomeOf(layout, statements), statements: Object.freeze(statements) })
+}
+
+/** A shard that had no entities is a new one, in which the rest is yet to run. */
+function planStates(shardId: number, layout: ShardLayout | undefined, { isFollowed }: ShardTarget): string[] {
+  if (layout !== undefined && (layout.hasStates || !layout.canCreate)) return []
+  const isDone = layout?.entities !== undefined || !isFollowed
+  return [createStateTableSql(shardId), insertLayoutSql(shardId, layoutMigration, { isDone })]
 }
 
 /** Whether `next_id()` is, to the letter, the one that this epoch and shard call for. */

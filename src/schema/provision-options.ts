@@ -1,5 +1,8 @@
 import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../arguments.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
+import type { MigrationProgress } from './migrations/progress.ts'
+import type { MigrationSource } from './migrations/sources/migration-source.ts'
+import { resolveSource, type MigrationsOption } from './migrations/sources/resolve-source.ts'
 
 /** How far one server has come. */
 export interface ProvisionProgress {
@@ -26,13 +29,23 @@ export interface ProvisionOptions {
   connectTimeoutMs?: number
   /** Longest time for one round trip, such as the statements of one transaction; default 60,000. */
   statementTimeoutMs?: number
+  /** Migrations that new shards begin with, all of them; default none. Shards in use are left to `migrate up`. */
+  migrations?: MigrationsOption
+  /** Called while new shards are migrated. */
+  onMigrate?: (event: MigrationProgress) => void
   /** Called for each server once it is inspected, and after each transaction. */
   onProgress?: (event: ProvisionProgress) => void
 }
 
+const others = ['signal', 'migrations', 'onMigrate', 'onProgress'] as const
+
 /** The options with every default filled in. */
-export type ProvisionSettings = Readonly<Required<Omit<ProvisionOptions, 'signal' | 'onProgress'>>> & {
+export type ProvisionSettings = Readonly<Required<Omit<ProvisionOptions, (typeof others)[number]>>> & {
   readonly signal: AbortSignal | undefined
+  readonly source: MigrationSource | undefined
+  /** Whether migrations follow in new shards. */
+  readonly isFollowed: boolean
+  readonly onMigrate: (event: MigrationProgress) => void
   readonly onProgress: (event: ProvisionProgress) => void
 }
 
@@ -45,11 +58,22 @@ const numbers = {
   statementTimeoutMs: { default: 60_000, min: 1, max: 2_147_483_647 },
 } as const
 
+const ignore = (): void => undefined
+
 /** Fills in the defaults; TypeError or RangeError names the option. */
 export function resolveProvisionOptions(options: ProvisionOptions): ProvisionSettings {
-  assertOptions('provisioning', options, [...Object.keys(numbers), 'signal', 'onProgress'])
-  const { signal, onProgress = (): void => undefined } = options
+  assertOptions('provisioning', options, [...Object.keys(numbers), ...others])
+  const { signal, onProgress = ignore, onMigrate = ignore } = options
   assertSignal(signal)
   assertFunction('onProgress', onProgress)
-  return Object.freeze({ ...resolveNumbers(numbers, options), signal, onProgress })
+  assertFunction('onMigrate', onMigrate)
+  const source = resolveSource(options.migrations)
+  return Object.freeze({
+    ...resolveNumbers(numbers, options),
+    signal,
+    onProgress,
+    onMigrate,
+    source,
+    isFollowed: false,
+  })
 }

@@ -1,8 +1,11 @@
 import { parseConnections, type ConnectionEntry, type Server } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
-import { findProblems } from './find-problems.ts'
+import { findIncompatible, findLayoutProblems } from './find-incompatible.ts'
 import { inspectServer, type ServerInspection } from './inspect.ts'
-import { proveKeys } from './key-proof.ts'
+import { bringUpNewShards } from './migrations/bring-up.ts'
+import { builtInMigrations } from './migrations/built-in.ts'
+import { loadMigrations } from './migrations/load-migrations.ts'
+import type { Migration } from './migrations/migration.ts'
 import {
   assertPlaceable,
   findConflicts,
@@ -13,7 +16,6 @@ import {
 import { planServer, type ServerPlan } from './plan-server.ts'
 import { resolveProvisionOptions, type ProvisionOptions, type ProvisionSettings } from './provision-options.ts'
 import { ServerProvision, type ServerReport } from './server-provision.ts'
-import { withServerSession } from './server-session.ts'
 import type { ShardLayout } from './shard-layout.ts'
 import { ServerSites, type ServerSite } from './server-sites.ts'
 
@@ -72,14 +74,17 @@ export async function provisionServers(
   servers: readonly Server[],
   options: ProvisionOptions = {},
 ): Promise<ProvisionReport> {
-  const settings = resolveProvisionOptions(options)
+  const { settings, migrations } = await resolve(options)
   await using sites = new ServerSites(servers, settings)
   const inspections = await inspectSites(sites, settings)
-  const incompatible = await sites.onEach((site) => findIncompatible(site, inspectionOf(site, inspections), settings))
+  const incompatible = await sites.onEach((site) =>
+    findIncompatible(site.pool, placedLayouts(site, inspections), settings),
+  )
   const unplaced = judge(sites, inspections, incompatible.flat())
   const reports = await sites.onEach((site) =>
     new ServerProvision(site.pool, inspectionOf(site, inspections), site.server.shardIds, settings).run(),
   )
+  if (settings.isFollowed) await bringUpNewShards(servers, migrations, settings)
   return Object.freeze({ servers: reports, unplaced })
 }
 
@@ -98,13 +103,24 @@ export async function planProvision(
 
 /** Plans what {@link provisionServers} would do. */
 export async function planServers(servers: readonly Server[], options: ProvisionOptions = {}): Promise<ProvisionPlan> {
-  const settings = resolveProvisionOptions(options)
+  const { settings } = await resolve(options)
   await using sites = new ServerSites(servers, settings)
   const inspections = await inspectSites(sites, settings)
-  const problems = sites.list.flatMap((site) => findLayoutProblems(site, inspectionOf(site, inspections), settings))
+  const problems = sites.list.flatMap((site) =>
+    findLayoutProblems(site.server.serverId, placedLayouts(site, inspections), settings),
+  )
   const unplaced = judge(sites, inspections, problems)
   const plans = sites.list.map((site) => planServer(inspectionOf(site, inspections), site.server.shardIds, settings))
   return Object.freeze({ servers: plans, unplaced })
+}
+
+/** Reads the migrations first: files that cannot be read end all of it before anything is made. */
+async function resolve(
+  options: ProvisionOptions,
+): Promise<{ settings: ProvisionSettings; migrations: readonly Migration[] }> {
+  const settings = resolveProvisionOptions(options)
+  const migrations = await loadMigrations(settings.source)
+  return { settings: { ...settings, isFollowed: migrations.length > builtInMigrations.length }, migrations }
 }
 
 function inspectSites(sites: ServerSites, settings: ProvisionSettings): Promise<ServerInspection[]> {
@@ -128,33 +144,7 @@ function judge(
   return findUnplaced(topology, inspections)
 }
 
-function findLayoutProblems(
-  site: ServerSite,
-  inspection: ServerInspection,
-  { epochMs }: ProvisionSettings,
-): IncompatibleShard[] {
-  const { serverId } = site.server
-  return placedLayouts(site, inspection).flatMap((layout) =>
-    findProblems(layout, epochMs).map((problem) => ({ serverId, shardId: layout.shardId, problem })),
-  )
-}
-
-/** The problems of the layouts, and, of shards that have none, those of the keys. */
-async function findIncompatible(
-  site: ServerSite,
-  inspection: ServerInspection,
-  settings: ProvisionSettings,
-): Promise<IncompatibleShard[]> {
-  const incompatible = findLayoutProblems(site, inspection, settings)
-  const unfit = new Set(incompatible.map(({ shardId }) => shardId))
-  const sound = placedLayouts(site, inspection).filter(({ shardId }) => !unfit.has(shardId))
-  const keyProblems = await withServerSession(site.pool, settings, (session) =>
-    proveKeys(session, sound, settings.epochMs),
-  )
-  const { serverId } = site.server
-  return [...incompatible, ...[...keyProblems].map(([shardId, problem]) => ({ serverId, shardId, problem }))]
-}
-
-function placedLayouts({ server }: ServerSite, { shards }: ServerInspection): ShardLayout[] {
-  return server.shardIds.flatMap((shardId) => shards.get(shardId) ?? [])
+function placedLayouts(site: ServerSite, inspections: readonly ServerInspection[]): ShardLayout[] {
+  const { shards } = inspectionOf(site, inspections)
+  return site.server.shardIds.flatMap((shardId) => shards.get(shardId) ?? [])
 }

@@ -6,6 +6,7 @@ import {
   selectRelations,
   selectSequences,
 } from './catalog-statements.ts'
+import { STATE_TABLE } from './migrations/state/state-sql.ts'
 import type { ServerRow, ServerSession, ServerStatement } from './server-session.ts'
 import type { EntitiesLayout, NextIdLayout, SequenceLayout, ShardLayout } from './shard-layout.ts'
 
@@ -13,6 +14,8 @@ import type { EntitiesLayout, NextIdLayout, SequenceLayout, ShardLayout } from '
 export interface ShardSchema {
   readonly oid: string
   readonly shardId: number
+  /** Whether the role may make something in it. */
+  readonly canCreate: boolean
 }
 
 /** Rows of one statement, by the oid in their first column. */
@@ -71,14 +74,15 @@ function oidsOf(relations: RowsByOid, relation: string): string[] {
   )
 }
 
-function toLayout({ oid, shardId }: ShardSchema, rows: CatalogRows): ShardLayout {
+function toLayout({ oid, shardId, canCreate }: ShardSchema, rows: CatalogRows): ShardLayout {
   const relations = rows.relations.get(oid) ?? []
   const functions = rows.functions.get(oid) ?? []
   const sequence = relations.find(([, , name, kind]) => name === 'table_id_seq' && kind === 'S')
   const entities = relations.find(([, , name]) => name === 'entities')
   const nextId = functions.find(([, name, argumentCount]) => name === 'next_id' && argumentCount === '0')
+  const states = relations.find(([, , name, kind]) => name === STATE_TABLE && kind === 'r')
   const others = [
-    ...relations.filter((row) => row !== sequence && row !== entities).map((row) => row[2]),
+    ...relations.filter((row) => ![sequence, entities, states].includes(row)).map((row) => row[2]),
     ...functions.filter((row) => row !== nextId).map((row) => `${row[1]}()`),
   ]
   return Object.freeze({
@@ -86,6 +90,8 @@ function toLayout({ oid, shardId }: ShardSchema, rows: CatalogRows): ShardLayout
     sequence: sequence && toSequence(sequence, rows),
     nextId: nextId && toNextId(nextId),
     entities: entities && toEntities(entities, rows),
+    hasStates: states !== undefined,
+    canCreate,
     otherObjects: others.map(String).sort(),
   })
 }

@@ -39,6 +39,10 @@ export interface ShardLayout {
   readonly sequence: SequenceLayout | undefined
   readonly nextId: NextIdLayout | undefined
   readonly entities: EntitiesLayout | undefined
+  /** Whether the table is there that says which migrations have run. */
+  readonly hasStates: boolean
+  /** Whether the role may make something in the schema. */
+  readonly canCreate: boolean
   /** Names of everything else in the schema, but indexes. */
   readonly otherObjects: readonly string[]
 }

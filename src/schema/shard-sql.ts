@@ -12,6 +12,8 @@ export interface ShardTarget {
   /** Schema of the extension hstore. */
   readonly hstoreSchema: string
   readonly epochMs: number
+  /** Whether a new shard is to have more than this, which follows. */
+  readonly isFollowed: boolean
 }
 
 /** Quotes a name for SQL. */

@@ -79,6 +79,8 @@ describe('adopting', () => {
       'entities_idx_user_id',
       'entities_pk',
       'extra',
+      'hv_migrations',
+      'hv_migrations_pk',
       'seen',
       'table_id_seq',
     ])

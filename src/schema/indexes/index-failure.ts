@@ -58,7 +58,12 @@ export function waitedTooLong(
   const whom = named.length === 0 ? 'a lock' : named.join(', ')
   const message = `shard ${shardId} waited longer than ${lockTimeoutMs} ms for ${whom}`
   const hint = 'Wait until these transactions have ended, or end them, and start again; or raise lockTimeoutMs.'
-  return new HypervaultError('HV_SERVER_BUSY', message, { serverId }, { cause: (cause as Error).cause, hint })
+  return new HypervaultError(
+    'HV_SERVER_BUSY',
+    message,
+    { serverId },
+    { cause: (cause as Error | undefined)?.cause, hint },
+  )
 }
 
 /** One error for all shards that failed. */

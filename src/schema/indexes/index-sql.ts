@@ -9,9 +9,6 @@ import type { IndexSpec } from './index-definition.ts'
  * and leaves an index that is not valid when it fails.
  */
 
-/** First half of the advisory locks ("hvix"); the second is the shard. */
-const LOCK_CLASS = 0x68766978
-
 /** Creates an index while entities are read and written. */
 export function createIndexSql(shardId: number, spec: IndexSpec, hstoreSchema: string): string {
   const { name, kind, isUnique } = spec
@@ -47,19 +44,6 @@ export function boundLocksSql(lockTimeoutMs: number): string {
 /** Bounds each statement of a session. */
 export function boundStatementsSql(timeoutMs: number): string {
   return `set statement_timeout = ${timeoutMs}`
-}
-
-/**
- * Takes a shard for this session, if it is free. Never waits: a statement that waits holds a snapshot, and an index
- * that is made concurrently waits for all older snapshots.
- */
-export function tryLockShard(shardId: number): ServerStatement {
-  return { text: `select pg_try_advisory_lock(${LOCK_CLASS}, $1::int)`, values: [shardId] }
-}
-
-/** Gives a shard free again. */
-export function unlockShard(shardId: number): ServerStatement {
-  return { text: `select pg_advisory_unlock(${LOCK_CLASS}, $1::int)`, values: [shardId] }
 }
 
 /** What goes by the name of an index: `(table oid, index oid, isValid, isOfTable, isOfConstraint)`. */

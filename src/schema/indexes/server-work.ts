@@ -1,10 +1,12 @@
 import { isHypervaultError } from '../../errors.ts'
 import { readServerFacts } from '../inspect.ts'
+import { pause } from '../pause.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
+import { tryLockShard, unlockShard } from '../shard-lock.ts'
 import { toIndexFailure, type IndexFailure } from './index-failure.ts'
 import type { IndexSettings } from './index-options.ts'
-import { boundLocksSql, boundStatementsSql, cancelBackend, tryLockShard, unlockShard } from './index-sql.ts'
+import { boundLocksSql, boundStatementsSql, cancelBackend } from './index-sql.ts'
 import type { IndexOutcome } from './shard-index.ts'
 
 /*
@@ -96,13 +98,13 @@ export class ServerWork {
   async #workInShard(session: ServerSession, shardId: number): Promise<IndexOutcome | undefined> {
     const { lockTimeoutMs, buildTimeoutMs } = this.#settings
     await session.execute([boundLocksSql(lockTimeoutMs), boundStatementsSql(buildTimeoutMs)])
-    const [row] = await session.read(tryLockShard(shardId))
+    const [row] = await session.read(tryLockShard(shardId, 'index'))
     if (row?.[0] !== 't') return undefined
     try {
       return await this.#untilAborted(session, () => this.#work(session, shardId, this.#hstoreSchema))
     } finally {
       // A session that is lost has lost its locks as well.
-      await session.read(unlockShard(shardId)).catch(() => undefined)
+      await session.read(unlockShard(shardId, 'index')).catch(() => undefined)
     }
   }
 
@@ -150,16 +152,4 @@ export class ServerWork {
     const total = this.#site.server.shardIds.length
     this.#settings.onProgress(Object.freeze({ serverId: this.#serverId, done, total }))
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal?.addEventListener('abort', end, { once: true })
-  })
 }

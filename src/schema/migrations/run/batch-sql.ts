@@ -1,0 +1,45 @@
+import { schemaExpression, searchPathOf } from '../../search-path.ts'
+import { lockShardExpression } from '../../shard-lock.ts'
+import type { SqlMigration } from '../migration.ts'
+import { insertAppliedSql, noteBeginExpression } from '../state/state-sql.ts'
+
+/** Bounds of the statements of a transaction, in milliseconds. */
+export interface BatchLimits {
+  readonly lockTimeoutMs: number
+  readonly statementTimeoutMs: number
+}
+
+/** Shards in which a migration runs together. */
+export interface Batch {
+  readonly migration: SqlMigration
+  readonly shardIds: readonly number[]
+  readonly hstoreSchema: string
+}
+
+/**
+ * The statements of one migration in some shards, as one text. PostgreSQL runs the statements of a text in one
+ * transaction, so all of it is done or nothing, and no `begin` is needed; what is set is `local` to it.
+ */
+export function batchSql({ migration, shardIds, hstoreSchema }: Batch, limits: BatchLimits): string {
+  // Ascending, so that two that want the same shards cannot wait for each other.
+  const ascending = [...shardIds].sort((a, b) => a - b)
+  const parts = ascending.flatMap((shardId) => shardSql(shardId, migration, hstoreSchema))
+  return [...boundSql(limits), ...parts].join('\n;\n')
+}
+
+/** What bounds the statements of a transaction. */
+export function boundSql({ lockTimeoutMs, statementTimeoutMs }: BatchLimits): string[] {
+  return [`set local lock_timeout = ${lockTimeoutMs}`, `set local statement_timeout = ${statementTimeoutMs}`]
+}
+
+/** What a migration in a shard begins with: names mean those of the shard, and nobody else changes it meanwhile. */
+export function openShardSql(shardId: number, hstoreSchema: string): string[] {
+  return [
+    `set local search_path to ${searchPathOf(shardId, hstoreSchema)}`,
+    `select ${schemaExpression(shardId)}, ${lockShardExpression(shardId)}, ${noteBeginExpression}`,
+  ]
+}
+
+function shardSql(shardId: number, migration: SqlMigration, hstoreSchema: string): string[] {
+  return [...openShardSql(shardId, hstoreSchema), migration.text, insertAppliedSql(shardId, migration)]
+}

@@ -1,0 +1,40 @@
+import type { Lease } from '../../../pool/lease.ts'
+import { searchPathOf } from '../../search-path.ts'
+import { ServerSession } from '../../server-session.ts'
+import { tryLockShard } from '../../shard-lock.ts'
+import type { MigrationSite, VisitOutcome } from './migration-site.ts'
+
+/** The server's own bound comes first, so that it can say which it was. */
+export const ROUND_TRIP_SLACK_MS = 60_000
+
+/**
+ * Works in a session in which names mean those of the shard, for what cannot be in a transaction. The session has the
+ * lock of the shard for that time; afterwards nothing of all that is left in it, or it is cut.
+ */
+export async function withOwnSession(
+  { pool, shardId, hstoreSchema, settings }: MigrationSite,
+  work: (session: ServerSession, lease: Lease) => Promise<Exclude<VisitOutcome, 'held'>>,
+): Promise<VisitOutcome> {
+  await using lease = await pool.acquire()
+  const session = new ServerSession(lease, settings.statementTimeoutMs + ROUND_TRIP_SLACK_MS)
+  try {
+    const [row] = await session.read(tryLockShard(shardId, 'layout'))
+    if (row?.[0] !== 't') return 'held'
+    await session.execute([
+      `set search_path to ${searchPathOf(shardId, hstoreSchema)}`,
+      `set lock_timeout = ${settings.lockTimeoutMs}`,
+      `set statement_timeout = ${settings.statementTimeoutMs}`,
+    ])
+    return await work(session, lease)
+  } finally {
+    await tryClean(session, lease)
+  }
+}
+
+async function tryClean(session: ServerSession, lease: Lease): Promise<void> {
+  try {
+    await session.execute(['discard all'])
+  } catch {
+    if (!lease.isReturned) lease.destroy()
+  }
+}

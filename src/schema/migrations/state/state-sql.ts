@@ -1,0 +1,135 @@
+import { escapeLiteral } from 'pg'
+import { shardSchema } from '../../../key/shard-id.ts'
+import type { ServerStatement } from '../../server-session.ts'
+import type { Migration } from '../migration.ts'
+
+/*
+ * The table of a shard that says what has run in it. It lies in the shard's schema, so it moves with the shard; a row is
+ * written in the transaction of its migration. Lengths are bounded, so that the table needs no second one for long
+ * values: there are thousands of it.
+ */
+
+/** Name of the table in each shard. */
+export const STATE_TABLE = 'hv_migrations'
+
+/** A setting of the transaction: when the migration began, in milliseconds. */
+const BEGAN = 'hypervault.began_ms'
+
+const NOW_MS = 'extract(epoch from clock_timestamp()) * 1000'
+
+/** Creates the table. */
+export function createStateTableSql(shardId: number): string {
+  return [
+    `create table ${tableOf(shardId)} (`,
+    '  id varchar(120) constraint hv_migrations_pk primary key,',
+    '  name varchar(120) not null,',
+    '  checksum varchar(64) not null,',
+    '  applied_at timestamptz not null default clock_timestamp(),',
+    '  took_ms integer,',
+    '  step smallint not null default 0,',
+    '  under_way boolean not null default false',
+    ')',
+  ].join('\n')
+}
+
+/** Notes when a migration begins, for {@link insertAppliedSql}. An expression. */
+export const noteBeginExpression = `set_config('${BEGAN}', (${NOW_MS})::text, true)`
+
+/** Writes down that a migration has run, at the end of its transaction. */
+export function insertAppliedSql(shardId: number, migration: Migration): string {
+  const began = `current_setting('${BEGAN}')::float8`
+  return [
+    `insert into ${tableOf(shardId)} (id, name, checksum, applied_at, took_ms)`,
+    `values (${literals(migration)}, to_timestamp(${began} / 1000), greatest(${NOW_MS} - ${began}, 0))`,
+  ].join('\n')
+}
+
+/** Writes down what a new table begins with: the shard itself, `isDone` unless more is to follow in a new shard. */
+export function insertLayoutSql(shardId: number, layout: Migration, { isDone }: { isDone: boolean }): string {
+  return [
+    `insert into ${tableOf(shardId)} (id, name, checksum, took_ms)`,
+    `values (${literals(layout)}, ${isDone ? 0 : 'null'})`,
+    'on conflict (id) do nothing',
+  ].join('\n')
+}
+
+/** Writes down that a migration without a transaction begins, unless that is known. */
+export function insertBegunSql(shardId: number, migration: Migration): string {
+  return [
+    `insert into ${tableOf(shardId)} (id, name, checksum)`,
+    `values (${literals(migration)})`,
+    'on conflict (id) do nothing',
+  ].join('\n')
+}
+
+/** Forgets that a migration without a transaction was begun, if none of its statements is done. */
+export function deleteBegunSql(shardId: number, { id }: Migration): string {
+  return `delete from ${tableOf(shardId)} where id = ${escapeLiteral(id)} and step = 0 and took_ms is null`
+}
+
+/** Writes down how many statements of a migration without a transaction are done, and whether the next is under way. */
+export function updateStepSql(
+  shardId: number,
+  { id }: Migration,
+  { step, isUnderWay }: { readonly step: number; readonly isUnderWay: boolean },
+): string {
+  return [
+    `update ${tableOf(shardId)}`,
+    `set step = ${step}, under_way = ${isUnderWay}`,
+    `where id = ${escapeLiteral(id)} and took_ms is null`,
+  ].join('\n')
+}
+
+/** How far a migration without a transaction is: `(isDone, step, isUnderWay)`. */
+export function selectStep(shardId: number, { id }: Migration): ServerStatement {
+  const text = `select took_ms is not null, step, under_way\nfrom ${tableOf(shardId)}\nwhere id = $1`
+  return { text, values: [id] }
+}
+
+/** Writes down that a migration without a transaction is done. */
+export function updateDoneSql(shardId: number, { id }: Migration): string {
+  return [
+    `update ${tableOf(shardId)}`,
+    'set took_ms = least(extract(epoch from clock_timestamp() - applied_at) * 1000, 2147483647)',
+    `where id = ${escapeLiteral(id)} and took_ms is null`,
+  ].join('\n')
+}
+
+/** What is there of these shards: `(schema, hasEntities, hasTable, hasFence)`. */
+export function selectPlaces(shardIds: readonly number[]): ServerStatement {
+  const text = [
+    "select nspname, to_regclass(nspname || '.entities') is not null,",
+    `  to_regclass(nspname || '.${STATE_TABLE}') is not null, to_regprocedure(nspname || '.hv_fence()') is not null`,
+    'from pg_namespace',
+    'where nspname = any($1::text[])',
+  ].join('\n')
+  return { text, values: [shardIds.map(shardSchema)] }
+}
+
+/** Schemas with tables that a move publishes: `(schema)`. */
+export const selectMoving: ServerStatement = Object.freeze({
+  text: [
+    'select distinct relnamespace::regnamespace::text',
+    'from pg_publication',
+    'join pg_publication_rel on prpubid = pg_publication.oid',
+    'join pg_class on pg_class.oid = prrelid',
+    "where pubname ~ '^hv_(move|back)_'",
+  ].join('\n'),
+})
+
+/** What has run in these shards, which have the table: `(shardId, rows as JSON)`. */
+export function selectApplied(shardIds: readonly number[]): ServerStatement {
+  const row = 'json_build_array(id, name, checksum, took_ms is not null) order by applied_at, id'
+  const text = shardIds
+    .map((shardId) => `select ${shardId}, (select json_agg(${row}) from ${tableOf(shardId)})`)
+    .join('\nunion all\n')
+  return { text }
+}
+
+function tableOf(shardId: number): string {
+  return `${shardSchema(shardId)}.${STATE_TABLE}`
+}
+
+function literals({ id, name, checksum }: Migration): string {
+  return [id, name, checksum].map(escapeLiteral).join(', ')
+}

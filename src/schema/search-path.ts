@@ -1,0 +1,16 @@
+import { shardSchema } from '../key/shard-id.ts'
+import { quoteName } from './shard-sql.ts'
+
+/**
+ * What names without a schema mean in a shard: those of its schema, then what extensions brought. Temporary tables come
+ * last: one that was left behind must not hide a table of the shard.
+ */
+export function searchPathOf(shardId: number, hstoreSchema: string): string {
+  const schemas = [shardSchema(shardId), 'public', hstoreSchema, 'pg_temp']
+  return [...new Set(schemas)].map(quoteName).join(', ')
+}
+
+/** An expression that fails unless the schema of a shard is there: names would mean those of `public` without a word. */
+export function schemaExpression(shardId: number): string {
+  return `'${shardSchema(shardId)}'::regnamespace`
+}
