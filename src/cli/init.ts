@@ -28,16 +28,15 @@ shards; with --dry-run the servers also have "transactions", the SQL.`,
 }
 
 async function runInit(context: Context): Promise<void> {
-  const { servers, epochMs } = await loadServers(context)
-  const report = await provisionWithProgress({ title: 'init', servers, epochMs }, context.output)
+  const report = await provisionWithProgress({ title: 'init', ...(await loadServers(context)) }, context.output)
   if (context.isJson) return context.output.json(report)
   tellUnplaced(report, context)
   await printReport(report.servers, 'created', context)
 }
 
 async function runDry(context: Context): Promise<void> {
-  const { servers, epochMs } = await loadServers(context)
-  const plan = await planServers(servers, { epochMs })
+  const { servers, ...options } = await loadServers(context)
+  const plan = await planServers(servers, options)
   if (context.isJson) return context.output.json(toDocument(plan))
   tellUnplaced(plan, context)
   await printSql(plan, context)
@@ -53,5 +52,6 @@ function toDocument({ servers, unplaced }: ProvisionPlan): unknown {
 async function loadServers(context: Context): Promise<Omit<ProvisionRun, 'title'>> {
   const config = await context.loadConfig()
   const { servers } = await context.loadTopology(config)
-  return { servers, epochMs: config.epochMs }
+  const { migrations } = config.options
+  return { servers, epochMs: config.epochMs, ...(migrations !== undefined && { migrations }) }
 }

@@ -1,5 +1,7 @@
 import { provisionServers, type ProvisionReport } from '../schema/provision.ts'
+import type { MigrationsOption } from '../schema/migrations/sources/resolve-source.ts'
 import type { Server } from '../topology/connection-entry.ts'
+import { MigrateProgress } from './migrate-progress.ts'
 import type { Output } from './output.ts'
 import { ProgressSum } from './progress-sum.ts'
 import { Progress } from './progress.ts'
@@ -9,15 +11,25 @@ export interface ProvisionRun {
   readonly title: string
   readonly servers: readonly Server[]
   readonly epochMs: number
+  /** Migrations that new shards begin with. */
+  readonly migrations?: MigrationsOption
 }
 
 /** Provisions, and shows on standard error how far it is. */
 export async function provisionWithProgress(
-  { title, servers, epochMs }: ProvisionRun,
+  { title, servers, ...options }: ProvisionRun,
   output: Output,
 ): Promise<ProvisionReport> {
   const total = servers.reduce((sum, { shardIds }) => sum + shardIds.length, 0)
   using progress = new Progress(output, { title, unit: 'shards', total })
   const sum = new ProgressSum(progress)
-  return await provisionServers(servers, { epochMs, onProgress: (event) => sum.add(event) })
+  using migrating = new MigrateProgress(output, `${title}: migrations of new shards`)
+  return await provisionServers(servers, {
+    ...options,
+    onProgress: (event) => sum.add(event),
+    onMigrate: (event) => {
+      progress[Symbol.dispose]()
+      migrating.update(event)
+    },
+  })
 }
