@@ -112,7 +112,7 @@ describe('a move that does not get through', () => {
     const [move] = await fleet.moves()
     expect(move).toMatchObject({ phase: 'catching-up', problem: expect.stringContaining('longer than 0') as string })
     await expect(fleet.complete(move?.moveId ?? 0)).rejects.toMatchObject({ code: 'HV_MOVE_PHASE' })
-    expect(await fleet.resume(move?.moveId ?? 0, { maxPauseMs: 5_000 })).toMatchObject({ rows: 1, mismatches: [] })
+    expect(await fleet.resume(move?.moveId ?? 0, { maxPauseMs: 5_000 })).toMatchObject({ rows: 2, mismatches: [] })
     await fleet.complete(move?.moveId ?? 0)
     await expect(fleet.abort(move?.moveId ?? 0)).rejects.toMatchObject({ code: 'HV_MOVE_PHASE' })
     expect(await listLeftovers(servers)).toEqual([])
