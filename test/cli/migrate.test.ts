@@ -190,7 +190,53 @@ describe('hypervault migrate', () => {
     expect((await folder.run('migrate', 'up', '--dir', 'db', '--breaking')).stdout).toContain('0002_b')
   })
 
+  test('compares what the shards are made of, tells the difference, and rebuilds indexes', async () => {
+    await using folder = await makeMigrations({ '0001_notes.sql': notes, '0002_index.sql': index })
+    await folder.run('migrate', 'up', '--dir', 'db')
+    const clean = await folder.run('migrate', 'verify')
+    expect(clean).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(clean.stderr).toContain('All 5 shards are made of the same.\n')
+    await withClient(folder.connections[0], async (client) => {
+      await client.query(`update pg_index set indisvalid = false where indexrelid = 'shard0002.notes_text'::regclass`)
+    })
+    const broken = await folder.run('migrate', 'verify')
+    expect(broken.exitCode).toBe(1)
+    expect(broken.stderr).toContain('s1, shard 2: index notes_text is not valid\n')
+    const next = /To rebuild the indexes, type: hypervault (.*)\n/.exec(broken.stderr)?.[1]
+    const fixed = await folder.run(...(next ?? '').split(' '))
+    expect(fixed).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(fixed.stderr).toContain('s1, shard 2: index notes_text was rebuilt\n')
+    await withClient(folder.connections[1], async (client) => {
+      await client.query(`alter table shard0011.notes alter column text set default 'none'`)
+      await client.query('drop schema shard0010 cascade')
+    })
+    const drifted = await folder.run('migrate', 'verify')
+    expect(drifted.exitCode).toBe(1)
+    expect(drifted.stdout.split('\n').map((line) => line.trimEnd())).toEqual([
+      'group  shards  which',
+      '    1       3  1-3    what the others are compared with',
+      '    2       1  11',
+      '',
+      'group 2',
+      '  - column notes.text text not null',
+      "  + column notes.text text not null default 'none'::text",
+      '',
+    ])
+    expect(drifted.stderr).toContain('shard 10 is not there')
+    expect(drifted.stderr).toContain('Type: hypervault init')
+    const chosen = parseDocument(await folder.run('migrate', 'verify', '--reference', '11', '--json'))
+    expect(chosen).toMatchObject({
+      groups: [
+        { shardIds: [11], isReference: true },
+        { shardIds: [1, 2, 3], extra: ['column notes.text text not null'] },
+      ],
+      absent: [10],
+      isClean: false,
+    })
+  })
+
   test.each([
+    [['verify', '--reference', 'x'], '--reference must be an integer, got "x"'],
     [['up'], 'no migrations are configured'],
     [['plan', '--dir', 'db', '--to', '0009'], 'there is no migration "0009"'],
     [['up', '--dir', 'db', '--shards', 'x'], "--shards must look like '1-9'"],
