@@ -87,6 +87,7 @@ export interface ErrorDetails {
   HV_MOVE_STALLED: { moveId: number; shardId: number; timeoutMs: number }
   HV_MOVE_UNDER_WAY: { shardId: number }
   HV_MOVE_UNKNOWN: { moveId: number }
+  HV_MOVE_UNREACHABLE: { moveId: number; shardId: number; from: string; to: string; sqlstate: string }
   HV_OUTCOME_UNKNOWN: { serverId: string; shardId?: number; sqlstate?: string }
   HV_POOL_TIMEOUT: {
     serverId: string
@@ -350,6 +351,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'There is no move of this number.',
     hint: 'Look at `hypervault move list`.',
     retryable: false,
+  },
+  HV_MOVE_UNREACHABLE: {
+    meaning: 'One server of a move cannot connect to the other, with the settings that the catalog has for it.',
+    hint: 'Let the role in from there: host and port, firewall, pg_hba.conf, TLS, password; then run: hypervault move resume.',
+    retryable: true,
   },
   HV_OUTCOME_UNKNOWN: {
     meaning: 'The connection ended while a write was running. It may or may not have been executed.',

@@ -139,7 +139,7 @@ export class Fleet implements AsyncDisposable {
    * A failure before the switch leaves the move where it is: `resume()` goes on, `abort()` takes it away.
    *
    * @throws `HV_MOVE_REFUSED` with all problems, `HV_MOVE_UNDER_WAY`, `HV_MOVE_LEASED`, `HV_MOVE_BLOCKED`,
-   *   `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
+   *   `HV_MOVE_UNREACHABLE`, `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
    */
   async moveShard(shardId: number, options: MoveRunOptions & { to: string }): Promise<MoveResult> {
     assertShardId(shardId)

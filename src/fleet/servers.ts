@@ -1,4 +1,4 @@
-import type { ClientConfig } from 'pg'
+import { Client, type ClientConfig } from 'pg'
 import type { Catalog } from '../catalog/catalog.ts'
 import { readSecret } from '../catalog/secret.ts'
 import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
@@ -57,7 +57,9 @@ export class FleetLink implements AsyncDisposable {
 
   /** How another server connects to this one: a text for libpq. It holds the password: never print it. */
   async describeForSubscription(): Promise<string> {
-    const { host, port, database, user, password, ssl } = this.settings
+    const { password, ssl } = this.settings
+    // What the settings leave open comes from this process, as for its own connections; the other server has other defaults.
+    const { host, port, database, user } = new Client(this.clientConfig)
     const parts = {
       host,
       port,

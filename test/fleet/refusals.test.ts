@@ -48,6 +48,39 @@ describe('a move that cannot be', () => {
     await abortIt()
   })
 
+  it('is refused when the target would make the shard otherwise, and leaves nothing there', async () => {
+    await queryServer(
+      servers,
+      2,
+      `create function public.meddle() returns event_trigger language plpgsql as $$ begin
+         if to_regclass('shard0001.entities') is not null then
+           alter table shard0001.entities add column if not exists extra integer;
+         end if;
+       end $$;
+       create event trigger meddle on ddl_command_end when tag in ('CREATE TABLE') execute function public.meddle()`,
+    )
+    await expect(fleet.moveShard(1, { to: 's3' })).rejects.toMatchObject({
+      code: 'HV_MOVE_REFUSED',
+      details: { problems: [expect.stringContaining('unexpected column entities.extra integer')] },
+    })
+    expect(await listHomes(servers, 1)).toEqual(['s1'])
+    await queryServer(servers, 2, 'drop event trigger meddle')
+    await fleet.resume(1, { maxPauseMs: 60_000 })
+    await fleet.complete(1)
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+
+  it('is refused when the target refuses a part of it, before anything is copied', async () => {
+    await execute('create function public.stamp() returns text language sql as $$ select 1::text $$')
+    await execute('create table shard0001.notes (id bigint primary key, at text default public.stamp())')
+    await expect(fleet.moveShard(1, { to: 's3' })).rejects.toMatchObject({
+      code: 'HV_STATEMENT_FAILED',
+      message: expect.stringContaining('public.stamp() does not exist') as string,
+    })
+    expect(await listHomes(servers, 1)).toEqual(['s1'])
+    await abortIt()
+  })
+
   it.each([
     [9_999, 's3', 'RangeError'],
     [1, 's1', 'RangeError'],

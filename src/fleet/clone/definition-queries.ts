@@ -66,7 +66,8 @@ select format(E'create table %s (\\n%s\\n)%s', pg_class.oid::regclass,
           select format(' generated %s as identity (sequence name %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s)',
             case attidentity when 'a' then 'always' else 'by default' end,
             seqrelid::regclass, seqincrement, seqmin, seqmax, seqstart, seqcache, case when seqcycle then ' cycle' else '' end)
-          from pg_sequence where seqrelid = pg_get_serial_sequence(pg_class.oid::regclass::text, attname)::regclass)
+          from pg_sequence join pg_depend on objid = seqrelid and classid = 'pg_class'::regclass and deptype = 'i'
+          where refclassid = 'pg_class'::regclass and refobjid = attrelid and refobjsubid = attnum)
         when adbin is not null then ' default ' || pg_get_expr(adbin, adrelid)
         else ''
       end,

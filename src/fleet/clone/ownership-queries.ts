@@ -22,11 +22,15 @@ with objects (word, name, owner, privileges, kind) as (
   from pg_type where typnamespace = $1::regnamespace and typtype in ('e', 'd')
 )`
 
-/** Owners of the schema and of what is in it. */
+/** Owners of the schema and of what is in it. The schema first: who gets something in it must be allowed to create there. */
 export const selectOwners = `${objects}
 select format('alter %s %s owner to %I', word, name, pg_get_userbyid(owner))
 from objects
-order by kind, name`
+order by kind <> 'n', kind, name`
+
+/** Roles that own something. */
+export const selectOwnerRoles = `${objects}
+select distinct pg_get_userbyid(owner) from objects order by 1`
 
 /** Privileges on the schema, on what is in it, and on columns. */
 export const selectGrants = `${objects}

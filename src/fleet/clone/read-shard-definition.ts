@@ -58,6 +58,7 @@ export function readShardDefinition(session: ServerSession, shardId: number): Pr
       afterCopy: [...SETTINGS, ...(await list(afterCopy))],
       types: await list([selectForeignTypes]),
       roles: await list([ownership.selectRoles]),
+      owners: await list([ownership.selectOwnerRoles]),
       refusals: await list([selectRefusals]),
     }),
   )

@@ -23,6 +23,8 @@ export interface ShardDefinition {
   readonly types: readonly string[]
   /** Roles that own something or were granted something. */
   readonly roles: readonly string[]
+  /** Those of them that own something. */
+  readonly owners: readonly string[]
   /** What cannot be carried, by name, with the reason and what to do. Empty if the shard can move. */
   readonly refusals: readonly string[]
 }

@@ -73,6 +73,7 @@ function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
   const tables = publishedTables(definition)
   const at = { source: source.serverId, target: target.serverId }
   return [
+    step('rehearsal', at.target, 'the whole definition, compared by its fingerprint, and rolled back', []),
     step('tables', at.source, 'a table of markers', [createMarkerTableSql(shardId)]),
     step(
       'tables',

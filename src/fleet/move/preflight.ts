@@ -4,6 +4,7 @@ import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
+import { findMissingPrivileges } from './privileges.ts'
 
 /** What a server says of itself, as far as a move needs to know. */
 interface ServerReadiness {
@@ -13,9 +14,6 @@ interface ServerReadiness {
   readonly freeSenders: number
   readonly freeWorkers: number
   readonly isStandby: boolean
-  readonly canReplicate: boolean
-  readonly canSubscribe: boolean
-  readonly canCreate: boolean
   readonly clockMs: number
 }
 
@@ -42,10 +40,14 @@ export async function findMoveProblems(
   const { move, source, target } = context
   const [from, to] = await Promise.all([source, target].map((link) => link.withSession(readReadiness)))
   if (from === undefined || to === undefined) throw new Error('bug: a side without an answer')
-  const { refusals, tables, types, roles } = await context.definition()
+  const { refusals, tables, types, roles, owners } = await context.definition()
+  const privileges = await Promise.all(
+    [source, target].map((link) => link.withSession((session) => findMissingPrivileges(session, owners))),
+  )
   return [
     ...judgeServer(source, from),
     ...judgeServer(target, to),
+    ...privileges.flat(),
     ...judgeClocks(from, to),
     ...refusals,
     ...tables
@@ -73,15 +75,6 @@ function judgeServer({ serverId }: FleetLink, server: ServerReadiness): string[]
     ...problem(
       server.freeWorkers < 2,
       'has too few workers: raise max_logical_replication_workers and max_worker_processes, and restart',
-    ),
-    ...problem(!server.canReplicate, 'does not let this role replicate: alter role … replication'),
-    ...problem(
-      !server.canSubscribe,
-      'does not let this role subscribe: grant pg_create_subscription to …; before PostgreSQL 16 it takes a superuser',
-    ),
-    ...problem(
-      !server.canCreate,
-      'does not let this role create schemas and publications: grant create on database … to …',
     ),
   ]
 }
@@ -127,15 +120,10 @@ async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
       "  current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots),",
       "  current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication),",
       "  current_setting('max_logical_replication_workers')::int - (select count(*) from pg_stat_subscription where pid is not null),",
-      '  pg_is_in_recovery(), rolsuper or rolreplication,',
-      "  rolsuper or exists (select from pg_roles as own where own.rolname = 'pg_create_subscription'",
-      "    and pg_has_role(pg_roles.oid, own.oid, 'usage')),",
-      "  has_database_privilege(current_database(), 'create'),",
-      '  floor(extract(epoch from clock_timestamp()) * 1000)',
-      'from pg_roles where rolname = current_user',
+      '  pg_is_in_recovery(), floor(extract(epoch from clock_timestamp()) * 1000)',
     ].join('\n'),
   })
-  const [version, walLevel, slots, senders, workers, standby, replicate, subscribe, create, clock] = row ?? []
+  const [version, walLevel, slots, senders, workers, standby, clock] = row ?? []
   return {
     version: Number(version),
     walLevel: walLevel ?? '',
@@ -143,9 +131,6 @@ async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
     freeSenders: Number(senders),
     freeWorkers: Number(workers),
     isStandby: standby === 't',
-    canReplicate: replicate === 't',
-    canSubscribe: subscribe === 't',
-    canCreate: create === 't',
     clockMs: Number(clock),
   }
 }

@@ -68,7 +68,11 @@ export async function makeSlot(context: MoveContext, link: FleetLink, name: stri
   }, context.signal)
 }
 
-/** Makes one side follow the other: by what `statements` gives for the text with which it connects. */
+/**
+ * Makes one side follow the other: by what `statements` gives for the text with which it connects.
+ *
+ * @throws `HV_MOVE_UNREACHABLE` when one server does not let the other in
+ */
 export async function subscribe(
   context: MoveContext,
   { publisher, subscriber, name }: { publisher: FleetLink; subscriber: FleetLink; name: string },
@@ -79,8 +83,23 @@ export async function subscribe(
   await context.checkpoint(`subscription ${name} recorded`)
   await subscriber.withSession(async (session) => {
     if ((await session.read(findSubscription(name))).length > 0) return
-    await session.execute(statements(connection))
+    await session.execute(statements(connection)).catch((error: unknown) => {
+      throw explainSubscribing(error, context, { from: subscriber.serverId, to: publisher.serverId })
+    })
   }, context.signal)
+}
+
+/** What the subscriber says of its own connection to the publisher; the session with it is alive. */
+const UNREACHABLE = /could not connect to the publisher: (.*)/s
+
+function explainSubscribing(error: unknown, { move }: MoveContext, way: { from: string; to: string }): unknown {
+  const cause = error instanceof Error ? error.cause : undefined
+  const reason = cause instanceof Error ? UNREACHABLE.exec(cause.message)?.[1] : undefined
+  if (reason === undefined) return error
+  const { moveId, shardId } = move
+  const { code: sqlstate = '' } = cause as { code?: string }
+  const message = `server ${way.from} cannot connect to server ${way.to}: ${reason}`
+  return new HypervaultError('HV_MOVE_UNREACHABLE', message, { moveId, shardId, ...way, sqlstate }, { cause: error })
 }
 
 async function blockedError(

@@ -12,6 +12,7 @@ import { createTables, makeSlot, publish, subscribe } from './prepare.ts'
 import { finishTablesSql } from './prepare-sql.ts'
 import { compareRows, wholeTables } from './proof.ts'
 import { compareLive, describeMismatches } from './prove.ts'
+import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
 import { ComparedSides } from './snapshots.ts'
 import { subscribeBack } from './turn.ts'
@@ -23,6 +24,7 @@ import { subscribeBack } from './turn.ts'
  *
  *   step               makes                                              at
  *   preflight          nothing; all problems at once
+ *   rehearsal          nothing; the whole definition, rolled back          target
  *   tables             schema, fenced tables; table of markers            target; source
  *   publication, slot  the stream of changes                              source
  *   subscription       its reader, which first copies the rows            target
@@ -46,6 +48,7 @@ async function copyRows(context: MoveContext): Promise<void> {
   const { journal, objects, source, target } = context
   const { forward } = objects
   await step(context, 'preflight', () => preflight(context))
+  await step(context, 'rehearsal', () => rehearse(context))
   await step(context, 'tables', () => createTables(context))
   await step(context, 'publication', () => publish(context, source, forward))
   await step(context, 'slot', () => makeSlot(context, source, forward))
