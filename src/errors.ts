@@ -26,6 +26,7 @@ export interface ErrorDetails {
   HV_CURSOR_INVALID: { reason: 'damaged' | 'version' }
   HV_EMBEDDED_MISSING: { version: number; platform: string }
   HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
+  HV_EXPORT_STOPPED: { entities: number; file: string }
   HV_EXTENSION_MISSING: { serverId: string; extension: string }
   HV_HSTORE_MALFORMED: { offset: number }
   HV_IMPORT_MALFORMED: { rows: number; rejected: number; line?: number }
@@ -40,6 +41,7 @@ export interface ErrorDetails {
   HV_JOURNAL_MALFORMED: { file: string }
   HV_JOURNAL_MISMATCH: { file: string; different: string[] }
   HV_KEY_COLLISION: { serverId: string; shardId: number; attempts: number }
+  HV_KEY_TAKEN: { serverId: string; shardId: number; keys: string[] }
   HV_KIND_MISMATCH: {
     key: string
     shardId: number
@@ -209,6 +211,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Read the end of the server log in details.log.',
     retryable: false,
   },
+  HV_EXPORT_STOPPED: {
+    meaning: 'An export to a file ended before all was written. What is written stays.',
+    hint: 'Remove the cause and do the same again: it goes on.',
+    retryable: true,
+  },
   HV_EXTENSION_MISSING: {
     meaning: 'A server lacks the extension hstore, and it could not be created.',
     hint: 'Install the PostgreSQL contrib package on that server, or let its owner run: create extension hstore',
@@ -259,6 +266,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',
     hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
     retryable: true,
+  },
+  HV_KEY_TAKEN: {
+    meaning:
+      'Rows that keep their keys were to be stored, and some of these keys are there already. Nothing was written.',
+    hint: 'Entities are not overwritten by a load: give onRefused to go on without them, or delete what is there first.',
+    retryable: false,
   },
   HV_KIND_MISMATCH: {
     meaning: 'The entity of a key is of another kind than the one it was asked for as. Nothing was written.',

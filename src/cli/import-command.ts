@@ -25,6 +25,7 @@ export function addImportCommand(program: Command, context: Context): void {
     .option('--kind <kind>', 'kind of the entities; lines that export wrote have their own')
     .option('--shard-by <field>', 'field whose value chooses the shard of a row, as shardFor() does')
     .option('--shard <shard>', 'one shard for all rows')
+    .option('--keep-keys', 'rows keep the keys, and so the shards, that hypervault export wrote; none is overwritten')
     .addOption(
       new Option('--format <format>', 'form of the file (default: by its name or its first mark)').choices(
         inputFormats,
@@ -60,7 +61,8 @@ export function addImportCommand(program: Command, context: Context): void {
 Examples:
   hypervault import cities.ndjson --kind 1 --shard-by country
   hypervault import people.csv.gz --kind 2 --shard-by email --empty absent
-  mysqldump … | hypervault import - --format csv --columns id,name --kind 3 --shard 5
+  psql -c 'copy people to stdout (format csv, header)' | hypervault import - --format csv --kind 3 --shard-by email
+  hypervault import backup.ndjson.gz --keep-keys
 
 Text is stored as it is, null as null; a number as the digits it is written with, true and false as these words.
 Standard input cannot be read again: an import from it can be gone on with only if --state is given, by a command that

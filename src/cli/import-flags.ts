@@ -16,6 +16,7 @@ export interface ImportFlags {
   readonly kind?: string
   readonly shardBy?: string
   readonly shard?: string
+  readonly keepKeys?: boolean
   readonly format?: InputFormat
   readonly delimiter?: string
   readonly columns?: string
@@ -75,13 +76,14 @@ export function readPlaces(
   return { journalPath, rejectsPath }
 }
 
-function readShardChoice({ shardBy: field, shard }: ImportFlags): ShardChoice {
-  if ((field === undefined) === (shard === undefined)) {
+function readShardChoice({ shardBy: field, shard, keepKeys }: ImportFlags): ShardChoice {
+  if ([field, shard, keepKeys].filter((choice) => choice !== undefined).length !== 1) {
     throw new UsageError(
-      'give either --shard-by or --shard',
+      'give either --shard-by or --shard, or --keep-keys for what hypervault export wrote',
       'Such as: hypervault import cities.csv --kind 1 --shard-by country',
     )
   }
+  if (keepKeys === true) return { keepsKeys: true }
   if (field !== undefined) return { field }
   return { shardId: parseInteger('--shard', shard as string, (value) => assertShardId(value, '--shard')) }
 }

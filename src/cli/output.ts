@@ -42,9 +42,13 @@ export class Output {
   /** Prints lines of data, and waits while the reader is slow. */
   async data(text: string): Promise<void> {
     if (this.#closed.signal.aborted || this.stdout.destroyed) return
-    if (this.stdout.write(`${text}\n`)) return
-    // Rejects once nobody reads any more: then there is nothing to wait for.
-    await once(this.stdout, 'drain', { signal: this.#closed.signal }).catch(() => undefined)
+    if (!this.stdout.write(`${text}\n`)) await this.#drained()
+  }
+
+  /** Prints data as it is, and waits while the reader is slow. */
+  async bytes(data: Buffer): Promise<void> {
+    if (this.#closed.signal.aborted || this.stdout.destroyed) return
+    if (!this.stdout.write(data)) await this.#drained()
   }
 
   /** Prints one JSON document, laid out for reading. */
@@ -78,6 +82,11 @@ export class Output {
     if (this.#env.HYPERVAULT_DEBUG === '1' && stack !== undefined) this.talk(stack)
     const message = this.redactor.redact(what)
     if (isJson) await this.json({ error: { code, message, hint: this.redactor.redact(hint) } })
+  }
+
+  /** Resolves as well once nobody reads any more: then there is nothing to wait for. */
+  async #drained(): Promise<void> {
+    await once(this.stdout, 'drain', { signal: this.#closed.signal }).catch(() => undefined)
   }
 
   /** One line that says what is wrong, and one that says what to do. */

@@ -3,6 +3,7 @@ import type { CommonOptions, Context } from './context.ts'
 import { addAdoptCommand } from './adopt.ts'
 import { addCatalogCommand } from './catalog-command.ts'
 import { addDevCommand } from './dev.ts'
+import { addExportCommand } from './export-command.ts'
 import { addGetCommand } from './get.ts'
 import { addImportCommand } from './import-command.ts'
 import { addIndexCommand } from './index-command.ts'
@@ -66,6 +67,7 @@ export function createProgram(context: Context): Command {
     addStatusCommand,
     addIndexCommand,
     addImportCommand,
+    addExportCommand,
     addMigrateCommand,
     addCatalogCommand,
     addServerCommand,

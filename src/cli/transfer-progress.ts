@@ -23,12 +23,17 @@ const MIN_ELAPSED_MS = 500
 /** Shows how far an import or an export is. What was done before it went on counts for neither rate nor time left. */
 export class TransferProgress implements Disposable {
   readonly #line: StatusLine
-  readonly #total: TransferTotal | undefined
+  #total: TransferTotal | undefined
   readonly #startedAt = performance.now()
   #first: TransferReading | undefined
 
   constructor(output: Output, total: TransferTotal | undefined) {
     this.#line = new StatusLine(output)
+    this.#total = total
+  }
+
+  /** Learns how much there is in all. */
+  know(total: TransferTotal): void {
     this.#total = total
   }
 

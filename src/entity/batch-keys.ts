@@ -75,6 +75,25 @@ export function waitForTurn(shardId: number): ShardStatement {
   return { text: `select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`, values: [], isWrite: false }
 }
 
+/** Takes the turn of a batch whose rows have keys already, for {@link readTurn}. */
+export function takeTurn(shardId: number): ShardStatement {
+  const text = [
+    'with turn as materialized (',
+    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
+    ')',
+    'select pg_current_xact_id()',
+    'from turn',
+  ].join('\n')
+  return { text, values: [], isWrite: true }
+}
+
+/** The number of the transaction that has the turn. */
+export function readTurn(row: TextRow | undefined): string {
+  const [transactionId] = row ?? []
+  if (transactionId == null) throw new Error('bug: no turn was taken')
+  return transactionId
+}
+
 /** Keys that were drawn, and the transaction they were drawn in, by which its end can be looked up. */
 export interface DrawnKeys {
   readonly ids: bigint[]

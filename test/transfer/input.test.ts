@@ -150,9 +150,12 @@ describe('a row in JSON', () => {
   })
 
   it('may be a line that an export wrote', async () => {
-    const line = '{"key":"1234567890123456789","shardId":5,"kind":-3,"body":{"a":"x","b":null},"updated":null}'
+    const line = '{"key":"1234567890123456789","shard":5,"kind":-3,"body":{"a":"x","b":null},"updated":null}'
     const { records } = await readInput('ndjson', line)
-    expect(records[0]?.row).toEqual({ key: '1234567890123456789', kind: -3, body: { a: 'x', b: null } })
+    expect(records[0]?.row).toEqual({
+      entity: { key: '1234567890123456789', kind: -3, updated: null },
+      body: { a: 'x', b: null },
+    })
   })
 
   it.each([
@@ -248,9 +251,13 @@ describe('a record of CSV', () => {
   })
 
   it('may be one that an export wrote', async () => {
-    const text = 'key,shardId,kind,updated,body\n123,5,-3,,"{""a"":""é"",""b"":null}"\n'
-    const { records } = await readInput('csv', text)
-    expect(records[0]?.row).toEqual({ key: '123', kind: -3, body: { a: 'é', b: null } })
+    const own = 'key,shard,kind,created,updated'
+    const time = '2024-01-01T00:00:00.000Z'
+    const { records } = await readInput('csv', `${own},body\n123,5,-3,x,${time},"{""a"":""é"",""b"":null}"\n`)
+    const entity = { key: '123', kind: -3, updated: time }
+    expect(records[0]?.row).toEqual({ entity, body: { a: 'é', b: null } })
+    const columns = await readInput('csv', `${own},a,b,c\n123,5,-3,x,,é,,""\n`)
+    expect(columns.records[0]?.row).toEqual({ entity: { ...entity, updated: null }, body: { a: 'é', b: null, c: '' } })
   })
 
   it.each([

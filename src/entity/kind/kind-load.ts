@@ -3,7 +3,7 @@ import { assertLoadSource, resolveLoadOptions, type LoadOptions, type LoadSource
 import type { AnyKind } from './kind.ts'
 
 /** How a load of values is done. */
-export interface KindLoadOptions<V> extends Omit<LoadOptions, 'shardOf'> {
+export interface KindLoadOptions<V> extends Omit<LoadOptions, 'shardOf' | 'keyOf' | 'updatedOf'> {
   /** The shard of a value; `row` is its place in the source, from 0. What it throws ends the load. */
   shardOf: (value: V, row: number) => number
 }

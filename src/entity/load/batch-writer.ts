@@ -3,11 +3,12 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { ShardSession } from '../../shard/shard-session.ts'
-import { drawKeys, readDrawnKeys } from '../batch-keys.ts'
+import { drawKeys, readDrawnKeys, readTurn, takeTurn } from '../batch-keys.ts'
 import { retryKeyCollisions } from '../key-collision.ts'
 import type { ServerSite } from '../server-site.ts'
-import type { Batch } from './batch.ts'
+import type { Batch, KeptRow } from './batch.ts'
 import { waitForEnd } from './commit-end.ts'
+import { findUpdatedColumn, restoreUpdated, selectTaken } from './kept-statements.ts'
 import type { BatchTicket } from './load-batch.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
@@ -20,6 +21,9 @@ import type { WriterSettings } from './writer-settings.ts'
  *
  * Only a repeated key is tried again: it proves that nothing was stored. An abort cuts the connection, which is then the
  * same as one that is lost.
+ *
+ * Rows that keep their keys draw none. It is looked first which keys are there: so the first row of a batch, by which its
+ * end is found out, is there only if the batch was stored.
  */
 
 /** A batch that is stored: the ids of its rows in order. */
@@ -61,6 +65,7 @@ export class BatchWriter {
     try {
       const { serverId, shardId } = this.#session
       const attempt = (): Promise<StoredBatch> => this.#attempt(batch)
+      if (batch.kept.length > 0) return await attempt()
       return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
     } finally {
       aborts.delete(member)
@@ -72,7 +77,7 @@ export class BatchWriter {
     this.#ticket = undefined
     try {
       await this.#session.transaction(async () => {
-        stored = await this.#drawIds(batch.rows.length)
+        stored = batch.kept.length > 0 ? await this.#keepIds(batch.kept) : await this.#drawIds(batch.rows.length)
         this.#ticket = stored.ticket
         await this.#copy(batch, stored)
       })
@@ -90,6 +95,15 @@ export class BatchWriter {
     return { ids, ticket: { serverId, shardId, transactionId, key: String(ids[0]) } }
   }
 
+  async #keepIds(kept: readonly KeptRow[]): Promise<StoredBatch> {
+    const { serverId, shardId } = this.#session
+    const [turn] = await this.#session.run(takeTurn(shardId))
+    const ids = kept.map(({ id }) => id)
+    const taken = await this.#session.run(selectTaken(shardId, ids))
+    if (taken.length > 0) throw takenError({ serverId, shardId, keys: taken.map(([id]) => String(id)) })
+    return { ids, ticket: { serverId, shardId, transactionId: readTurn(turn), key: String(ids[0]) } }
+  }
+
   /** A listener that writes to a disk does so meanwhile. */
   async #copy(batch: Batch, { ids, ticket }: StoredBatch): Promise<void> {
     batch.setIds(ids)
@@ -98,6 +112,14 @@ export class BatchWriter {
     const listened = (async () => this.#beforeCommit(ticket))()
     const ends = await Promise.allSettled([this.#session.copyIn(text, batch.stream()), listened])
     for (const end of ends) if (end.status === 'rejected') throw end.reason
+    await this.#setUpdated(batch.kept.filter(({ updated }) => updated !== null))
+  }
+
+  async #setUpdated(changed: readonly KeptRow[]): Promise<void> {
+    const { shardId } = this.#session
+    if (changed.length === 0) return
+    const [hasColumn] = await this.#session.run(findUpdatedColumn(shardId))
+    if (hasColumn !== undefined) await this.#session.run(restoreUpdated(shardId, changed))
   }
 
   /** Returns if the batch is stored after all; throws otherwise. */
@@ -112,6 +134,13 @@ export class BatchWriter {
   #cut(): void {
     if (!this.#lease.isReturned) this.#lease.destroy()
   }
+}
+
+function takenError(details: { serverId: string; shardId: number; keys: string[] }): HypervaultError<'HV_KEY_TAKEN'> {
+  const { serverId, shardId, keys } = details
+  const [first = ''] = keys
+  const message = `${keys.length} keys are there already in shard ${shardId} on server ${serverId}, such as ${first}`
+  return new HypervaultError('HV_KEY_TAKEN', message, details)
 }
 
 /** The connection was lost, but it is known that nothing is stored. */

@@ -30,6 +30,16 @@ const PART_ROWS = 256
 /** What the bookkeeping of a row costs beside its bytes. */
 const ROW_OVERHEAD = 24
 
+/** What it costs more when the row keeps its key. */
+const KEPT_OVERHEAD = 80
+
+/** What a row was before it is stored again. */
+export interface KeptRow {
+  /** Signed. */
+  readonly id: bigint
+  readonly updated: Date | null
+}
+
 /** A piece of memory, and where in it the ids belong. There is always room for the trailer. */
 class Chunk {
   readonly size: number
@@ -100,6 +110,8 @@ class Chunk {
 export class Batch {
   /** Places in the source of the rows. */
   readonly rows: number[] = []
+  /** What each row was before, when the rows have keys already; otherwise empty. */
+  readonly kept: KeptRow[] = []
   readonly #chunks: Chunk[] = []
   /** Bytes of the rows. */
   bytes = 0
@@ -113,13 +125,15 @@ export class Batch {
   /**
    * Appends a row.
    *
+   * @param kept what the row was before; of a batch all rows have it, or none
    * @throws TypeError or RangeError for what is no body; nothing is appended then
    */
-  append(row: number, kind: number, body: Body): void {
+  append(row: number, kind: number, body: Body, kept?: KeptRow): void {
     const length = this.#tryAppend(kind, body)
     this.bytes += length === NO_ROOM ? this.#appendLarge(kind, body) : length
-    this.memory += ROW_OVERHEAD
+    this.memory += kept === undefined ? ROW_OVERHEAD : ROW_OVERHEAD + KEPT_OVERHEAD
     this.rows.push(row)
+    if (kept !== undefined) this.kept.push(kept)
   }
 
   setIds(ids: readonly bigint[]): void {
@@ -139,24 +153,47 @@ export class Batch {
    */
   without(row: number): { readonly body: Body; readonly rest: Batch[] } {
     const at = this.rows.indexOf(row)
-    const encoded = splitRows(Buffer.concat(this.#chunks.map((chunk) => chunk.filled)).subarray(SIGNATURE.length))
-    const part = (first: number, end: number): Batch =>
-      Batch.#of(this.rows.slice(first, end), encoded.slice(first, end))
+    const encoded = this.#split()
+    const part = (first: number, end: number): Batch => this.#part(encoded, range(first, end))
     const behind = Array.from({ length: Math.ceil((this.rows.length - at - 1) / PART_ROWS) }, (_, index) => {
       const first = at + 1 + index * PART_ROWS
-      return part(first, first + PART_ROWS)
+      return part(first, Math.min(first + PART_ROWS, this.rows.length))
     })
-    const body = decodeBinaryHstore((encoded[at] as Buffer).subarray(ROW_START.length))
+    const body = decodeBody(encoded[at] as Buffer)
     return { body, rest: at === 0 ? behind : [part(0, at), ...behind] }
   }
 
-  static #of(rows: readonly number[], encoded: readonly Buffer[]): Batch {
+  /** What is left without the rows of these keys: their places and bodies, and all others as one batch, if there are any. */
+  withoutKeys(ids: ReadonlySet<bigint>): {
+    readonly left: readonly (readonly [number, Body])[]
+    readonly rest: Batch[]
+  } {
+    const encoded = this.#split()
+    const isLeft = (at: number): boolean => ids.has((this.kept[at] as KeptRow).id)
+    const [left, others] = [
+      range(0, this.rows.length).filter(isLeft),
+      range(0, this.rows.length).filter((at) => !isLeft(at)),
+    ]
+    return {
+      left: left.map((at) => [this.rows[at] as number, decodeBody(encoded[at] as Buffer)] as const),
+      rest: others.length === 0 ? [] : [this.#part(encoded, others)],
+    }
+  }
+
+  #split(): Buffer[] {
+    return splitRows(Buffer.concat(this.#chunks.map((chunk) => chunk.filled)).subarray(SIGNATURE.length))
+  }
+
+  /** A batch of some of the rows, by their places in this one. */
+  #part(encoded: readonly Buffer[], places: readonly number[]): Batch {
     const batch = new Batch()
-    batch.rows.push(...rows)
-    batch.bytes = encoded.reduce((sum, { length }) => sum + length, 0)
-    batch.memory = rows.length * ROW_OVERHEAD
+    const some = places.map((at) => encoded[at] as Buffer)
+    for (const at of places) batch.rows.push(this.rows[at] as number)
+    if (this.kept.length > 0) for (const at of places) batch.kept.push(this.kept[at] as KeptRow)
+    batch.bytes = some.reduce((sum, { length }) => sum + length, 0)
+    batch.memory = places.length * ROW_OVERHEAD + batch.kept.length * KEPT_OVERHEAD
     const chunk = batch.#add(batch.#makeChunk(SIGNATURE.length + batch.bytes + TRAILER.length))
-    for (const row of encoded) chunk.appendRow(row)
+    for (const row of some) chunk.appendRow(row)
     return batch
   }
 
@@ -198,6 +235,14 @@ export class Batch {
     this.memory += chunk.size
     return chunk
   }
+}
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, index) => first + index)
+}
+
+function decodeBody(row: Buffer): Body {
+  return decodeBinaryHstore(row.subarray(ROW_START.length))
 }
 
 /** Each row by itself. */

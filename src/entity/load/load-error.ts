@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import type { Batch } from './batch.ts'
 import type { LoadAccount } from './ledger.ts'
 import type { RefusedRow } from './load-options.ts'
 import { countRows } from './row-ranges.ts'
@@ -42,11 +43,21 @@ const aboutRows: ReadonlySet<string> = new Set([
   'P0', // raise_exception and others of PL/pgSQL: a trigger
 ])
 
-/** The row that a server refused for what is in it. */
-export function findRefusal(error: unknown, rows: readonly number[]): Pick<RefusedRow, 'row' | 'error'> | undefined {
+/** The rows of a batch that were refused for what is in them, and what is to be stored in its place. */
+export function findRefusals(
+  error: unknown,
+  batch: Batch,
+): { readonly refused: readonly RefusedRow[]; readonly rest: Batch[] } | undefined {
+  if (isHypervaultError(error, 'HV_KEY_TAKEN')) {
+    const { left, rest } = batch.withoutKeys(new Set(error.details.keys.map(BigInt)))
+    const { shardId } = error.details
+    return { refused: left.map(([row, body]) => ({ row, body, shardId, error })), rest }
+  }
   if (!isHypervaultError(error, 'HV_STATEMENT_FAILED')) return undefined
-  const row = findRefusedRow(error, rows)
-  return row === undefined || !aboutRows.has(error.details.sqlstate.slice(0, 2)) ? undefined : { row, error }
+  const row = findRefusedRow(error, batch.rows)
+  if (row === undefined || !aboutRows.has(error.details.sqlstate.slice(0, 2))) return undefined
+  const { body, rest } = batch.without(row)
+  return { refused: [{ row, body, shardId: error.details.shardId as number, error }], rest }
 }
 
 function reasonOf({ cause, isOurs }: LoadFailure): string {

@@ -1,6 +1,9 @@
 import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbers } from '../../arguments.ts'
 import type { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
+import type { Key } from '../../key/key.ts'
+import { assertKey } from '../assert-key.ts'
+import type { KeptRow } from './batch.ts'
 import type { LoadBatch } from './load-batch.ts'
 
 /** The kind of a row; `row` is its place in the source, from 0. What it throws ends the load. */
@@ -11,7 +14,8 @@ export interface RefusedRow {
   readonly row: number
   readonly shardId: number
   readonly body: Body
-  readonly error: HypervaultError<'HV_STATEMENT_FAILED'>
+  /** What the server said; or that the key of a row that keeps its key is there already. */
+  readonly error: HypervaultError<'HV_STATEMENT_FAILED'> | HypervaultError<'HV_KEY_TAKEN'>
 }
 
 /** What a load stores: bodies one after the other, also from a stream of objects. Its iterator is used once. */
@@ -40,6 +44,13 @@ export interface LoadProgress {
 export interface LoadOptions<B extends Body = Body> {
   /** The shard of a row; `row` is its place in the source, from 0. What it throws ends the load. */
   shardOf: (body: B, row: number) => number
+  /**
+   * To store again what was exported: the key that each row has already, of the shard that `shardOf` gives. A key that is
+   * there is never overwritten: its row is refused with `HV_KEY_TAKEN`. Default: rows get new keys.
+   */
+  keyOf?: ((body: B, row: number) => Key) | undefined
+  /** With `keyOf`: when a row was changed last; null, the default, for never. Lost in a shard without such a column. */
+  updatedOf?: ((body: B, row: number) => Date | null) | undefined
   /** Ends the load with `HV_LOAD_FAILED`, whose cause is the signal's reason. */
   signal?: AbortSignal | undefined
   /** Hears at most ten times a second how far the load is, and once at the end. What it throws ends the load. */
@@ -80,29 +91,52 @@ const numbers = {
 } as const
 
 /** Functions that may be left out. */
-const listeners = ['onProgress', 'beforeCommit', 'onStored', 'onRefused'] as const
+const optional = ['keyOf', 'updatedOf', 'onProgress', 'beforeCommit', 'onStored', 'onRefused'] as const
 
 type NumberName = keyof typeof numbers
 
 /** Options of a load with every default filled in. */
-export type LoadSettings = Readonly<Record<NumberName, number>> & Omit<LoadOptions, NumberName>
+export type LoadSettings = Readonly<Record<NumberName, number>> &
+  Omit<LoadOptions, NumberName | 'keyOf' | 'updatedOf'> & {
+    /** What a row was before; undefined for rows that get new keys. */
+    readonly keptOf: ((body: Body, row: number, shardId: number) => KeptRow) | undefined
+  }
 
 /** Checks the options of a load and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): LoadSettings {
-  assertOptions('load', options, ['shardOf', 'signal', ...listeners, ...Object.keys(numbers)])
+  assertOptions('load', options, ['shardOf', 'signal', ...optional, ...Object.keys(numbers)])
   const { shardOf, signal, onProgress, beforeCommit, onStored, onRefused } = options
   assertFunction('shardOf', shardOf)
-  for (const name of listeners) if (options[name] !== undefined) assertFunction(name, options[name])
+  for (const name of optional) if (options[name] !== undefined) assertFunction(name, options[name])
   assertSignal(signal)
   return Object.freeze({
     ...resolveNumbers(numbers, options),
     shardOf: shardOf as LoadSettings['shardOf'],
+    keptOf: resolveKept(options as LoadOptions),
     signal,
     onProgress,
     beforeCommit,
     onStored,
     onRefused,
   })
+}
+
+function resolveKept({ keyOf, updatedOf }: LoadOptions): LoadSettings['keptOf'] {
+  if (keyOf === undefined && updatedOf !== undefined) throw new TypeError('updatedOf is an option beside keyOf only')
+  if (keyOf === undefined) return undefined
+  return (body, row, shardId) => {
+    const key: unknown = keyOf(body, row)
+    assertKey('load', key)
+    if (key.shardId !== shardId) {
+      throw new RangeError(`keyOf gave a key of shard ${key.shardId}, and shardOf gave ${shardId}`)
+    }
+    return { id: key.id, updated: checkTime(updatedOf?.(body, row) ?? null) }
+  }
+}
+
+function checkTime(time: unknown): Date | null {
+  if (time === null || (time instanceof Date && !Number.isNaN(time.getTime()))) return time
+  throw new TypeError(`updatedOf must give a valid Date or null, got ${describeType(time)}`)
 }
 
 /** Throws a TypeError unless the source can be iterated. A text can, but is no list of bodies. */

@@ -3,12 +3,12 @@ import type { Body } from '../../hstore/body.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
 import { assertKind } from '../entity.ts'
 import type { ServerSite } from '../server-site.ts'
-import type { Batch } from './batch.ts'
+import type { Batch, KeptRow } from './batch.ts'
 import type { StoredBatch } from './batch-writer.ts'
 import { openInput, type Input } from './input.ts'
 import type { BatchTicket } from './load-batch.ts'
 import { Ledger, type LoadAccount } from './ledger.ts'
-import { findRefusal, findRefusedRow, loadError, type LoadFailure } from './load-error.ts'
+import { findRefusals, findRefusedRow, loadError, type LoadFailure } from './load-error.ts'
 import type { KindOf, LoadProgress, LoadSettings, LoadSource } from './load-options.ts'
 import { Notice } from './notice.ts'
 import { ProgressMeter } from './progress-meter.ts'
@@ -154,12 +154,12 @@ export class Loader implements LoadObserver {
 
   leaveOut(batch: Batch, error: unknown): Batch[] | undefined {
     const { onRefused } = this.#settings
-    const refusal = findRefusal(error, batch.rows)
+    const refusal = onRefused && findRefusals(error, batch)
     if (onRefused === undefined || refusal === undefined) return undefined
-    const { body, rest } = batch.without(refusal.row)
+    const { refused, rest } = refusal
     this.#memory += rest.reduce((sum, { memory }) => sum + memory, -batch.memory)
-    this.#ledger.refuse(refusal.row)
-    this.#tell(() => onRefused({ ...refusal, body, shardId: refusal.error.details.shardId as number }))
+    for (const { row } of refused) this.#ledger.refuse(row)
+    this.#tell(() => refused.forEach((each) => onRefused(each)))
     this.#changed.notify()
     return rest
   }
@@ -216,18 +216,19 @@ export class Loader implements LoadObserver {
     try {
       const shardId = this.#settings.shardOf(body, row)
       const kind = this.#kindOf(body, row)
+      const kept = this.#settings.keptOf?.(body, row, shardId)
       isOurs = true
-      this.#append(shardId, row, kind, body)
+      this.#append(shardId, row, kind, body, kept)
     } catch (cause) {
       this.#fail({ cause, row, isOurs })
     }
     return this.#failure === undefined && !this.#isFull
   }
 
-  #append(shardId: number, row: number, kind: number, body: Body): void {
+  #append(shardId: number, row: number, kind: number, body: Body, kept: KeptRow | undefined): void {
     assertKind(kind)
     const { queue, server } = this.#shards.get(shardId) ?? this.#enlist(shardId)
-    this.#memory += queue.append(row, kind, body)
+    this.#memory += queue.append(row, kind, body, kept)
     server.offer(queue)
   }
 

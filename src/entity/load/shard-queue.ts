@@ -1,5 +1,5 @@
 import type { Body } from '../../hstore/body.ts'
-import { Batch } from './batch.ts'
+import { Batch, type KeptRow } from './batch.ts'
 
 /** Bounds of one batch. */
 export interface BatchLimits {
@@ -21,11 +21,11 @@ export class ShardQueue {
   }
 
   /** Appends a row and returns by how much the memory grew. Throws what {@link Batch.append} throws. */
-  append(row: number, kind: number, body: Body): number {
+  append(row: number, kind: number, body: Body, kept?: KeptRow): number {
     const last = this.#batches.at(-1)
     const batch = last === undefined || this.#fillOf(last) >= 1 ? new Batch() : last
     const before = batch.memory
-    batch.append(row, kind, body)
+    batch.append(row, kind, body, kept)
     if (batch !== last) this.#batches.push(batch)
     return batch.memory - before
   }

@@ -5,6 +5,7 @@ import { Key } from '../../key/key.ts'
 import type { ReadMark } from '../input/read-mark.ts'
 import { JournalFile } from '../journal/journal-file.ts'
 import { LockFile } from '../journal/lock-file.ts'
+import { assertSameTerms, malformedJournal, mismatch } from '../journal/mismatch.ts'
 import { ImportState, type ImportEvent, type ImportTerms, type OpenBatch } from './import-state.ts'
 
 /** What to do with rows of which nobody can tell whether they are stored. */
@@ -147,17 +148,5 @@ async function readState(path: string): Promise<ImportState | undefined> {
   if (events === undefined) return undefined
   const state = ImportState.from(events as ImportEvent[])
   if (state !== undefined) return state
-  throw new HypervaultError('HV_JOURNAL_MALFORMED', `${path} is not the journal of an import`, { file: path })
-}
-
-function assertSameTerms(path: string, before: ImportTerms, now: ImportTerms): void {
-  const names = new Set([...Object.keys(before), ...Object.keys(now)])
-  const different = [...names].filter((name) => before[name] !== now[name])
-  if (different.length > 0) throw mismatch(path, different)
-}
-
-/** The error of an import that is not the one that was begun. */
-export function mismatch(path: string, different: readonly string[]): HypervaultError {
-  const message = `${path} belongs to an import with something else: ${different.join(', ')}`
-  return new HypervaultError('HV_JOURNAL_MISMATCH', message, { file: path, different: [...different] })
+  throw malformedJournal(path, 'import')
 }

@@ -1,8 +1,8 @@
 import type { InputFormat, InputOptions } from '../input/input-format.ts'
 import type { UnknownRule } from './import-journal.ts'
 
-/** How the shard of a row is chosen: by a field of its body, or one for all. */
-export type ShardChoice = { readonly field: string } | { readonly shardId: number }
+/** How the shard of a row is chosen: by a field of its body, or one for all; or rows keep the keys that they were exported with. */
+export type ShardChoice = { readonly field: string } | { readonly shardId: number } | { readonly keepsKeys: true }
 
 /** What is imported, and how. */
 export interface ImportOptions extends InputOptions {

@@ -5,11 +5,12 @@ import type { ReadMeter } from '../input/read-mark.ts'
 import { RowProblem, type SourceRecord, type SourceRow } from '../input/source-record.ts'
 import type { ImportState } from './import-state.ts'
 import type { RejectsFile } from './rejects-file.ts'
+import type { RowPlace } from './row-place.ts'
 import type { RowRegister } from './row-register.ts'
 
 /** What tells where a row goes. */
 export interface RowTerms {
-  readonly shardOf: (row: SourceRow) => number
+  readonly placeOf: (row: SourceRow) => RowPlace
   readonly kind: number | undefined
 }
 
@@ -65,10 +66,10 @@ export class ImportRows implements AsyncIterable<Body> {
     if (record < state.place.head || rejects.has(record)) return undefined
     try {
       const row = source.parse()
-      const shardId = this.#terms.shardOf(row)
+      const { shardId, kept } = this.#terms.placeOf(row)
       const kind = this.#kindOf(row)
       if (record <= state.throughOf(shardId)) return undefined
-      register.enter({ record, line: source.line, shardId, kind, bytes: meter.mark.bytes })
+      register.enter({ record, line: source.line, shardId, kind, bytes: meter.mark.bytes, kept })
       return row.body
     } catch (error) {
       if (!(error instanceof RowProblem)) throw error
@@ -78,7 +79,7 @@ export class ImportRows implements AsyncIterable<Body> {
   }
 
   #kindOf(row: SourceRow): number {
-    const kind = this.#terms.kind ?? row.kind
+    const kind = this.#terms.kind ?? row.entity?.kind
     if (kind === undefined) throw new RowProblem('it has no kind, and none was named')
     try {
       assertKind(kind)

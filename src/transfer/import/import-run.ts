@@ -3,16 +3,18 @@ import type { LoadBatch } from '../../entity/load/load-batch.ts'
 import type { Load } from '../../entity/load/load.ts'
 import type { RefusedRow } from '../../entity/load/load-options.ts'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { Key } from '../../key/key.ts'
 import { createReader } from '../input/input-format.ts'
 import type { MalformedInput } from '../input/malformed-input.ts'
 import type { OpenInput } from '../input/open-input.ts'
 import type { ReadMark } from '../input/read-mark.ts'
 import { readRecords } from '../input/record-reader.ts'
-import { RowProblem, type SourceRow } from '../input/source-record.ts'
-import { mismatch, type ImportJournal } from './import-journal.ts'
-import type { ImportOptions, ImportReport, ShardChoice } from './import-options.ts'
+import { mismatch } from '../journal/mismatch.ts'
+import type { ImportJournal } from './import-journal.ts'
+import type { ImportOptions, ImportReport } from './import-options.ts'
 import { ImportRows } from './import-rows.ts'
 import type { RejectsFile } from './rejects-file.ts'
+import { choosePlace } from './row-place.ts'
 import { RowRegister } from './row-register.ts'
 
 /** Most rows that are read and not stored. */
@@ -41,7 +43,7 @@ export class ImportRun {
     const records = readRecords(this.#readText(), createReader(options.format, options))
     const { state } = journal
     const ground = { records, meter: input.meter, state, rejects, register: this.#register }
-    this.#rows = new ImportRows({ shardOf: chooseShard(db, options.shards), kind: options.kind }, ground)
+    this.#rows = new ImportRows({ placeOf: choosePlace(db, options.shards), kind: options.kind }, ground)
   }
 
   async run(): Promise<ImportReport> {
@@ -65,8 +67,13 @@ export class ImportRun {
 
   #load(): Load {
     const register = this.#register
+    const keepsKeys = 'keepsKeys' in this.#options.shards
     return this.#db.load((_, row) => register.kindOf(row), this.#rows, {
       shardOf: (_, row) => register.shardIdOf(row),
+      ...(keepsKeys && {
+        keyOf: (_, row) => new Key(register.keptOf(row).id),
+        updatedOf: (_, row) => register.keptOf(row).updated,
+      }),
       windowRows: WINDOW_ROWS,
       signal: this.#options.signal,
       beforeCommit: (batch) => this.#open(batch),
@@ -83,7 +90,9 @@ export class ImportRun {
   }
 
   #refuse({ row, body, error }: RefusedRow): void {
-    const reason = `the server refused it: ${(error.cause as Error).message} (SQLSTATE ${error.details.sqlstate})`
+    const reason = isHypervaultError(error, 'HV_KEY_TAKEN')
+      ? 'its key is there already'
+      : `the server refused it: ${(error.cause as Error).message} (SQLSTATE ${error.details.sqlstate})`
     const record = this.#register.recordOf(row) + 1
     this.#rejects.add({ line: this.#register.lineOf(row), record, reason, text: JSON.stringify(body) })
   }
@@ -147,14 +156,5 @@ export class ImportRun {
   /** What is before the fault must stay as it is. Undefined if nobody can tell where that is, as in what is packed. */
   async #markBefore({ offset }: MalformedInput): Promise<ReadMark | undefined> {
     return offset === undefined ? undefined : this.#input.markAt(offset)
-  }
-}
-
-function chooseShard(db: Datastore, choice: ShardChoice): (row: SourceRow) => number {
-  if ('shardId' in choice) return () => choice.shardId
-  return ({ body }) => {
-    const value = Object.hasOwn(body, choice.field) ? body[choice.field] : undefined
-    if (typeof value === 'string') return db.shardFor(value)
-    throw new RowProblem(`it has no ${JSON.stringify(choice.field)}, by which its shard is chosen`)
   }
 }

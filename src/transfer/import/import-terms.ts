@@ -15,6 +15,7 @@ export function describeTerms(options: ImportOptions, topology: Topology): Impor
     '--kind': kind ?? null,
     '--shard': 'shardId' in shards ? shards.shardId : null,
     '--shard-by': 'field' in shards ? shards.field : null,
+    '--keep-keys': 'keepsKeys' in shards ? 'yes' : null,
     '--nested': isCsv ? null : nested,
     '--empty': isCsv ? empty : null,
     '--delimiter': isCsv ? delimiter : null,

@@ -1,6 +1,7 @@
 import type { Datastore } from '../../datastore.ts'
 import type { OpenInput } from '../input/open-input.ts'
-import { ImportJournal, mismatch } from './import-journal.ts'
+import { mismatch } from '../journal/mismatch.ts'
+import { ImportJournal } from './import-journal.ts'
 import type { ImportOptions, ImportReport } from './import-options.ts'
 import { ImportRun } from './import-run.ts'
 import { describeTerms } from './import-terms.ts'

@@ -1,3 +1,5 @@
+import type { KeptRow } from '../../entity/load/batch.ts'
+
 /** What is remembered of a row that a load has read and not stored. */
 export interface RegisteredRow {
   readonly record: number
@@ -5,6 +7,8 @@ export interface RegisteredRow {
   readonly shardId: number
   readonly kind: number
   readonly bytes: number
+  /** What it was before; undefined if it gets a new key. */
+  readonly kept: KeptRow | undefined
 }
 
 /** The rows between the oldest that a load has not stored and the newest. A row is known by its place in the load. */
@@ -15,6 +19,7 @@ export class RowRegister {
   readonly #shardIds: Uint16Array
   readonly #kinds: Int16Array
   readonly #bytes: Float64Array
+  readonly #kept: (KeptRow | undefined)[]
   #count = 0
 
   /** @param window most rows that a load holds at once */
@@ -25,6 +30,7 @@ export class RowRegister {
     this.#shardIds = new Uint16Array(this.#size)
     this.#kinds = new Int16Array(this.#size)
     this.#bytes = new Float64Array(this.#size)
+    this.#kept = []
   }
 
   /** How many rows were entered so far. */
@@ -33,13 +39,14 @@ export class RowRegister {
   }
 
   /** Enters the next row. */
-  enter({ record, line, shardId, kind, bytes }: RegisteredRow): void {
+  enter({ record, line, shardId, kind, bytes, kept }: RegisteredRow): void {
     const at = this.#count % this.#size
     this.#records[at] = record
     this.#lines[at] = line
     this.#shardIds[at] = shardId
     this.#kinds[at] = kind
     this.#bytes[at] = bytes
+    this.#kept[at] = kept
     this.#count += 1
   }
 
@@ -57,6 +64,11 @@ export class RowRegister {
 
   kindOf(row: number): number {
     return this.#kinds[this.#placeOf(row)] as number
+  }
+
+  /** What a row was before that keeps its key. */
+  keptOf(row: number): KeptRow {
+    return this.#kept[this.#placeOf(row)] as KeptRow
   }
 
   /** Bytes of the input that were read when the row was. */

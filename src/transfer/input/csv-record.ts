@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { BODY_COLUMN, ownColumns } from '../../entity/scan/export/export-options.ts'
 import type { Body } from '../../hstore/body.ts'
 import { findQuoted } from './csv-fields.ts'
 import { checkBody, JsonRecord } from './json-record.ts'
@@ -20,9 +21,6 @@ export interface CsvTerms {
   readonly delimiter: string
   readonly empty: EmptyRule
 }
-
-/** The columns of what `export` writes as CSV; the body is a JSON object. */
-export const ENTITY_COLUMNS = ['key', 'shardId', 'kind', 'updated', 'body'] as const
 
 /** One record of CSV. */
 export class CsvRecord implements SourceRecord {
@@ -50,29 +48,37 @@ export class CsvRecord implements SourceRecord {
       throw new RowProblem(`it has ${length} fields, and there are ${columns.length} columns`)
     const isQuoted = findQuoted(this.#values, this.#raw, delimiter)
     if (isQuoted === undefined) throw new RowProblem('a quote stands inside a field')
-    return isExport(columns) ? this.#readEntity() : { body: checkBody(this.#body(isQuoted)) }
+    return isExport(columns) ? this.#readEntity(isQuoted) : { body: checkBody(this.#body(isQuoted, 0)) }
   }
 
-  #body(isQuoted: readonly boolean[]): Body {
+  /** The body that the fields from `first` on make. */
+  #body(isQuoted: readonly boolean[], first: number): Body {
     const { columns, empty } = this.#terms
-    const entries = this.#values.map((value, index): [string, string | null | undefined] => {
-      const isEmpty = value === '' && isQuoted[index] === false
-      return [columns[index] as string, isEmpty ? emptyValues[empty] : decodeLatin1(value)]
+    const entries = this.#values.slice(first).map((value, index): [string, string | null | undefined] => {
+      const isEmpty = value === '' && isQuoted[first + index] === false
+      return [columns[first + index] as string, isEmpty ? emptyValues[empty] : decodeLatin1(value)]
     })
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Body
   }
 
-  #readEntity(): SourceRow {
-    const [key = '', , kind, , body = ''] = this.#values
-    const { body: members } = new JsonRecord(this.line, Buffer.from(body, 'latin1'), 'reject').parse()
-    return { key, kind: Number(kind), body: members }
+  #readEntity(isQuoted: readonly boolean[]): SourceRow {
+    const [key = '', , kind = '', , updated = '', body = ''] = this.#values
+    const entity = { key, kind: kind === '' ? NaN : Number(kind), updated: updated === '' ? null : updated }
+    if (!hasWholeBody(this.#terms.columns)) return { entity, body: checkBody(this.#body(isQuoted, ownColumns.length)) }
+    return { entity, body: new JsonRecord(this.line, Buffer.from(body, 'latin1'), 'reject').parse().body }
   }
 }
 
 const emptyValues: Readonly<Record<EmptyRule, string | null | undefined>> = { null: null, text: '', absent: undefined }
 
+/** Tells what an export wrote by the columns that it always begins with. */
 function isExport(columns: readonly string[]): boolean {
-  return columns.length === ENTITY_COLUMNS.length && ENTITY_COLUMNS.every((column, index) => column === columns[index])
+  return ownColumns.every((column, index) => column === columns[index])
+}
+
+/** Whether the body is one JSON object, and has no column for each key. */
+function hasWholeBody(columns: readonly string[]): boolean {
+  return columns.length === ownColumns.length + 1 && columns.at(-1) === BODY_COLUMN
 }
 
 /** The text whose bytes are the characters of another one; throws a {@link RowProblem} if they are no UTF-8. */

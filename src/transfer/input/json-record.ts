@@ -48,8 +48,9 @@ function isEntity(value: JsonObject): boolean {
   return typeof key === 'string' && typeof kind === 'number' && isObject(body)
 }
 
-function readEntity({ key, kind, body }: JsonObject): SourceRow {
-  return { body: checkBody(body), kind: kind as number, key: key as string }
+function readEntity({ key, kind, updated, body }: JsonObject): SourceRow {
+  const time = typeof updated === 'string' ? updated : null
+  return { body: checkBody(body), entity: { key: key as string, kind: kind as number, updated: time } }
 }
 
 function flatten(value: JsonObject, text: string, nested: NestedRule): Body {

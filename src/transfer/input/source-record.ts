@@ -10,10 +10,16 @@ const MAX_SHOWN_BYTES = 64 * 1024
 /** What a record says. */
 export interface SourceRow {
   readonly body: Body
-  /** For a line that an export wrote. */
-  readonly kind?: number
-  /** The same; decimal. */
-  readonly key?: string
+  /** What it was before, for a line that an export wrote. */
+  readonly entity?: ExportedEntity
+}
+
+/** What an export says of an entity besides its body, as it stands there. */
+export interface ExportedEntity {
+  readonly key: string
+  readonly kind: number
+  /** ISO 8601; null for never. */
+  readonly updated: string | null
 }
 
 /** One record of an input. */

@@ -6,6 +6,9 @@ import { checkScan, type CheckedScan, type ScanOptions } from '../scan-query.ts'
 /** Columns of CSV that are there whatever the body is like. */
 export const ownColumns: readonly string[] = ['key', 'shard', 'kind', 'created', 'updated']
 
+/** The column of CSV that holds the whole body as JSON, when no columns are asked for. */
+export const BODY_COLUMN = 'body'
+
 /** How entities are written. */
 export type ExportFormat = 'ndjson' | 'csv'
 
@@ -93,6 +96,11 @@ function checkColumns(columns: unknown): readonly string[] | undefined {
   assertArray('columns', columns)
   const given = columns as unknown[]
   given.forEach((column, index) => checkColumn(column, index, given.indexOf(column)))
+  if (given.length === 1 && given[0] === BODY_COLUMN) {
+    throw new RangeError(
+      "columns must not be 'body' alone, which is read as the whole body: name another one beside it",
+    )
+  }
   return Object.freeze([...(given as string[])])
 }
 

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync'
 import type { Entity } from '../../entity.ts'
-import { ownColumns, type CheckedExport } from './export-options.ts'
+import { BODY_COLUMN, ownColumns, type CheckedExport } from './export-options.ts'
 
 /*
  * The lines of an export, all of which end with a line feed:
@@ -18,7 +18,7 @@ export type EntityFormat = (entities: readonly Entity[], isFirst: boolean) => st
 /** The format of an export. */
 export function formatOf({ format, columns, hasHeader }: CheckedExport): EntityFormat {
   if (format === 'ndjson') return (entities) => entities.map(jsonLine).join('')
-  const header = [...ownColumns, ...(columns ?? ['body'])]
+  const header = [...ownColumns, ...(columns ?? [BODY_COLUMN])]
   const recordOf = (entity: Entity): Field[] => [...ownFields(entity), ...bodyFields(entity, columns)]
   return (entities, isFirst) =>
     stringify([...(isFirst && hasHeader ? [header] : []), ...entities.map(recordOf)], csvOptions)
@@ -34,7 +34,12 @@ function jsonLine({ key, kind, body, updated }: Entity): string {
 }
 
 function ownFields({ key, kind, updated }: Entity): Field[] {
-  return [String(key), String(key.shardId), String(kind), key.created.toISOString(), updated?.toISOString()]
+  return [String(key), String(key.shardId), String(kind), key.created.toISOString(), timeText(updated)]
+}
+
+/** An infinite time of the server is an invalid Date, which JSON writes as null too. */
+function timeText(time: Date | null): Field {
+  return time === null || Number.isNaN(time.getTime()) ? null : time.toISOString()
 }
 
 function bodyFields({ body }: Entity, columns: readonly string[] | undefined): Field[] {

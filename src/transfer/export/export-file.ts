@@ -1,0 +1,65 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { PackedParts } from './packed-parts.ts'
+
+/** The file that an export writes. What it was given is in it after a {@link ExportFile.sync}. */
+export class ExportFile implements AsyncDisposable {
+  readonly #file: FileHandle
+  readonly #parts: PackedParts
+  #bytes: number
+
+  private constructor(file: FileHandle, bytes: number, isPacked: boolean) {
+    this.#file = file
+    this.#bytes = bytes
+    this.#parts = new PackedParts(isPacked, (part) => this.#append(part))
+  }
+
+  /**
+   * Opens a file to go on behind so many bytes; what comes after them is cut off.
+   *
+   * @returns undefined when it is gone or has fewer
+   */
+  static async open(path: string, bytes: number, isPacked: boolean): Promise<ExportFile | undefined> {
+    const file = await open(path, bytes === 0 ? 'w' : 'r+').catch(ignoreMissing)
+    if (file === undefined) return undefined
+    try {
+      const { size } = await file.stat()
+      if (size >= bytes) {
+        await file.truncate(bytes)
+        return new ExportFile(file, bytes, isPacked)
+      }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await file.close()
+    return undefined
+  }
+
+  write(text: Buffer): Promise<void> {
+    return this.#parts.write(text)
+  }
+
+  /** Resolves to the length of the file when all of it is on the disk. */
+  async sync(): Promise<number> {
+    await this.#parts.flush()
+    await this.#file.sync()
+    return this.#bytes
+  }
+
+  /** Lets go of the file, to which nothing is being written any more. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file.close()
+  }
+
+  async #append(part: Buffer): Promise<void> {
+    for (let at = 0; at < part.length;) {
+      const { bytesWritten } = await this.#file.write(part, at, part.length - at, this.#bytes)
+      this.#bytes += bytesWritten
+      at += bytesWritten
+    }
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
