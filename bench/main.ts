@@ -1,7 +1,7 @@
 /**
  * The bench: this library beside its peers, in one run, on the same servers and tables.
  *
- *     npm run bench                      everything, three to four minutes
+ *     npm run bench                      everything, five minutes
  *     npm run bench -- --smoke           a little of everything, under a minute
  *     npm run bench -- --only get,put    some workloads; --rounds 9 for less noise
  *     npm run bench -- --json            prints one JSON document last on standard output

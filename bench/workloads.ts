@@ -2,8 +2,9 @@ import type { Workload } from './workload.ts'
 import { get } from './workloads/get.ts'
 import { load } from './workloads/load.ts'
 import { manyShards } from './workloads/many-shards.ts'
+import { move } from './workloads/move.ts'
 import { put } from './workloads/put.ts'
 import { routing } from './workloads/routing.ts'
 
 /** What the bench measures, in this order. */
-export const workloads: readonly Workload[] = [routing, get, put, load, manyShards]
+export const workloads: readonly Workload[] = [routing, get, put, load, manyShards, move]

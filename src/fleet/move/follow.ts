@@ -5,7 +5,7 @@ import type { MoveContext } from './move-context.ts'
 import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
 import { waitFor } from './wait.ts'
 
-const POLL_MS = 100
+const POLL_MS = 20
 
 /** Errors of a subscription after which it is given up: it would try again for ever. */
 const MAX_ERRORS = 3
@@ -93,7 +93,8 @@ class StallWatch {
   }
 }
 
-function stalled({ move, target, limits }: MoveContext, why: string): HypervaultError<'HV_MOVE_STALLED'> {
+/** The error of a stream that brings nothing any more. */
+export function stalled({ move, target, limits }: MoveContext, why: string): HypervaultError<'HV_MOVE_STALLED'> {
   const message = `move ${move.moveId} of shard ${move.shardId} does not get on: ${why} (look into the log of server ${target.serverId})`
   const details = { moveId: move.moveId, shardId: move.shardId, timeoutMs: limits.stallTimeoutMs }
   return new HypervaultError('HV_MOVE_STALLED', message, details)

@@ -16,7 +16,7 @@ export interface Comparison {
   readonly rows: number
   readonly chunks: number
   /** The chunks that differ. */
-  readonly mismatches: readonly Chunk[]
+  readonly mismatches: readonly Mismatch[]
 }
 
 /** A run of rows: after `after`, up to and including `upTo`; undefined for no bound. */
@@ -24,6 +24,12 @@ export interface Chunk {
   readonly table: ClonedTable
   readonly after: readonly string[] | undefined
   readonly upTo: readonly string[] | undefined
+}
+
+/** A run of rows that differs. */
+export interface Mismatch extends Chunk {
+  /** What both sides gave: equal texts of two looks mean that nothing has changed between them. */
+  readonly seen: string
 }
 
 /** Rows in a chunk: small enough to be done in well under a second, large enough to be few. */
@@ -46,6 +52,27 @@ export function wholeTables(tables: readonly ClonedTable[]): Chunk[] {
   return tables.map((table) => ({ table, after: undefined, upTo: undefined }))
 }
 
+/** All rows of these tables up to the last one that is there now: what is added meanwhile never ends a comparison. */
+export async function endedTables(
+  session: ServerSession,
+  shardId: number,
+  tables: readonly ClonedTable[],
+): Promise<Chunk[]> {
+  const runs: Chunk[] = []
+  for (const run of wholeTables(tables)) {
+    const upTo = await findKey(session, shardId, run, 'desc', 0)
+    if (upTo !== undefined || run.table.key.length === 0) runs.push({ ...run, upTo })
+  }
+  return runs
+}
+
+/** Of mismatches those that were there before and of which neither side has changed since. */
+export function listLasting(before: readonly Mismatch[], now: readonly Mismatch[]): Mismatch[] {
+  const textOf = (mismatch: Mismatch): string => JSON.stringify([describeChunk(mismatch), mismatch.seen])
+  const known = new Set(before.map(textOf))
+  return now.filter((mismatch) => known.has(textOf(mismatch)))
+}
+
 /**
  * Compares runs of rows, chunk by chunk. Unless both sessions see frozen rows, what differs may be in flight and wants
  * another look, with smaller chunks.
@@ -58,11 +85,11 @@ export async function compareRows(
 ): Promise<Comparison> {
   const { rowsPerChunk = ROWS_PER_CHUNK, onRows = () => undefined } = options
   let [rows, chunks] = [0, 0]
-  const mismatches: Chunk[] = []
+  const mismatches: Mismatch[] = []
   for (const run of runs) {
     for await (const chunk of cut(sides[0], shardId, run, rowsPerChunk)) {
       const [left = [], right = []] = await Promise.all(sides.map((side) => sumChunk(side, shardId, chunk)))
-      if (left[0] !== right[0] || left[1] !== right[1]) mismatches.push(chunk)
+      if (left[0] !== right[0] || left[1] !== right[1]) mismatches.push({ ...chunk, seen: [...left, ...right].join() })
       rows += Number(left[0])
       chunks += 1
       onRows(rows)
@@ -80,7 +107,7 @@ export interface CompareOptions {
 async function* cut(session: ServerSession, shardId: number, run: Chunk, size: number): AsyncGenerator<Chunk> {
   let { after } = run
   for (;;) {
-    const end = await findEnd(session, shardId, { ...run, after }, size)
+    const end = await findKey(session, shardId, { ...run, after }, 'asc', size - 1)
     yield { table: run.table, after, upTo: end ?? run.upTo }
     if (end === undefined) return
     after = end
@@ -93,22 +120,24 @@ export function describeChunk({ table, after, upTo }: Chunk): string {
   return `${table.name}${bounds === '' ? '' : ` ${bounds}`}`
 }
 
-/** The key of the last row of the next chunk; undefined if the run ends before. */
-async function findEnd(
+/** The key of a row of a run, counted from one of its ends; undefined if the run has fewer rows. */
+async function findKey(
   session: ServerSession,
   shardId: number,
   run: Chunk,
-  size: number,
+  direction: 'asc' | 'desc',
+  offset: number,
 ): Promise<readonly string[] | undefined> {
   const { table } = run
   if (table.key.length === 0) return undefined
   const { where, values } = boundsOf(run)
+  const order = table.key.map(({ name }) => `${quoteName(name)} ${direction}`).join(', ')
   const [row] = await session.read({
     text: [
       `select ${table.key.map(({ name }) => `${quoteName(name)}::text`).join(', ')}`,
       `from ${shardSchema(shardId)}.${quoteName(table.name)}`,
       where,
-      `order by ${table.key.map(({ name }) => quoteName(name)).join(', ')} offset ${size - 1} limit 1`,
+      `order by ${order} offset ${offset} limit 1`,
     ].join('\n'),
     values,
   })

@@ -93,10 +93,10 @@ async function crossOver(context: MoveContext): Promise<MoveReport> {
 
 /** The snapshots went with the process that had them: what can be compared are the live rows of both sides. */
 async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
-  const { journal, move, target } = context
+  const { journal, move, source, target } = context
   await openFence(target, move.shardId)
   await turn(context)
-  const compared = await compareLive(context)
+  const compared = await compareLive(context, { from: target, to: source })
   const report = { ...compared, mismatches: describeMismatches(compared), pauseMs: 0, lsn: '', isExact: false }
   await journal.keepReport(report)
   await journal.enter('mirroring')
@@ -125,7 +125,8 @@ async function finishTables(context: MoveContext): Promise<void> {
 
 /** Rows that differ before the switch end the move; the source is untouched. */
 async function assertEqual(context: MoveContext): Promise<void> {
-  const compared = await compareLive(context)
+  const { source, target } = context
+  const compared = await compareLive(context, { from: source, to: target })
   if (compared.mismatches.length > 0) throw mismatchError(context, describeMismatches(compared), 'abort')
 }
 
