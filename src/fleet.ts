@@ -4,6 +4,8 @@ export type { FleetRecord, FleetServer, ServerState } from './catalog/fleet-reco
 export type { FleetChange } from './catalog/history.ts'
 export type { SecretReference } from './catalog/secret.ts'
 export type { ServerSettings, TlsSettings } from './catalog/server-settings.ts'
+export type { DoctorOptions, DoctorReport } from './fleet/doctor/doctor.ts'
+export type { Finding, FindingKind } from './fleet/doctor/finding.ts'
 export { Fleet, type FleetOptions, type MoveResult, type MoveRunOptions } from './fleet/fleet.ts'
 export type { MoveHooks } from './fleet/move/open-move.ts'
 export type { MoveProgress } from './fleet/move/move-context.ts'

@@ -3,6 +3,7 @@ import type { CommonOptions, Context } from './context.ts'
 import { addAdoptCommand } from './adopt.ts'
 import { addCatalogCommand } from './catalog-command.ts'
 import { addDevCommand } from './dev.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { addExportCommand } from './export-command.ts'
 import { addGetCommand } from './get.ts'
 import { addImportCommand } from './import-command.ts'
@@ -72,6 +73,7 @@ export function createProgram(context: Context): Command {
     addCatalogCommand,
     addServerCommand,
     addMoveCommand,
+    addDoctorCommand,
     addPutCommand,
     addGetCommand,
     addKeyCommand,

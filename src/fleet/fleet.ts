@@ -10,10 +10,11 @@ import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import type { Logger } from '../pool/logger.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
+import { examine, type DoctorOptions, type DoctorReport } from './doctor/doctor.ts'
 import { ShardLease } from './lease.ts'
 import { abortMove, completeMove, letMirrorWrite, reverseMove } from './move/end-move.ts'
 import { observeMove, type MoveStatus } from './move/observe-move.ts'
-import { openMove, type MoveHooks } from './move/open-move.ts'
+import { openMove, type MoveHooks, type MovePlace } from './move/open-move.ts'
 import type { MoveContext, MoveProgress } from './move/move-context.ts'
 import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from './move/move-record.ts'
 import { planMove, type MovePlan } from './move/plan-move.ts'
@@ -215,6 +216,14 @@ export class Fleet implements AsyncDisposable {
     return observeMove(this.#catalog, this.#links, moveId)
   }
 
+  /**
+   * Looks for whatever is wrong: with servers, places of shards, keys, moves, and what was left behind. Moves nothing; with
+   * `fix` it puts right what touches no row. A server that is down is a finding.
+   */
+  doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+    return examine(this.#place, options)
+  }
+
   /** Closes all connections. What is under way goes on to the end of its step and fails. */
   async close(): Promise<void> {
     await Promise.all([this.#links[Symbol.asyncDispose](), this.#catalog[Symbol.asyncDispose]()])
@@ -222,6 +231,10 @@ export class Fleet implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  get #place(): MovePlace {
+    return { catalog: this.#catalog, links: this.#links, epochMs: this.#epochMs }
   }
 
   async #findSource(shardId: number, to: string): Promise<string> {
@@ -256,9 +269,8 @@ export class Fleet implements AsyncDisposable {
     options: MoveRunOptions,
     work: (context: MoveContext) => Promise<T>,
   ): Promise<T> {
-    const place = { catalog: this.#catalog, links: this.#links, epochMs: this.#epochMs }
     try {
-      return await work(await openMove(place, move, lease, options))
+      return await work(await openMove(this.#place, move, lease, options))
     } catch (error) {
       await tryKeepProblem(this.#catalog, move.moveId, error instanceof Error ? error.message : String(error))
       throw error

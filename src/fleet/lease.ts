@@ -74,6 +74,15 @@ export class ShardLease implements AsyncDisposable {
   }
 }
 
+/** The shards that somebody works on now. */
+export async function listLeasedShards(session: ServerSession): Promise<Set<number>> {
+  const text = [
+    `select objid from pg_locks where locktype = 'advisory' and classid = ${LEASE_CLASS} and granted`,
+    'and database = (select oid from pg_database where datname = current_database())',
+  ].join(' ')
+  return new Set((await session.read({ text })).map(([shardId]) => Number(shardId)))
+}
+
 /** Who holds a lease: a person, a machine and a process. */
 export function currentHolder(): string {
   return `${currentActor()}, process ${process.pid}`

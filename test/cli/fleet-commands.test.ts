@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { makeFolder, runCli, type CliResult } from './run-cli.ts'
@@ -183,5 +184,38 @@ describe('hypervault server', () => {
     expect(await addServer('s3', '--password', 'env:PG_S3', '--shards', '6-8')).toMatchObject({ exitCode: 0 })
     expect((await run('init')).stdout).toMatch(/^s3 +\S+ +2 +0 +0$/m)
     expect(await run('put', '7', '1', 'a=b')).toMatchObject({ exitCode: 0 })
+  })
+})
+
+describe('hypervault doctor', () => {
+  beforeEach(setUp)
+  afterEach(tearDown)
+
+  test('tells what is wrong and what to type, puts right what is safe, and says by its exit code whether all is well', async () => {
+    await makeFleet()
+    const well = await run('doctor')
+    expect(well).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(well.stderr).toContain('2 servers, 5 shards: nothing is wrong.')
+    const db = new Client(databases.connections[1])
+    await db.connect()
+    await db.query('alter sequence shard0002.table_id_seq cache 50')
+    await db.end()
+    const ill = await run('doctor')
+    expect(ill.exitCode).toBe(1)
+    expect(ill.stdout).toMatch(
+      /^problem: the sequence of shard 2 .*\n {4}do: alter sequence shard0002.table_id_seq cache 1\n?$/,
+    )
+    expect(ill.stderr).toContain('1 problem, 0 notices.')
+    const fixed = await run('doctor', '--fix')
+    expect(fixed).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^fixed: the sequence/) as string })
+    env.HYPERVAULT_PASSWORD_S2 = 'hunter2'
+    const down = await run('doctor', '--json')
+    expect(down.exitCode).toBe(1)
+    expect(parseDocument(down)).toMatchObject({
+      isHealthy: false,
+      servers: [{ isReachable: true }, { serverId: 's2', isReachable: false, shards: 2 }],
+      findings: [{ kind: 'server-unreachable', serverId: 's2' }],
+    })
+    expect(down.stdout + down.stderr).not.toContain('hunter2')
   })
 })

@@ -38,6 +38,15 @@ const removers: Readonly<Record<CleanupKind, Remove>> = {
   schema: removeSchema,
 }
 
+/** Takes an object away that a move has made. What is gone already counts as taken away. */
+export function removeObject(
+  session: ServerSession,
+  { kind, name }: Pick<Cleanup, 'kind' | 'name'>,
+  shardId: number,
+): Promise<void> {
+  return removers[kind](session, name, shardId)
+}
+
 /** Takes away all that is recorded, or only these sorts. */
 export async function cleanUp(
   journal: Journal,
@@ -53,7 +62,7 @@ export async function cleanUp(
   for (const cleanup of ordered) {
     const link = await links.get(cleanup.serverId)
     await journal.assertHeld()
-    await link.withSession((session) => removers[cleanup.kind](session, cleanup.name, shardId))
+    await link.withSession((session) => removeObject(session, cleanup, shardId))
     await checkpoint(`${cleanup.kind} removed at ${cleanup.serverId}`)
     await journal.strike(cleanup)
   }

@@ -1,13 +1,13 @@
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import type { FleetLink } from '../servers.ts'
+import type { ClonedTable, ShardDefinition } from '../clone/shard-definition.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
 import { findMissingPrivileges } from './privileges.ts'
 
 /** What a server says of itself, as far as a move needs to know. */
-interface ServerReadiness {
+export interface ServerReadiness {
   readonly version: number
   readonly walLevel: string
   readonly freeSlots: number
@@ -18,7 +18,7 @@ interface ServerReadiness {
 }
 
 /** Clocks further apart than this make keys that are out of order for longer than anybody expects. */
-const MAX_SKEW_MS = 60_000
+export const MAX_SKEW_MS = 60_000
 
 /**
  * Finds everything that stands in the way of a move, on both sides.
@@ -40,28 +40,33 @@ export async function findMoveProblems(
   const { move, source, target } = context
   const [from, to] = await Promise.all([source, target].map((link) => link.withSession(readReadiness)))
   if (from === undefined || to === undefined) throw new Error('bug: a side without an answer')
-  const { refusals, tables, types, roles, owners } = await context.definition()
+  const definition = await context.definition()
+  const { types, roles, owners } = definition
   const privileges = await Promise.all(
     [source, target].map((link) => link.withSession((session) => findMissingPrivileges(session, owners))),
   )
   return [
-    ...judgeServer(source, from),
-    ...judgeServer(target, to),
+    ...judgeServer(source.serverId, from),
+    ...judgeServer(target.serverId, to),
     ...privileges.flat(),
     ...judgeClocks(from, to),
-    ...refusals,
-    ...tables
-      .filter(({ identity, key }) => identity === 'nothing' || (identity === 'default' && key.length === 0))
-      .map(
-        ({ name }) =>
-          `table ${name} has no replica identity: give it a primary key, or run: alter table ${shardSchema(move.shardId)}.${name} replica identity full`,
-      ),
+    ...listShardProblems(definition),
     ...(await target.withSession((session) => findMissing(session, types, roles))),
     ...(await target.withSession((session) => findLeftovers(session, move.shardId))),
   ]
 }
 
-function judgeServer({ serverId }: FleetLink, server: ServerReadiness): string[] {
+/** What keeps a shard from moving anywhere, each with its remedy. */
+export function listShardProblems({ shardId, tables, refusals }: ShardDefinition): string[] {
+  const isUntold = ({ identity, key }: ClonedTable): boolean =>
+    identity === 'nothing' || (identity === 'default' && key.length === 0)
+  const remedyOf = ({ name }: ClonedTable): string =>
+    `table ${name} has no replica identity: give it a primary key, or run: alter table ${shardSchema(shardId)}.${name} replica identity full`
+  return [...refusals, ...tables.filter(isUntold).map(remedyOf)]
+}
+
+/** What a server lacks for any move, each with its remedy. */
+export function judgeServer(serverId: string, server: ServerReadiness): string[] {
   const problem = (isWrong: boolean, text: string): string[] => (isWrong ? [`server ${serverId} ${text}`] : [])
   return [
     ...problem(server.version < 150_000, 'is older than PostgreSQL 15: upgrade it'),
@@ -87,7 +92,7 @@ function judgeClocks(from: ServerReadiness, to: ServerReadiness): string[] {
 }
 
 /** What the definition names and the target lacks. The extension hstore is made by the move. */
-async function findMissing(
+export async function findMissing(
   session: ServerSession,
   types: readonly string[],
   roles: readonly string[],
@@ -112,7 +117,8 @@ async function findLeftovers(session: ServerSession, shardId: number): Promise<s
   return [`server ${session.serverId} has a schema ${name} already: look what is in it, and drop or rename it`]
 }
 
-async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
+/** Asks a server. */
+export async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
   const [row] = await session.read({
     text: [
       'select',

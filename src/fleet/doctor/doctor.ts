@@ -1,0 +1,106 @@
+import type { FleetRecord } from '../../catalog/fleet-record.ts'
+import { listLeasedShards } from '../lease.ts'
+import { listMoves, type MoveRecord } from '../move/move-record.ts'
+import type { MovePlace } from '../move/open-move.ts'
+import type { Diagnosis, Finding } from './finding.ts'
+import { judgeMoves, judgeObjects, listMoving, type MovesSeen } from './judge-moves.ts'
+import { judgeClocks, judgeDraining, judgeFailure, judgeReading, pooled } from './judge-servers.ts'
+import { judgePlaces, judgeShards } from './judge-shards.ts'
+import { mend } from './mend.ts'
+import { isPooled } from './pooler-probe.ts'
+import { tryReadServer, type FailedReading, type ServerReading } from './server-reading.ts'
+
+/*
+ * Looks at a fleet as a whole. First everything is read: the moves, each server, the moves again, so that what begins or
+ * ends meanwhile is not taken for something that is left over. Then pure functions judge what was read. A finding is fixed
+ * only when that touches no row, breaks nothing that is in use, and the lease of the shard is free.
+ */
+
+/** How a fleet is looked at. */
+export interface DoctorOptions {
+  /** Puts right what is safe to; default false. */
+  readonly fix?: boolean | undefined
+  /** Ends it between two questions. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What was found. */
+export interface DoctorReport {
+  /** True when there is no problem left; notices do not count. */
+  readonly isHealthy: boolean
+  readonly servers: readonly { readonly serverId: string; readonly isReachable: boolean; readonly shards: number }[]
+  /** Problems first. */
+  readonly findings: readonly Finding[]
+}
+
+/** Examines a fleet. A server that is down is a finding. */
+export async function examine(place: MovePlace, { fix = false, signal }: DoctorOptions): Promise<DoctorReport> {
+  const { catalog } = place
+  const before = await catalog.withSession((session) => listMoves(session), signal)
+  const fleet = await catalog.readFleet(signal)
+  const answers = await Promise.all(fleet.servers.map((server) => tryReadServer(server, place.links, signal)))
+  const moves = await seeMoves(place, before)
+  const diagnoses = [
+    ...((await isPooled(() => catalog.acquire())) ? [pooled('catalog')] : []),
+    ...judge(fleet, answers, moves),
+  ]
+  const findings: Finding[] = []
+  for (const diagnosis of diagnoses) findings.push(await toFinding(place, diagnosis, fix, signal))
+  const isOpen = ({ level, isFixed }: Finding): boolean => level === 'problem' && !isFixed
+  return Object.freeze({
+    isHealthy: !findings.some(isOpen),
+    servers: fleet.servers.map(({ serverId, shardIds }) => ({
+      serverId,
+      isReachable: answers.some((answer) => answer.serverId === serverId && !('failure' in answer)),
+      shards: shardIds.length,
+    })),
+    findings: findings.sort((a, b) => Number(b.level === 'problem') - Number(a.level === 'problem')),
+  })
+}
+
+/** Judges what was read. */
+export function judge(
+  fleet: FleetRecord,
+  answers: readonly (ServerReading | FailedReading)[],
+  moves: MovesSeen,
+): Diagnosis[] {
+  const failed = answers.filter((answer): answer is FailedReading => 'failure' in answer)
+  const readings = answers.filter((answer): answer is ServerReading => !('failure' in answer))
+  return [
+    ...failed.map(judgeFailure),
+    ...readings.flatMap(judgeReading),
+    ...judgeClocks(readings),
+    ...judgePlaces(fleet, readings, listMoving(moves)),
+    ...readings.flatMap(judgeShards),
+    ...judgeMoves(moves, readings),
+    ...readings.flatMap((reading) => judgeObjects(reading, fleet, moves)),
+    ...fleet.servers.flatMap(judgeDraining),
+  ]
+}
+
+async function seeMoves({ catalog }: MovePlace, before: readonly MoveRecord[]): Promise<MovesSeen> {
+  return catalog.withSession(async (session) => {
+    // Asked twice: who begins, or ends, while the moves are read is in one of the answers.
+    const earlier = await listLeasedShards(session)
+    const after = await listMoves(session)
+    return { before, after, leased: new Set([...earlier, ...(await listLeasedShards(session))]) }
+  })
+}
+
+async function toFinding(
+  place: MovePlace,
+  { fix, kind, level, what, remedy, serverId, shardId }: Diagnosis,
+  isFixing: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Finding> {
+  signal?.throwIfAborted()
+  const finding = { kind, level, serverId, shardId, what, remedy, isFixable: fix !== undefined }
+  if (!isFixing || fix === undefined) return Object.freeze({ ...finding, isFixed: false, fixProblem: undefined })
+  try {
+    await mend(place, fix)
+    return Object.freeze({ ...finding, isFixed: true, fixProblem: undefined })
+  } catch (error) {
+    const fixProblem = error instanceof Error ? error.message : String(error)
+    return Object.freeze({ ...finding, isFixed: false, fixProblem })
+  }
+}

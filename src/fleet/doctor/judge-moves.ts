@@ -1,0 +1,145 @@
+import { shardSchema } from '../../key/shard-id.ts'
+import type { FleetRecord } from '../../catalog/fleet-record.ts'
+import type { MoveRecord } from '../move/move-record.ts'
+import { objectsOf } from '../move/object-names.ts'
+import { listVerbs } from '../move/observe-move.ts'
+import type { Diagnosis } from './finding.ts'
+import type { FoundObject, ServerReading } from './server-reading.ts'
+
+/** The moves of a catalog, as they were before the servers were asked and after. */
+export interface MovesSeen {
+  readonly before: readonly MoveRecord[]
+  readonly after: readonly MoveRecord[]
+  /** Shards that somebody works on. */
+  readonly leased: ReadonlySet<number>
+}
+
+const drops = { slot: 'select pg_drop_replication_slot', publication: 'drop publication' } as const
+
+/** Shards with a move that was under way at one of both looks. */
+export function listMoving({ before, after }: Pick<MovesSeen, 'before' | 'after'>): Set<number> {
+  return new Set([...before, ...after].filter(({ isOver }) => !isOver).map(({ shardId }) => shardId))
+}
+
+/** Moves that nobody works on, and streams back that nobody reads. */
+export function judgeMoves({ after, leased }: MovesSeen, readings: readonly ServerReading[]): Diagnosis[] {
+  return after
+    .filter(({ isOver, shardId }) => !isOver && !leased.has(shardId))
+    .flatMap((move) => (move.phase === 'mirroring' ? judgeStream(move, readings) : [stopped(move)]))
+}
+
+/** What a move has made on a server and left there. */
+export function judgeObjects(
+  { serverId, objects }: ServerReading,
+  { servers }: Pick<FleetRecord, 'servers'>,
+  moves: MovesSeen,
+): Diagnosis[] {
+  const moving = listMoving(moves)
+  const own = servers.find((server) => server.serverId === serverId)
+  return objects.flatMap((object) => {
+    if (object.kind !== 'fence' && object.kind !== 'marker') return judgeStreamObject(serverId, object, moves)
+    const shardId = Number(object.name.slice('shard'.length))
+    // Elsewhere the whole schema is a finding.
+    if (moving.has(shardId) || own?.shardIds.includes(shardId) !== true) return []
+    return [object.kind === 'fence' ? fence(serverId, shardId, object) : marker(serverId, shardId, object)]
+  })
+}
+
+function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diagnosis[] {
+  const { moveId, shardId, source, target } = move
+  const slot = objectsOf(move).reverse
+  const reading = readings.find(({ serverId }) => serverId === target)
+  if (
+    reading === undefined ||
+    reading.objects.some(({ kind, name, isActive }) => kind === 'slot' && name === slot && isActive)
+  )
+    return []
+  return [
+    {
+      kind: 'stream-stopped',
+      level: 'problem',
+      serverId: target,
+      shardId,
+      what: `server ${source} does not read what is written to shard ${shardId} on server ${target}, which keeps the WAL for it`,
+      remedy: `look into the log of server ${source}, or give up the way back: hypervault move complete ${moveId}`,
+    },
+  ]
+}
+
+function stopped({ moveId, shardId, phase, problem }: MoveRecord): Diagnosis {
+  const why = problem === undefined ? '' : `: ${problem}`
+  return {
+    kind: 'move-stopped',
+    level: 'problem',
+    shardId,
+    what: `move ${moveId} of shard ${shardId} is ${phase}, and nobody works on it${why}`,
+    remedy: listVerbs(phase)
+      .map((verb) => `hypervault move ${verb} ${moveId}`)
+      .join(', or '),
+  }
+}
+
+function judgeStreamObject(serverId: string, object: FoundObject, { before, after }: MovesSeen): Diagnosis[] {
+  const isOf = (move: MoveRecord): boolean => Object.values(objectsOf(move)).includes(object.name)
+  const move = after.find(isOf)
+  if (move === undefined) return [foreign(serverId, object)]
+  // What was under way at the first look may have been taken away since.
+  if (!move.isOver || before.find(isOf)?.isOver !== true) return []
+  const { kind, name } = object
+  return [
+    {
+      kind: 'leftover',
+      level: 'problem',
+      serverId,
+      shardId: move.shardId,
+      what: `${kind} ${name} on server ${serverId} is left over from move ${move.moveId}, which is ${move.phase}`,
+      remedy: 'hypervault doctor --fix',
+      fix: { serverId, shardId: move.shardId, remove: { kind: object.kind, name } },
+    },
+  ]
+}
+
+/** Another catalog may work with the same server: nobody but its operator can tell. */
+function foreign(serverId: string, { kind, name }: FoundObject): Diagnosis {
+  const what = `${kind} ${name} on server ${serverId} belongs to no move of this catalog`
+  return {
+    kind: 'leftover',
+    level: 'problem',
+    serverId,
+    what,
+    remedy: `if no other catalog uses server ${serverId}, there: ${dropOf(kind, name)}`,
+  }
+}
+
+function dropOf(kind: FoundObject['kind'], name: string): string {
+  if (kind === 'slot') return `${drops.slot}('${name}')`
+  if (kind === 'publication') return `${drops.publication} ${name}`
+  return `alter subscription ${name} disable; alter subscription ${name} set (slot_name = none); drop subscription ${name}`
+}
+
+function fence(serverId: string, shardId: number, { name, isActive }: FoundObject): Diagnosis {
+  const what = isActive
+    ? `shard ${shardId} lives on server ${serverId}, and a fence refuses every write there, though no move is under way`
+    : `an open fence of shard ${shardId} is left on server ${serverId}`
+  return {
+    kind: 'leftover',
+    level: isActive ? 'problem' : 'notice',
+    serverId,
+    shardId,
+    what,
+    remedy: `hypervault doctor --fix, or there: drop function ${shardSchema(shardId)}.hv_fence() cascade`,
+    fix: { serverId, shardId, remove: { kind: 'fence', name } },
+  }
+}
+
+function marker(serverId: string, shardId: number, { name }: FoundObject): Diagnosis {
+  return {
+    kind: 'leftover',
+    level: 'notice',
+    serverId,
+    shardId,
+    what: `the table of markers of a move is left in ${name} on server ${serverId}`,
+    remedy: `hypervault doctor --fix, or there: drop table ${name}.hv_marker`,
+    fix: { serverId, shardId, remove: { kind: 'marker', name } },
+  }
+}

@@ -1,0 +1,88 @@
+import type { FleetServer } from '../../catalog/fleet-record.ts'
+import { judgeServer, MAX_SKEW_MS } from '../move/preflight.ts'
+import { splitProblem, type Diagnosis } from './finding.ts'
+import type { FailedReading, ServerReading } from './server-reading.ts'
+
+/** Clocks further apart than this are worth a word: keys of two shards are out of order by as much. */
+const NOTICED_SKEW_MS = 2_000
+
+/** Prepared transactions as old as this are likely to be forgotten ones. */
+const FORGOTTEN_SECONDS = 60
+
+/** What is wrong with the server, whatever it holds. */
+export function judgeReading(reading: ServerReading): Diagnosis[] {
+  const { serverId, readiness, missingPrivileges, preparedTransactions } = reading
+  const lacking = [...judgeServer(serverId, readiness), ...missingPrivileges]
+  return [
+    ...lacking.map((text): Diagnosis => ({
+      kind: 'server-unready',
+      level: 'problem',
+      serverId,
+      ...splitProblem(text),
+    })),
+    ...(reading.isPooled ? [pooled(serverId)] : []),
+    ...preparedTransactions
+      .filter(({ seconds }) => seconds >= FORGOTTEN_SECONDS)
+      .map(({ gid, seconds }) => prepared(serverId, gid, seconds)),
+  ]
+}
+
+/** A server that did not answer. */
+export function judgeFailure({ serverId, failure }: FailedReading): Diagnosis {
+  return {
+    kind: 'server-unreachable',
+    level: 'problem',
+    serverId,
+    what: `server ${serverId} could not be asked: ${failure}`,
+    remedy: 'start it, or put right how it is reached: hypervault server list',
+  }
+}
+
+/** A pooler in transaction mode on the way to a server, or to the catalog. */
+export function pooled(serverId: string): Diagnosis {
+  const isCatalog = serverId === 'catalog'
+  return {
+    kind: 'behind-pooler',
+    level: isCatalog ? 'problem' : 'notice',
+    serverId,
+    what: isCatalog
+      ? 'the catalog is reached through a pooler in transaction mode: leases of moves and notifications are lost'
+      : `server ${serverId} is reached through a pooler in transaction mode: moves and migrations need sessions of their own`,
+    remedy: 'name the address of the server itself, or a pool in session mode',
+  }
+}
+
+/** Clocks that are apart, over all servers. */
+export function judgeClocks(readings: readonly Pick<ServerReading, 'serverId' | 'clockOffsetMs'>[]): Diagnosis[] {
+  const sorted = [...readings].sort((a, b) => a.clockOffsetMs - b.clockOffsetMs)
+  const [slow, fast] = [sorted[0], sorted.at(-1)]
+  if (slow === undefined || fast === undefined) return []
+  const skewMs = fast.clockOffsetMs - slow.clockOffsetMs
+  if (skewMs <= NOTICED_SKEW_MS) return []
+  return [
+    {
+      kind: 'clock-skew',
+      level: skewMs > MAX_SKEW_MS ? 'problem' : 'notice',
+      what: `the clock of server ${fast.serverId} is ${(skewMs / 1_000).toFixed(1)} s ahead of that of server ${slow.serverId}`,
+      remedy: 'let both follow the same time server (NTP)',
+    },
+  ]
+}
+
+/** A server that is being drained and still has shards. */
+export function judgeDraining({ serverId, state, shardIds }: FleetServer): Diagnosis[] {
+  if (state !== 'draining' || shardIds.length === 0) return []
+  const what = `server ${serverId} is being drained, and still has shards: ${shardIds.length}`
+  return [{ kind: 'server-draining', level: 'notice', serverId, what, remedy: 'hypervault rebalance --plan' }]
+}
+
+function prepared(serverId: string, gid: string, seconds: number): Diagnosis {
+  const name = gid.replaceAll("'", "''")
+  return {
+    kind: 'prepared-transaction',
+    level: 'problem',
+    serverId,
+    what: `server ${serverId} has a transaction prepared ${seconds} s ago, ${JSON.stringify(gid)}: no slot can be made, and no dead row goes`,
+    remedy: `at server ${serverId}: commit prepared '${name}', or rollback prepared '${name}'`,
+  }
+}

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FleetServer } from '../../catalog/fleet-record.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
+import { readShardDefinition } from '../clone/read-shard-definition.ts'
+import type { ShardDefinition } from '../clone/shard-definition.ts'
+import type { CleanupKind } from '../move/journal.ts'
+import { listShardProblems, readReadiness, type ServerReadiness } from '../move/preflight.ts'
+import { findMissingPrivileges } from '../move/privileges.ts'
+import type { FleetLinks } from '../servers.ts'
+import { isPooled } from './pooler-probe.ts'
+
+/** An object that only a move makes. For fence and marker the name is the schema of their shard. */
+export interface FoundObject {
+  readonly kind: Exclude<CleanupKind, 'schema'>
+  readonly name: string
+  /** Whether a slot is read from, a subscription enabled, a fence closed. */
+  readonly isActive: boolean
+}
+
+/** Everything that is asked of one server. */
+export interface ServerReading {
+  readonly serverId: string
+  readonly readiness: ServerReadiness
+  /** How far its clock is ahead of this machine's, in milliseconds; as exact as the round trip. */
+  readonly clockOffsetMs: number
+  readonly isPooled: boolean
+  /** Texts `what: remedy`. */
+  readonly missingPrivileges: readonly string[]
+  /** Every schema that is named like a shard, and whether it has the table of entities. */
+  readonly schemas: ReadonlyMap<number, { readonly hasEntities: boolean }>
+  readonly objects: readonly FoundObject[]
+  readonly preparedTransactions: readonly { readonly gid: string; readonly seconds: number }[]
+  /** Shards whose sequence hands out numbers in blocks. */
+  readonly cachedSequences: readonly number[]
+  /** Highest id of each shard with rows, of those that live here. */
+  readonly highestIds: ReadonlyMap<number, bigint>
+  /** Texts `what: remedy`, of those that live here. */
+  readonly shardProblems: ReadonlyMap<number, readonly string[]>
+}
+
+/** A server that could not be asked. */
+export interface FailedReading {
+  readonly serverId: string
+  readonly failure: string
+}
+
+const SHARDS_PER_STATEMENT = 64
+const CLOCK_READINGS = 3
+const CLOCK_PAUSE_MS = 5
+
+/** Asks one server; what fails is its answer, so that a server that is down leaves those of the others. */
+export async function tryReadServer(
+  { serverId, shardIds }: FleetServer,
+  links: FleetLinks,
+  signal: AbortSignal | undefined,
+): Promise<ServerReading | FailedReading> {
+  try {
+    const link = await links.get(serverId)
+    const pooled = await isPooled(() => link.pool.acquire({ signal }))
+    const read = (session: ServerSession): Promise<ServerReading> => readServer(session, shardIds, pooled, signal)
+    return await link.withSession(read, signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    return { serverId, failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function readServer(
+  session: ServerSession,
+  shardIds: readonly number[],
+  pooled: boolean,
+  signal: AbortSignal | undefined,
+): Promise<ServerReading> {
+  const schemas = await readSchemas(session)
+  const present = shardIds.filter((shardId) => schemas.get(shardId)?.hasEntities === true)
+  return {
+    serverId: session.serverId,
+    ...(await readClock(session)),
+    isPooled: pooled,
+    missingPrivileges: await findMissingPrivileges(session, []),
+    schemas,
+    objects: await readObjects(session),
+    preparedTransactions: await readPrepared(session),
+    cachedSequences: await readCachedSequences(session),
+    highestIds: await readHighestIds(session, present),
+    shardProblems: await readShardProblems(session, present, signal),
+  }
+}
+
+/** The reading with the shortest way tells the clock best. */
+async function readClock(session: ServerSession): Promise<Pick<ServerReading, 'readiness' | 'clockOffsetMs'>> {
+  const readings: { readiness: ServerReadiness; clockOffsetMs: number; tookMs: number }[] = []
+  for (let count = 0; count < CLOCK_READINGS; count += 1) {
+    const before = Date.now()
+    const readiness = await readReadiness(session)
+    const tookMs = Date.now() - before
+    readings.push({ readiness, clockOffsetMs: readiness.clockMs - before - tookMs / 2, tookMs })
+    await sleep(CLOCK_PAUSE_MS)
+  }
+  const [best] = readings.sort((a, b) => a.tookMs - b.tookMs)
+  if (best === undefined) throw new Error('bug: no reading of the clock')
+  return { readiness: best.readiness, clockOffsetMs: best.clockOffsetMs }
+}
+
+async function readSchemas(session: ServerSession): Promise<ServerReading['schemas']> {
+  const text = [
+    "select nspname, exists (select from pg_class where relnamespace = n.oid and relname = 'entities' and relkind = 'r')",
+    "from pg_namespace as n where nspname ~ '^shard[0-9]{4}$'",
+  ].join('\n')
+  const rows = await session.read({ text })
+  return new Map(rows.map(([name, hasEntities]) => [shardIdOf(name), { hasEntities: hasEntities === 't' }]))
+}
+
+async function readObjects(session: ServerSession): Promise<FoundObject[]> {
+  const own = '(select oid from pg_database where datname = current_database())'
+  const text = [
+    "select 'slot', slot_name, active from pg_replication_slots",
+    "where database = current_database() and slot_name ~ '^hv_(move|back)_'",
+    "union all select 'publication', pubname, true from pg_publication where pubname ~ '^hv_(move|back)_'",
+    "union all select 'subscription', subname, subenabled from pg_subscription",
+    `where subdbid = ${own} and subname ~ '^hv_(move|back)_'`,
+    "union all select 'fence', nspname, prosrc ~ 'HV001' from pg_proc join pg_namespace as n on n.oid = pronamespace",
+    "where proname = 'hv_fence' and nspname ~ '^shard[0-9]{4}$'",
+    "union all select 'marker', nspname, true from pg_class join pg_namespace as n on n.oid = relnamespace",
+    "where relname = 'hv_marker' and relkind = 'r' and nspname ~ '^shard[0-9]{4}$'",
+  ].join('\n')
+  const rows = await session.read({ text })
+  return rows.map(([kind, name, isActive]) => ({
+    kind: kind as FoundObject['kind'],
+    name: name ?? '',
+    isActive: isActive === 't',
+  }))
+}
+
+async function readPrepared(session: ServerSession): Promise<ServerReading['preparedTransactions']> {
+  const text = [
+    'select gid, extract(epoch from clock_timestamp() - prepared)::int from pg_prepared_xacts',
+    'where database = current_database() order by prepared',
+  ].join('\n')
+  const rows = await session.read({ text })
+  return rows.map(([gid, seconds]) => ({ gid: gid ?? '', seconds: Number(seconds) }))
+}
+
+async function readCachedSequences(session: ServerSession): Promise<number[]> {
+  const text = [
+    'select nspname from pg_sequence join pg_class on pg_class.oid = seqrelid',
+    'join pg_namespace as n on n.oid = relnamespace',
+    "where relname = 'table_id_seq' and nspname ~ '^shard[0-9]{4}$' and seqcache > 1 order by nspname",
+  ].join('\n')
+  return (await session.read({ text })).map(([name]) => shardIdOf(name))
+}
+
+async function readHighestIds(session: ServerSession, shardIds: readonly number[]): Promise<Map<number, bigint>> {
+  const highest = new Map<number, bigint>()
+  for (let first = 0; first < shardIds.length; first += SHARDS_PER_STATEMENT) {
+    const texts = shardIds
+      .slice(first, first + SHARDS_PER_STATEMENT)
+      .map((shardId) => `select ${shardId}, max(id) from ${shardSchema(shardId)}.entities`)
+    const rows = await session.read({ text: texts.join('\nunion all\n') })
+    for (const [shardId, id] of rows) if (id != null) highest.set(Number(shardId), BigInt(id))
+  }
+  return highest
+}
+
+async function readShardProblems(
+  session: ServerSession,
+  shardIds: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Map<number, readonly string[]>> {
+  const problems = new Map<number, readonly string[]>()
+  for (const shardId of shardIds) {
+    signal?.throwIfAborted()
+    const definition: ShardDefinition = await readShardDefinition(session, shardId)
+    problems.set(shardId, listShardProblems(definition))
+  }
+  return problems
+}
+
+function shardIdOf(schema: string | null | undefined): number {
+  return Number(schema?.slice('shard'.length))
+}
