@@ -17,14 +17,17 @@ export async function readBackendMemory(ground: Ground, applicationName: string)
 
 async function tryReadPrivate(pid: number): Promise<number | undefined> {
   try {
-    return sumPrivate(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))
+    return parsePrivate(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))
   } catch {
     return undefined
   }
 }
 
-/** Sum of the lines `Private_Clean` and `Private_Dirty` in MB. */
-export function sumPrivate(rollup: string): number {
-  const amounts = [...rollup.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm)].map(([, amount]) => Number(amount))
-  return amounts.reduce((sum, amount) => sum + amount, 0) / KB_PER_MB
+/**
+ * The line `Anonymous` in MB: memory that is neither a file nor shared. `Private_Dirty` would also count those pages of
+ * the shared buffers that no other process has looked at yet.
+ */
+export function parsePrivate(rollup: string): number {
+  const [, amount] = /^Anonymous:\s+(\d+) kB$/m.exec(rollup) ?? []
+  return Number(amount) / KB_PER_MB
 }

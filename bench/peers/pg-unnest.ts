@@ -3,6 +3,7 @@ import { encodeHstore, Key, type Body } from '../../src/index.ts'
 import { shardSchema } from '../../src/key/shard-id.ts'
 import { CITY } from '../ground/ground.ts'
 import { chunksOf } from '../../demo/load.ts'
+import { isRepeatedKey, MAX_ATTEMPTS } from './repeated-key.ts'
 
 /** Name of `pg.Pool` with many rows in a statement as a contender: what one writes to store many rows and get their keys. */
 export const PG_UNNEST = 'pg.Pool, 1,000 rows each'
@@ -14,14 +15,22 @@ export async function putByUnnest(pool: Pool, shardId: number, bodies: readonly 
   const startedAt = performance.now()
   const text = insertMany(shardId)
   const results = await Promise.all(
-    [...chunksOf(bodies, ROWS_PER_STATEMENT)].map(async (chunk) => {
-      const { rows } = await pool.query<{ id: string }>({ name: 'unnest', text, values: [chunk.map(encodeHstore)] })
-      return rows.map(({ id }) => new Key(id))
-    }),
+    [...chunksOf(bodies, ROWS_PER_STATEMENT)].map((chunk) => putChunk(pool, text, chunk)),
   )
   const keys = results.flat()
   if (keys.length !== bodies.length) throw new Error(`${keys.length} keys for ${bodies.length} rows`)
   return performance.now() - startedAt
+}
+
+async function putChunk(pool: Pool, text: string, chunk: readonly Body[]): Promise<Key[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { rows } = await pool.query<{ id: string }>({ name: 'unnest', text, values: [chunk.map(encodeHstore)] })
+      return rows.map(({ id }) => new Key(id))
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !isRepeatedKey(error)) throw error
+    }
+  }
 }
 
 function insertMany(shardId: number): string {

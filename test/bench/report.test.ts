@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { sumPrivate } from '../../bench/ground/backend-memory.ts'
+import { parsePrivate } from '../../bench/ground/backend-memory.ts'
 import { judgeGoals } from '../../bench/measure/goals.ts'
 import { p50, rate } from '../../bench/measure/metric.ts'
 import type { Series } from '../../bench/measure/rounds.ts'
@@ -75,8 +75,7 @@ it('reads what pgbench, psql and the kernel print', () => {
   expect(parsePgbench(pgbench)).toEqual({ tps: 5640.123456, latencyMs: 0.177 })
   expect(parseTiming('Timing is on.\nTime: 734.123 ms\n')).toBe(734.123)
   expect(parseTiming('Time: 61234.567 ms (01:01.235)\n')).toBe(61234.567)
-  const rollup = 'Rss: 9000 kB\nPrivate_Clean:     1024 kB\nPrivate_Dirty:     2048 kB\nPrivate_Hugetlb: 0 kB\n'
-  expect(sumPrivate(rollup)).toBe(3)
+  expect(parsePrivate('Private_Dirty:   4096 kB\nAnonymous:       3072 kB\nLazyFree: 0 kB\n')).toBe(3)
 })
 
 it('refuses what pgbench and psql never print', () => {
