@@ -1,5 +1,17 @@
 import { assertSignal } from '../arguments.ts'
 
+/**
+ * Calls `end` with the reason when the signal is aborted, at once if it is already; until this is disposed of. Any number
+ * of calls under one signal cost it one listener.
+ */
+export function onAbort(signal: AbortSignal | undefined, end: (reason: unknown) => void): Disposable {
+  if (signal?.aborted === true) end(signal.reason)
+  if (signal === undefined || signal.aborted) return { [Symbol.dispose]: () => undefined }
+  const [group, member] = [AbortGroup.of(signal), { reject: end }]
+  group.add(member)
+  return { [Symbol.dispose]: () => group.delete(member) }
+}
+
 /** What ends when a signal is aborted. */
 export interface Abortable {
   reject(reason: unknown): void

@@ -1,5 +1,6 @@
 import type { QueryArrayResult, QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
+import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
@@ -241,16 +242,13 @@ export async function withShardSession<T>(
   work: (session: ShardSession) => Promise<T>,
 ): Promise<T> {
   await using lease = await pool.acquire({ signal })
-  const onAbort = (): void => {
+  using _ = onAbort(signal, () => {
     if (!lease.isReturned) lease.destroy()
-  }
-  signal?.addEventListener('abort', onAbort, { once: true })
+  })
   try {
     return await work(new ShardSession(shardId, lease, log, statementTimeoutMs))
   } catch (error) {
     signal?.throwIfAborted()
     throw error
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
   }
 }

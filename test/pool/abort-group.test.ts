@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { AbortGroup } from '../../src/pool/abort-group.ts'
+import { AbortGroup, onAbort } from '../../src/pool/abort-group.ts'
 
 function member(): { reasons: unknown[]; reject: (reason: unknown) => void } {
   const reasons: unknown[] = []
@@ -31,5 +31,22 @@ describe('all that waits under one signal', () => {
     group.add(stays)
     controller.abort('enough')
     expect([gone.reasons, stays.reasons]).toEqual([[], ['enough']])
+  })
+})
+
+describe('what is to be done on an abort', () => {
+  it('is done once, at once if it has happened, and not after it was disposed of', () => {
+    const controller = new AbortController()
+    const reasons: unknown[] = []
+    const note = (reason: unknown): void => void reasons.push(reason)
+    using _ = onAbort(controller.signal, note)
+    onAbort(controller.signal, note)[Symbol.dispose]()
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
+    controller.abort('enough')
+    expect(reasons).toEqual(['enough'])
+    onAbort(controller.signal, note)[Symbol.dispose]()
+    expect(reasons).toEqual(['enough', 'enough'])
+    onAbort(undefined, note)[Symbol.dispose]()
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
   })
 })

@@ -1,4 +1,5 @@
 import { isHypervaultError } from '../../errors.ts'
+import { onAbort } from '../../pool/abort-group.ts'
 import { readServerFacts } from '../inspect.ts'
 import { pause } from '../pause.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
@@ -112,14 +113,9 @@ export class ServerWork {
   async #untilAborted<T>(session: ServerSession, work: () => Promise<T>): Promise<T> {
     const { signal } = this.#settings
     const [row] = await session.read({ text: 'select pg_backend_pid()' })
-    const cancel = (): void => void this.#cancel(row?.[0] ?? '')
     signal?.throwIfAborted()
-    signal?.addEventListener('abort', cancel, { once: true })
-    try {
-      return await work()
-    } finally {
-      signal?.removeEventListener('abort', cancel)
-    }
+    using _ = onAbort(signal, () => void this.#cancel(row?.[0] ?? ''))
+    return await work()
   }
 
   async #cancel(pid: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { Query, type QueryResult, type ResultBuilder, type Submittable } from 'pg'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { onAbort } from '../../pool/abort-group.ts'
 import { cutAndCancel } from '../../pool/cancel-request.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { setPipelined } from '../../pool/pg-internals.ts'
@@ -146,15 +147,10 @@ export class ClientLoan implements AsyncDisposable {
     if (this.#stand === undefined) await this.open()
     const { signal } = this.#options
     const { lease } = this.#stand ?? { lease: undefined }
-    const onAbort = (): void => {
+    using _ = onAbort(signal, () => {
       if (lease?.isReturned === false) cutAndCancel(lease)
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await this.#send(config)
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-    }
+    })
+    return await this.#send(config)
   }
 
   #send(config: StatementConfig): Promise<QueryResult> {

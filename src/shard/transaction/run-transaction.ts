@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { onAbort } from '../../pool/abort-group.ts'
 import { cutAndCancel } from '../../pool/cancel-request.ts'
 import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
@@ -83,15 +84,10 @@ class TransactionRun<T, H extends ShardHome> {
     const { signal } = this.#deadline
     const home = this.#site.findHome()
     await using lease = await home.pool.acquire({ signal })
-    const onAbort = (): void => {
+    using _ = onAbort(signal, () => {
       if (!lease.isReturned) cutAndCancel(lease)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await this.#attemptIn(home, new ShardSession(shardId, lease, log, statementTimeoutMs))
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+    })
+    return await this.#attemptIn(home, new ShardSession(shardId, lease, log, statementTimeoutMs))
   }
 
   async #attemptIn(home: H, session: ShardSession): Promise<AttemptEnd<T>> {
