@@ -3,9 +3,10 @@ import type { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 import type { Entity } from './entity.ts'
-import { Lane, type Batch } from './lane.ts'
+import { Lane, type Batch, type LaneSite } from './lane.ts'
 import { selectEntities, selectEntity } from './statements.ts'
 import { parseTimestamp } from './timestamp.ts'
+import type { UpdatedColumns } from './updated-column.ts'
 
 /** Most keys in one statement. More save little, and make the others wait. */
 const MAX_ROWS = 1_024
@@ -16,6 +17,13 @@ type GetBatch = Batch<Key, Entity | undefined, string>
 export class GetLane extends Lane<Key, Entity | undefined, string> {
   protected override readonly isWrite = false
   protected override readonly limits = { rows: MAX_ROWS, size: 0 }
+  readonly #updated: UpdatedColumns
+  #assumed = true
+
+  constructor(site: LaneSite, findSuccessor: () => GetLane, updated: UpdatedColumns) {
+    super(site, findSuccessor)
+    this.#updated = updated
+  }
 
   protected override load(key: Key): string {
     return key.toString()
@@ -27,15 +35,20 @@ export class GetLane extends Lane<Key, Entity | undefined, string> {
 
   protected override compose({ items }: GetBatch): ShardStatement {
     const [only] = items
-    if (items.length === 1 && only !== undefined) return selectEntity(this.site.shardId, only.cargo)
-    return selectEntities(
-      this.site.shardId,
-      items.map(({ input }) => input.id),
-    )
+    const { shardId } = this.site
+    this.#assumed = this.#updated.has(shardId)
+    if (items.length === 1 && only !== undefined) return selectEntity(shardId, only.cargo, this.#assumed)
+    const ids = items.map(({ input }) => input.id)
+    return selectEntities(shardId, ids, this.#assumed)
+  }
+
+  protected override shouldRepeat(_batch: GetBatch, error: unknown): boolean {
+    return this.#updated.isRefuted(this.site.shardId, this.#assumed, error)
   }
 
   protected override deliver({ items }: GetBatch, rows: readonly TextRow[]): void {
-    const found = new Map(rows.map((row) => [row[0], row]))
+    const found = new Map<string | null | undefined, TextRow>()
+    for (const row of rows) found.set(row[0], row)
     for (const operation of items) {
       const row = found.get(operation.cargo)
       operation.resolve(row === undefined ? undefined : decodeEntity(operation.input, row))

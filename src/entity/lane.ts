@@ -11,8 +11,9 @@ import { Operation } from './operation.ts'
 
 /*
  * A lane coalesces the concurrent operations of one sort on one shard. Nothing waits for company: an operation on an
- * idle lane leaves at once. While a statement of the lane is in flight, later operations gather, and leave together as
- * the next one. Every caller gets what a statement of its own would have given.
+ * idle lane leaves at the end of the turn of the event loop, with those of the same turn. While a statement of the lane
+ * is in flight, later operations gather, and leave together as the next one. Every caller gets what a statement of its
+ * own would have given.
  *
  *   idle ──▶ boarding ──▶ flying ──▶ idle, or boarding again if somebody waits
  *
@@ -76,7 +77,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     return output
   }
 
-  /** Does many at once: they leave together, where {@link add} would send the first alone. */
+  /** Does many at once; they need one look at the queue. */
   addAll(inputs: readonly Input[], signal: AbortSignal | undefined): Promise<Output[]> {
     const outputs = Promise.all(inputs.map((input) => this.#enter(input, signal)))
     this.#board()

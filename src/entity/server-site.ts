@@ -13,10 +13,16 @@ import { UpdatedColumns } from './updated-column.ts'
 const PLACES_FOR_OTHERS = 2
 
 /**
- * Least shards that lean on one channel before another one is used. A few schemas cost a backend little, and fewer busy
+ * So many shards lean on one channel before another one is used. A few schemas cost a backend little, and fewer busy
  * backends answer sooner.
  */
-const MIN_SHARDS_PER_CHANNEL = 64
+const FEW_SHARDS = 64
+
+/**
+ * Load from which the work of a channel goes to others. With few shards soon: to know them all costs a backend little.
+ * With many only what really piles up: a backend that has seen a schema keeps it for as long as it lives.
+ */
+const SPILL_LOAD = { few: 4, many: 64 } as const
 
 /** One server as the entities see it: its pool, its channels, and what is known of it. */
 export class ServerSite implements ShardHome {
@@ -25,18 +31,21 @@ export class ServerSite implements ShardHome {
   readonly updated = new UpdatedColumns()
   keyCollisions = 0
   readonly #channels: ServerChannels
-  readonly #shardsPerChannel: number
+  /** Channels that shards lean on. */
+  readonly #homes: number
 
   constructor({ shardIds }: Server, pool: ServerPool, settings: EntitySettings) {
     this.pool = pool
-    const count = Math.max(1, settings.poolMax - PLACES_FOR_OTHERS)
-    this.#channels = new ServerChannels(pool, count, settings)
-    this.#shardsPerChannel = Math.max(MIN_SHARDS_PER_CHANNEL, Math.ceil(shardIds.length / count))
+    const channels = Math.max(1, settings.poolMax - PLACES_FOR_OTHERS)
+    const homes = Math.max(1, Math.ceil(shardIds.length / FEW_SHARDS))
+    this.#homes = Math.min(homes, channels)
+    const spillLoad = SPILL_LOAD[homes > channels ? 'many' : 'few']
+    this.#channels = new ServerChannels(pool, { ...settings, channels, spillLoad })
   }
 
-  /** The channel to board for work on a shard. */
+  /** The channel to board for work on a shard. Neighbours lean on different ones: work often goes through them in turn. */
   pickChannel(shardId: number): Channel {
-    return this.#channels.pick(Math.floor(shardId / this.#shardsPerChannel))
+    return this.#channels.pick(shardId % this.#homes)
   }
 
   async findHstoreSchema(session: ShardSession): Promise<string | undefined> {

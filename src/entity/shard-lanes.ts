@@ -36,7 +36,7 @@ export class ShardLanes {
   }
 
   get get(): GetLane {
-    return (this.#get ??= new GetLane(this.#site, () => this.#successor.get))
+    return (this.#get ??= new GetLane(this.#site, () => this.#successor.get, this.#server.updated))
   }
 
   get put(): PutLane {

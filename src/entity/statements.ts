@@ -18,16 +18,19 @@ export interface EntityBatch {
 }
 
 /**
- * Selects one entity, as `(id, type, body, updated)`. A table of the original's second script lacks the column
- * `updated`; then the name means that of the one-row relation before it, which is null.
+ * Selects one entity, as `(id, type, body, updated)`.
+ *
+ * @param hasUpdated whether the table is taken to have the column `updated`; else it may lack it, as one of the original's
+ *   second script does, and is asked in a way that costs more
  */
-export function selectEntity(shardId: number, id: string): ShardStatement {
-  return { text: selectOne(shardId), values: [id], isWrite: false }
+export function selectEntity(shardId: number, id: string, hasUpdated = false): ShardStatement {
+  return { text: hasUpdated ? selectOne(shardId) : selectOneOfAny(shardId), values: [id], isWrite: false }
 }
 
 /** Selects entities, in any order, as {@link selectEntity} does. */
-export function selectEntities(shardId: number, ids: readonly bigint[]): ShardStatement {
-  return { text: selectMany(shardId), values: [encodeInt8Array(ids)], isWrite: false }
+export function selectEntities(shardId: number, ids: readonly bigint[], hasUpdated = false): ShardStatement {
+  const text = hasUpdated ? selectMany(shardId) : selectManyOfAny(shardId)
+  return { text, values: [encodeInt8Array(ids)], isWrite: false }
 }
 
 /** Inserts one entity and returns its id. */
@@ -57,17 +60,8 @@ export function insertSome(
   bodies: readonly string[],
   hstoreType: string,
 ): ShardStatement {
-  const schema = shardSchema(shardId)
-  const text = [
-    'with input as materialized (',
-    `  select ${schema}.next_id() as id, kind, body, place`,
-    '  from unnest($1::smallint[], $2::text[]) with ordinality as given (kind, body, place)',
-    '), stored as (',
-    `  insert into ${schema}.entities (id, type, body) select id, kind, body::${hstoreType} from input order by place`,
-    ')',
-    'select id from input order by place',
-  ].join('\n')
-  return { text, values: [encodeInt2Array(kinds), encodeTextArray(bodies)], isWrite: true }
+  const values = [encodeInt2Array(kinds), encodeTextArray(bodies)]
+  return { text: insertBatch(shardId, hstoreType), values, isWrite: true }
 }
 
 /** Keeps the text for each shard: one string object, whose hash is computed once. */
@@ -76,15 +70,50 @@ function memoize(make: (schema: string) => string): (shardId: number) => string 
   return (shardId) => (texts[shardId] ??= make(shardSchema(shardId)))
 }
 
+/** Keeps the text for each shard and type: nearly all servers keep hstore in the same schema. */
+function memoizeByType(make: (schema: string, type: string) => string): (shardId: number, type: string) => string {
+  const byType = new Map<string, (shardId: number) => string>()
+  return (shardId, type) => {
+    const known = byType.get(type) ?? memoize((schema) => make(schema, type))
+    byType.set(type, known)
+    return known(shardId)
+  }
+}
+
+/**
+ * Ids out of an array. Asked for by a query of its own, because a server that sees the array itself plans for its length,
+ * and after a few short ones it does so again for each array, which costs more than it takes to find the rows.
+ */
+export const IDS_GIVEN = 'id = any((select $1::bigint[])::bigint[])'
+
 const selectOne = memoize((schema) => selectWhere(schema, 'id = $1'))
-const selectMany = memoize((schema) => selectWhere(schema, 'id = any($1)'))
+const selectMany = memoize((schema) => selectWhere(schema, IDS_GIVEN))
+const selectOneOfAny = memoize((schema) => selectOfAnyWhere(schema, 'id = $1'))
+const selectManyOfAny = memoize((schema) => selectOfAnyWhere(schema, IDS_GIVEN))
 const insertOne = memoize((schema) => `insert into ${schema}.entities (type, body) values ($1, $2) returning id`)
 
+const insertBatch = memoizeByType((schema, hstoreType) =>
+  [
+    'with input as materialized (',
+    `  select ${schema}.next_id() as id, kind, body, place`,
+    '  from unnest($1::smallint[], $2::text[]) with ordinality as given (kind, body, place)',
+    '), stored as (',
+    `  insert into ${schema}.entities (id, type, body) select id, kind, body::${hstoreType} from input`,
+    ')',
+    'select id from input order by place',
+  ].join('\n'),
+)
+
 function selectWhere(schema: string, condition: string): string {
+  return `select id, type, body, updated from ${schema}.entities where ${condition}`
+}
+
+/** Where the table lacks the column `updated`, the name means that of the one-row relation before it, which is null. */
+function selectOfAnyWhere(schema: string, condition: string): string {
   return [
     'select found.*',
     'from (select null::timestamp as updated) as absent',
-    `cross join lateral (select id, type, body, updated from ${schema}.entities where ${condition}) as found`,
+    `cross join lateral (${selectWhere(schema, condition)}) as found`,
   ].join('\n')
 }
 

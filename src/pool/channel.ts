@@ -13,8 +13,10 @@ import type { TextRow } from './text-rows.ts'
  * (pipelined); each is a transaction of its own, and an error stays with its statement.
  *
  * A passenger boards (`board`), and when there is room it is told to depart: only then it composes its statement, so
- * that it takes along what has gathered meanwhile. The queue of passengers is first in first out, and whoever has
- * departed boards again behind the others: nobody can fill the channel.
+ * that it takes along what has gathered meanwhile. That is at the end of the turn of the event loop, when the answers
+ * that have arrived are with their callers and these have asked again: what is asked for in one turn leaves in one
+ * write. The queue of passengers is first in first out, and whoever has departed boards again behind the others: nobody
+ * can fill the channel.
  *
  *   closed ──▶ opening ──▶ open ──▶ closing ──▶ closed
  *                └▶ closed          everybody in the queue is stranded with the error of the connection
@@ -112,6 +114,7 @@ export class Channel implements LeaseHolder {
   readonly #flights = new Set<Flight>()
   #connection: OpenConnection | undefined
   #isOpening = false
+  #isTurnAwaited = false
   #watchdog: NodeJS.Timeout | undefined
   #idleTimer: NodeJS.Timeout | undefined
   #wasUsed = false
@@ -136,23 +139,24 @@ export class Channel implements LeaseHolder {
     return oldest !== undefined && performance.now() - oldest.startedAt > STALL_MS
   }
 
-  /** Queues a passenger; it departs at once if there is room. */
+  /** Queues a passenger; it departs at the end of this turn of the event loop, if there is room then. */
   board(passenger: Passenger): void {
     this.#queue.push(passenger)
-    this.#pump()
+    this.#awaitTurn()
   }
 
   /** Sends a statement. Only from within `depart()`. Never rejects. */
-  async run(statement: ChannelStatement): Promise<FlightOutcome> {
+  run(statement: ChannelStatement): Promise<FlightOutcome> {
     const connection = this.#connection
     if (connection === undefined) throw new Error('bug: a statement on a closed channel')
     const flight = this.#takeOff(connection)
-    try {
-      return await this.#send(connection, statement)
-    } finally {
-      this.#flights.delete(flight)
-      this.#pump()
-    }
+    return new Promise((resolve) => {
+      send(connection, statement, (error, rows) => {
+        this.#flights.delete(flight)
+        this.#awaitTurn()
+        resolve(error instanceof Error ? this.#judge(connection, error) : { kind: 'rows', rows })
+      })
+    })
   }
 
   /**
@@ -176,14 +180,6 @@ export class Channel implements LeaseHolder {
     return flight
   }
 
-  async #send(connection: OpenConnection, statement: ChannelStatement): Promise<FlightOutcome> {
-    try {
-      return { kind: 'rows', rows: await query(connection, statement) }
-    } catch (error) {
-      return this.#judge(connection, error)
-    }
-  }
-
   #judge(connection: OpenConnection, error: unknown): FlightOutcome {
     const failure = classifyFailure(error)
     if (failure.kind === 'refused') return { kind: 'refused', error, sqlstate: failure.sqlstate }
@@ -193,12 +189,31 @@ export class Channel implements LeaseHolder {
     return { kind: 'lost', error, wasRead }
   }
 
+  /** On an idle channel the turn ends with the callbacks that run now, otherwise when all sockets have been read. */
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return
+    this.#isTurnAwaited = true
+    const endTurn = (): void => {
+      this.#isTurnAwaited = false
+      this.#pump()
+    }
+    if (this.#flights.size === 0) process.nextTick(endTurn)
+    else setImmediate(endTurn)
+  }
+
   #pump(): void {
     if (this.#shouldClose()) this.giveUp()
     if (this.#connection === undefined) return this.#open()
-    while (this.#hasRoom && this.#queue.length > 0) this.#queue.shift()?.depart(this)
+    this.#letDepart(this.#connection.client.connection)
     // Whoever departed may have had nothing to send.
     if (this.isIdle && this.#pool.isContended) this.giveUp()
+  }
+
+  /** What departs together leaves in one write. */
+  #letDepart({ stream }: ServerClient['connection']): void {
+    stream.cork()
+    while (this.#hasRoom && this.#queue.length > 0) this.#queue.shift()?.depart(this)
+    stream.uncork()
   }
 
   get #hasRoom(): boolean {
@@ -276,32 +291,19 @@ export class Channel implements LeaseHolder {
   }
 }
 
-/** Runs a statement, prepared if there is a place for it; again if the server wants it to be prepared anew. */
-async function query(connection: OpenConnection, statement: ChannelStatement): Promise<TextRow[]> {
-  const { statements } = connection
-  try {
-    return await send(connection, statement)
-  } catch (error) {
-    if (statements === undefined || !staleStatement.has(sqlstateOf(error) ?? '')) throw error
+/** Sends a statement, prepared if there is a place for it; again if the server wants it to be prepared anew. */
+function send(connection: OpenConnection, statement: ChannelStatement, end: FlightEnd): void {
+  sendOnce(connection, statement, (error, rows) => {
+    const { statements } = connection
+    if (statements === undefined || !staleStatement.has(sqlstateOf(error) ?? '')) return end(error, rows)
     statements.drop(statement.text)
-    return send(connection, statement)
-  }
-}
-
-function send({ client, statements }: OpenConnection, { text, values }: ChannelStatement): Promise<TextRow[]> {
-  return new Promise((resolve, reject) => {
-    const end: FlightEnd = (error, rows) => (error instanceof Error ? reject(error) : resolve(rows))
-    joinWrites(client)
-    client.query(new FlightQuery({ text, values, name: statements?.use(text) }, end))
+    sendOnce(connection, statement, end)
   })
 }
 
-/** Statements that leave in the same turn of the event loop leave in one write. */
-function joinWrites(client: ServerClient): void {
-  const { stream } = client.connection
-  if (stream.writableCorked > 0) return
-  stream.cork()
-  process.nextTick(() => stream.uncork())
+function sendOnce({ client, statements }: OpenConnection, { text, values }: ChannelStatement, end: FlightEnd): void {
+  const name = statements?.use(text)
+  client.query(new FlightQuery({ text, values, name, dropped: statements?.takeDropped() ?? [] }, end))
 }
 
 /** SQLSTATEs of a prepared statement that must be prepared anew; the server has not begun to execute it. */

@@ -1,6 +1,17 @@
 import { Query, type BindConfig, type Connection } from 'pg'
 import type { TextRow } from './text-rows.ts'
 
+/** A statement as it is sent. */
+export interface FlightStatement {
+  readonly text: string
+  /** Texts, and Buffers in PostgreSQL's binary format. */
+  readonly values: readonly unknown[]
+  /** Under which the server is to keep it; undefined if it is not. */
+  readonly name: string | undefined
+  /** Names of other statements that the server is to forget before. */
+  readonly dropped: readonly string[]
+}
+
 /** How a {@link FlightQuery} ends: without an error, or with one. */
 export type FlightEnd = (error: unknown, rows: TextRow[]) => void
 
@@ -16,14 +27,15 @@ export class FlightQuery extends Query {
   readonly name: string | undefined
   readonly values: unknown[]
   readonly callback: (error: unknown) => void
+  readonly #dropped: readonly string[]
   readonly #rows: TextRow[] = []
 
-  /** @param values texts and Buffers (which are sent in binary format) only */
-  constructor(statement: { text: string; name: string | undefined; values: readonly unknown[] }, end: FlightEnd) {
+  constructor(statement: FlightStatement, end: FlightEnd) {
     super('')
     this.text = statement.text
     this.name = statement.name
     this.values = statement.values as unknown[]
+    this.#dropped = statement.dropped
     this.callback = (error) => end(error, this.#rows)
   }
 
@@ -45,6 +57,7 @@ export class FlightQuery extends Query {
 
   /** Called by `submit()`: writes the messages of one statement, the last of which ends its transaction. */
   prepare(connection: Connection): void {
+    for (const name of this.#dropped) connection.close({ type: 'S', name }, true)
     if (!this.#isKnown(connection)) connection.parse({ text: this.text, name: this.name ?? '', types: [] }, true)
     connection.bind({ statement: this.name, values: this.values } as BindConfig, true)
     connection.execute({}, true)

@@ -8,15 +8,23 @@ const sessions = new WeakMap<PoolClient, PreparedStatements>()
 const UNIT_LENGTH = 1_024
 
 /**
- * The named statements of one session: at most `max`, where a long text counts as several, and the one that was not used
- * for longest goes first. A name is the hash of its text, so it means the same in every session, also behind a pooler
- * that shares them.
+ * Of the texts that find no room, one in so many takes it from those that were not used for longest. One that is used
+ * often gets in soon; but texts that come in turns, more of them than fit, do not drop one another before each is used
+ * again, which would make all of them find no room for ever.
+ */
+const ADMIT_EVERY = 16
+
+/**
+ * The named statements of one session: at most `max`, where a long text counts as several. A name is the hash of its
+ * text, so it means the same in every session, also behind a pooler that shares them.
  */
 export class PreparedStatements {
   readonly #client: PoolClient
   readonly #max: number
   readonly #names = new Map<string, string>()
+  readonly #dropped: string[] = []
   #weight = 0
+  #rejected = 0
 
   private constructor(client: PoolClient, max: number) {
     this.#client = client
@@ -30,9 +38,10 @@ export class PreparedStatements {
     return statements
   }
 
-  /** Name under which to send a text. Takes another one off the server if there are too many. */
-  use(text: string): string {
+  /** Name under which to send a text; undefined if it is to be sent without one, because there is no room for it. */
+  use(text: string): string | undefined {
     const known = this.#names.get(text)
+    if (known === undefined && !this.#admits(text)) return undefined
     const name = known ?? statementName(text)
     // Deleted and set again, so that the map is in the order of use.
     this.#names.delete(text)
@@ -42,15 +51,25 @@ export class PreparedStatements {
     return name
   }
 
-  /** Takes a statement off the server that it refuses to run, so that the next use prepares it again. */
+  /** Drops a statement that the server refuses to run, so that the next use prepares it again. */
   drop(text: string): void {
     const name = this.#names.get(text)
     if (name === undefined) return
     this.#names.delete(text)
     this.#weight -= weightOf(text)
     forgetStatement(this.#client, name)
-    // The server may not have it any more; either way it is gone afterwards.
-    this.#client.query(`deallocate ${name}`).catch(() => undefined)
+    this.#dropped.push(name)
+  }
+
+  /** What was dropped since: for the server to close before the next statement. It may know them no more. */
+  takeDropped(): readonly string[] {
+    return this.#dropped.splice(0)
+  }
+
+  #admits(text: string): boolean {
+    if (this.#weight + weightOf(text) <= this.#max) return true
+    this.#rejected = (this.#rejected + 1) % ADMIT_EVERY
+    return this.#rejected === 0
   }
 
   #dropOldest(): void {

@@ -1,11 +1,19 @@
 import { Channel, type ChannelSettings } from './channel.ts'
 import type { ServerPool } from './server-pool.ts'
 
-/**
- * Load of a channel beyond which work goes to another one. Lower spreads work sooner: more backends work side by side,
- * but each comes to know more schemas, and batches get smaller.
- */
-const SPILL_LOAD = 4
+/** Load below which a channel is free to take the work of another one. */
+const FREE_LOAD = 4
+
+/** How work is spread over the channels of a server. */
+export interface SpreadSettings extends ChannelSettings {
+  /** Most channels; the pool keeps a place or two for others if it has them. */
+  readonly channels: number
+  /**
+   * Load of a channel from which its work goes to a free one. Lower spreads work sooner: more backends work side by
+   * side, but each comes to know more schemas.
+   */
+  readonly spillLoad: number
+}
 
 /**
  * The channels of one server. Work with the same home leans on the same channel, so that a backend keeps the relations
@@ -13,21 +21,26 @@ const SPILL_LOAD = 4
  */
 export class ServerChannels {
   readonly #channels: readonly Channel[]
+  readonly #spillLoad: number
 
-  /** @param max most channels; the pool keeps a place or two for others if it has them */
-  constructor(pool: ServerPool, max: number, settings: ChannelSettings) {
-    this.#channels = Array.from({ length: max }, () => new Channel(pool, settings))
+  constructor(pool: ServerPool, settings: SpreadSettings) {
+    this.#channels = Array.from({ length: settings.channels }, () => new Channel(pool, settings))
+    this.#spillLoad = settings.spillLoad
   }
 
-  /** The channel to board for work of this home, 0 … */
+  /**
+   * The channel to board for work of this home, 0 …: its own, unless that has much to do; then a free one, or else one
+   * that has less than half as much.
+   */
   pick(home: number): Channel {
     const count = this.#channels.length
     let best = this.#at(home % count)
-    if (isFree(best)) return best
+    if (best.load < this.#spillLoad && !best.isStalled) return best
     for (let step = 1; step < count; step += 1) {
       const next = this.#at((home + step) % count)
-      if (isFree(next)) return next
-      if (next.load < best.load || best.isStalled) best = next
+      if (next.isStalled) continue
+      if (next.load < FREE_LOAD) return next
+      if (next.load * 2 < best.load || best.isStalled) best = next
     }
     return best
   }
@@ -37,8 +50,4 @@ export class ServerChannels {
     if (channel === undefined) throw new Error(`bug: no channel ${index}`)
     return channel
   }
-}
-
-function isFree(channel: Channel): boolean {
-  return channel.load < SPILL_LOAD && !channel.isStalled
 }

@@ -1,6 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { encodeInt2Array, encodeInt8Array, encodeTextArray } from '../binary-arrays.ts'
+import { IDS_GIVEN } from '../statements.ts'
 import type { EncodedChange } from './change.ts'
 import { flag, isConditional, type EncodedCondition } from './condition.ts'
 
@@ -137,7 +138,7 @@ function deleteSome(shardId: number, ids: readonly bigint[]): ShardStatement {
   const schema = shardSchema(shardId)
   const text = [
     'with target as materialized (',
-    `  select id from ${schema}.entities where id = any($1::bigint[]) order by id for update`,
+    `  select id from ${schema}.entities where ${IDS_GIVEN} order by id for update`,
     ')',
     `delete from ${schema}.entities as stored using target where stored.id = target.id`,
     'returning stored.id, null, null, null, true',
@@ -147,7 +148,7 @@ function deleteSome(shardId: number, ids: readonly bigint[]): ShardStatement {
 
 /** Finds which of these entities are there; gives their ids. */
 export function findIds(shardId: number, ids: readonly bigint[]): ShardStatement {
-  const text = `select id from ${shardSchema(shardId)}.entities where id = any($1::bigint[])`
+  const text = `select id from ${shardSchema(shardId)}.entities where ${IDS_GIVEN}`
   return { text, values: [encodeInt8Array(ids)], isWrite: false }
 }
 
