@@ -1,7 +1,7 @@
 import type { ServerInspection } from './inspect.ts'
 import { planShard, type ShardPlan } from './plan-shard.ts'
 import type { ProvisionSettings } from './provision-options.ts'
-import { lockShardExpression } from './shard-lock.ts'
+import { lockShardsSql } from './shard-lock.ts'
 import { createExtensionSql } from './shard-sql.ts'
 
 /** What is to be done on one server. */
@@ -58,9 +58,7 @@ export function cutIntoBatches(
 
 /** Opens a transaction that has these shards for itself: another provisioning of the same waits, within a bound. */
 export function openBatch(shardIds: readonly number[], settings: ProvisionSettings): string[] {
-  // Ascending, so that two that want the same shards cannot wait for each other.
-  const ascending = [...shardIds].sort((a, b) => a - b)
-  return openTransaction(settings, ascending)
+  return openTransaction(settings, shardIds)
 }
 
 /** Opens a transaction that alone may create the extension: PostgreSQL lets two that try at once fail. */
@@ -81,7 +79,7 @@ function openTransaction(
     'begin',
     `set local lock_timeout = ${lockTimeoutMs}`,
     `set local statement_timeout = ${statementTimeoutMs}`,
-    `select ${lockShardExpression('lock_id')} from unnest(array[${lockIds.join(', ')}]) as lock_id`,
+    lockShardsSql(lockIds),
   ]
 }
 

@@ -12,12 +12,28 @@ export type ShardLockPurpose = keyof typeof classes
 /** First halves of the locks, "hvsh" and "hvix"; the second is the shard. */
 const classes = { layout: 0x68767368, index: 0x68766978 } as const
 
-/**
- * Takes the lock of a shard until the end of the transaction; waits as long as `lock_timeout` allows. An expression, and
- * the shard may be one too.
- */
-export function lockShardExpression(shardId: number | string): string {
-  return `pg_advisory_xact_lock(${classes.layout}, ${shardId})`
+/** Takes the locks of shards until the end of the transaction; waits as long as `lock_timeout` allows. */
+export function lockShardsSql(shardIds: readonly number[]): string {
+  // Ascending, so that two that want the same shards cannot wait for each other.
+  const ascending = [...shardIds].sort((a, b) => a - b)
+  return `select pg_advisory_xact_lock(${classes.layout}, shard_id) from unnest(array[${ascending.join(', ')}]) as shard_id`
+}
+
+/** Who has a lock of a shard, whatever for: `(pid, user, state, seconds)`. */
+export function selectLockHolders(shardId: number): ServerStatement {
+  const text = [
+    "select pid, coalesce(usename, ''), coalesce(state, ''), coalesce(extract(epoch from clock_timestamp() - xact_start)::int, 0)",
+    'from pg_locks join pg_stat_activity using (pid)',
+    `where locktype = 'advisory' and classid in (${Object.values(classes).join(', ')}) and objid = $1::int and objsubid = 2`,
+    '  and granted and database = (select oid from pg_database where datname = current_database())',
+  ].join('\n')
+  return { text, values: [shardId] }
+}
+
+/** Takes the locks of a shard for all purposes until the end of the transaction, if they are free. Never waits. */
+export function tryLockShardWhole(shardId: number): ServerStatement {
+  const locks = Object.values(classes).map((purpose) => `pg_try_advisory_xact_lock(${purpose}, $1::int)`)
+  return { text: `select ${locks.join(' and ')}`, values: [shardId] }
 }
 
 /**

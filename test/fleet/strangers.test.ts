@@ -64,7 +64,7 @@ describe('a client that knows nothing of Hypervault', () => {
       ['ready to switch', 'HV001', 'HV001'],
       ['turn done', 'HV001', 'written'],
     ])
-    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], rows: 4 })
+    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], rows: 5 })
     expect([await tryWrite(atSource), await tryWrite(atTarget)]).toEqual(['written', '42P01'])
     const again = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     await fleet.complete(again.moveId)

@@ -1,5 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import type { ServerStatement } from '../../schema/server-session.ts'
+import { selectLockHolders, tryLockShardWhole } from '../../schema/shard-lock.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
@@ -13,6 +15,10 @@ import {
   findSubscription,
   listWriters,
 } from './replication-sql.ts'
+import { waitFor } from './wait.ts'
+
+/** Pause before the locks of a shard are asked for again. */
+const LOCK_PAUSE_MS = 200
 
 /*
  * What a move makes before the first row is copied. Every object is recorded before it is made, and each of these can
@@ -33,15 +39,36 @@ export async function createTables(context: MoveContext): Promise<void> {
   await target.withSession((session) => session.transaction(['begin'], () => session.execute(statements)))
 }
 
-/** Publishes the tables of a shard, those that are there now, and the markers. */
+/**
+ * Publishes the tables of a shard, those that are there now, and the markers. From then on nobody changes what the shard
+ * is made of: who does has a lock of the shard, and finds it published.
+ *
+ * @throws `HV_MOVE_BLOCKED` that names who is changing it
+ */
 export async function publish(context: MoveContext, link: FleetLink, name: string): Promise<void> {
   const tables = publishedTables(await context.definition())
   await context.journal.record({ serverId: link.serverId, kind: 'publication', name })
   await context.checkpoint(`publication ${name} recorded`)
-  await link.withSession((session) =>
-    session.transaction(['begin', dropPublicationSql(name)], () =>
-      session.execute([createPublicationSql(name, context.move.shardId, tables)]),
-    ),
+  const { signal, limits } = context
+  const deadline = performance.now() + limits.slotTimeoutMs
+  const look = async (): Promise<true | undefined> => {
+    const isLate = performance.now() > deadline
+    if (await tryPublish(context.move.shardId, link, name, tables)) return true
+    if (isLate) throw await changingError(context, link)
+    return undefined
+  }
+  await waitFor(look, { pauseMs: LOCK_PAUSE_MS, signal })
+}
+
+/** Asks for the locks again and again: to wait for them would hold up an index that is made concurrently. */
+function tryPublish(shardId: number, link: FleetLink, name: string, tables: readonly string[]): Promise<boolean> {
+  return link.withSession((session) =>
+    session.transaction(['begin'], async () => {
+      const [row] = await session.read(tryLockShardWhole(shardId))
+      if (row?.[0] !== 't') return false
+      await session.execute([dropPublicationSql(name), createPublicationSql(name, shardId, tables)])
+      return true
+    }),
   )
 }
 
@@ -61,7 +88,7 @@ export async function makeSlot(context: MoveContext, link: FleetLink, name: stri
     try {
       await session.read(createSlot(name))
     } catch (error) {
-      throw isHypervaultError(error, 'HV_SERVER_BUSY') ? await blockedError(context, link, slotTimeoutMs) : error
+      throw isHypervaultError(error, 'HV_SERVER_BUSY') ? await blockedError(context, link) : error
     } finally {
       await session.execute(['reset lock_timeout'])
     }
@@ -102,13 +129,21 @@ function explainSubscribing(error: unknown, { move }: MoveContext, way: { from: 
   return new HypervaultError('HV_MOVE_UNREACHABLE', message, { moveId, shardId, ...way, sqlstate }, { cause: error })
 }
 
-async function blockedError(
-  { move }: MoveContext,
-  link: FleetLink,
-  waitedMs: number,
-): Promise<HypervaultError<'HV_MOVE_BLOCKED'>> {
-  const rows = await link.withSession((session) => session.read(listWriters))
-  const blockers = rows.map(([pid, user, state, seconds]) => `process ${pid} of ${user} (${state}, ${seconds} s)`)
-  const message = `server ${link.serverId} has transactions that kept a slot from being made for ${waitedMs} ms: ${blockers.join('; ')}`
+async function changingError({ move, limits }: MoveContext, link: FleetLink): Promise<Error> {
+  const { shardId } = move
+  const blockers = await listBlockers(link, selectLockHolders(shardId))
+  const message = `shard ${shardId} on server ${link.serverId} has been changed by a migration, or by the making of an index, for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
+  return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId, blockers })
+}
+
+async function blockedError({ move, limits }: MoveContext, link: FleetLink): Promise<Error> {
+  const blockers = await listBlockers(link, listWriters)
+  const message = `server ${link.serverId} has transactions that kept a slot from being made for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
   return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId: move.shardId, blockers })
+}
+
+/** @param statement gives `(pid, user, state, seconds)` */
+async function listBlockers(link: FleetLink, statement: ServerStatement): Promise<string[]> {
+  const rows = await link.withSession((session) => session.read(statement))
+  return rows.map(([pid, user, state, seconds]) => `process ${pid} of ${user} (${state}, ${seconds} s)`)
 }

@@ -1,6 +1,7 @@
 import { HypervaultError } from '../../errors.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
+import type { FleetLink } from '../servers.ts'
 import { cleanUp } from './clean-up.ts'
 import { crossForward } from './crossing.ts'
 import { openFence } from './fence.ts'
@@ -51,6 +52,8 @@ async function copyRows(context: MoveContext): Promise<void> {
   await step(context, 'rehearsal', () => rehearse(context))
   await step(context, 'tables', () => createTables(context))
   await step(context, 'publication', () => publish(context, source, forward))
+  // Behind the publication, because nobody changes what the shard is made of from then on.
+  await assertAsRead(context)
   await step(context, 'slot', () => makeSlot(context, source, forward))
   await journal.enter('copying')
   await step(context, 'subscription', () =>
@@ -131,10 +134,25 @@ async function assertEqual(context: MoveContext): Promise<void> {
 }
 
 /** A table that was made or changed during the move would be missing at the target. */
-async function assertSameDefinition({ move, source, target }: MoveContext): Promise<void> {
-  const [left, right] = await Promise.all(
-    [source, target].map((link) => link.withSession((session) => readShardDefinition(session, move.shardId))),
-  )
+async function assertSameDefinition(context: MoveContext): Promise<void> {
+  const [left, right] = await Promise.all([context.source, context.target].map((link) => readDefinition(context, link)))
+  assertSame(context, left, right)
+}
+
+/** What was changed after the target's tables were made from it would be found only after the copy. */
+async function assertAsRead(context: MoveContext): Promise<void> {
+  assertSame(context, await readDefinition(context, context.source), await context.definition())
+}
+
+function readDefinition({ move }: MoveContext, link: FleetLink): Promise<ShardDefinition> {
+  return link.withSession((session) => readShardDefinition(session, move.shardId))
+}
+
+function assertSame(
+  { move }: MoveContext,
+  left: ShardDefinition | undefined,
+  right: ShardDefinition | undefined,
+): void {
   const different = findDifferences(left, right)
   if (different.length === 0) return
   const message = `shard ${move.shardId} was changed during move ${move.moveId}: ${different.join('; ')}`

@@ -1,5 +1,6 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
+import { SHARD_MOVES } from '../moving.ts'
 import type { ServerRow } from '../server-session.ts'
 
 /** Why there is no index in a shard, or on a whole server. */
@@ -19,6 +20,7 @@ const meanings: Readonly<Record<string, string>> = {
   '23505': 'two entities have the same value', // unique_violation
   '42501': 'the role does not own the shard', // insufficient_privilege
   '54000': 'a value is too long for a btree index, which takes 2,704 bytes', // program_limit_exceeded
+  [SHARD_MOVES]: 'the shard is moving: complete, reverse or abort its move first',
   '57014': 'it was cancelled, or took longer than buildTimeoutMs', // query_canceled
 }
 

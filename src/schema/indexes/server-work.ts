@@ -1,6 +1,7 @@
 import { isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
 import { readServerFacts } from '../inspect.ts'
+import { assertNotMovingSql } from '../moving.ts'
 import { pause } from '../pause.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
@@ -102,6 +103,7 @@ export class ServerWork {
     const [row] = await session.read(tryLockShard(shardId, 'index'))
     if (row?.[0] !== 't') return undefined
     try {
+      await session.execute([assertNotMovingSql([shardId])])
       return await this.#untilAborted(session, () => this.#work(session, shardId, this.#hstoreSchema))
     } finally {
       // A session that is lost has lost its locks as well.

@@ -1,5 +1,6 @@
 import { schemaExpression, searchPathOf } from '../../search-path.ts'
-import { lockShardExpression } from '../../shard-lock.ts'
+import { assertNotMovingSql } from '../../moving.ts'
+import { lockShardsSql } from '../../shard-lock.ts'
 import type { SqlMigration } from '../migration.ts'
 import { insertAppliedSql, noteBeginExpression } from '../state/state-sql.ts'
 
@@ -21,22 +22,29 @@ export interface Batch {
  * transaction, so all of it is done or nothing, and no `begin` is needed; what is set is `local` to it.
  */
 export function batchSql({ migration, shardIds, hstoreSchema }: Batch, limits: BatchLimits): string {
-  // Ascending, so that two that want the same shards cannot wait for each other.
-  const ascending = [...shardIds].sort((a, b) => a - b)
-  const parts = ascending.flatMap((shardId) => shardSql(shardId, migration, hstoreSchema))
-  return [...boundSql(limits), ...parts].join('\n;\n')
+  const parts = shardIds.flatMap((shardId) => shardSql(shardId, migration, hstoreSchema))
+  return [...openBatchSql(shardIds, limits), ...parts].join('\n;\n')
 }
 
-/** What bounds the statements of a transaction. */
-export function boundSql({ lockTimeoutMs, statementTimeoutMs }: BatchLimits): string[] {
-  return [`set local lock_timeout = ${lockTimeoutMs}`, `set local statement_timeout = ${statementTimeoutMs}`]
+/** What a transaction begins with: its bounds, and the shards, which nobody else changes meanwhile. */
+export function openBatchSql(
+  shardIds: readonly number[],
+  { lockTimeoutMs, statementTimeoutMs }: BatchLimits,
+): string[] {
+  return [
+    `set local lock_timeout = ${lockTimeoutMs}`,
+    `set local statement_timeout = ${statementTimeoutMs}`,
+    lockShardsSql(shardIds),
+    // Behind the locks, because a move has them when it begins.
+    assertNotMovingSql(shardIds),
+  ]
 }
 
-/** What a migration in a shard begins with: names mean those of the shard, and nobody else changes it meanwhile. */
+/** What the part of one shard begins with: names mean those of the shard. */
 export function openShardSql(shardId: number, hstoreSchema: string): string[] {
   return [
     `set local search_path to ${searchPathOf(shardId, hstoreSchema)}`,
-    `select ${schemaExpression(shardId)}, ${lockShardExpression(shardId)}, ${noteBeginExpression}`,
+    `select ${schemaExpression(shardId)}, ${noteBeginExpression}`,
   ]
 }
 

@@ -1,4 +1,3 @@
-import { HypervaultError } from '../../../errors.ts'
 import type { Server } from '../../../topology/connection-entry.ts'
 import { pause } from '../../pause.ts'
 import type { ProvisionSettings } from '../../provision-options.ts'
@@ -8,7 +7,7 @@ import { layoutMigration } from '../built-in.ts'
 import { findMigration } from '../load-migrations.ts'
 import { nameOf, type Migration, type MigrationName } from '../migration.ts'
 import type { MigrateSettings } from '../options.ts'
-import { planMigrations, type Plan, type PlanSettings, type Stage, type UnfitShard } from '../plan/plan-migrations.ts'
+import { planMigrations, type Plan, type PlanSettings, type Stage } from '../plan/plan-migrations.ts'
 import type { Wave } from '../plan/plan-waves.ts'
 import { updateDoneSql } from '../state/state-sql.ts'
 import { surveyServers, type Survey } from '../survey.ts'
@@ -17,6 +16,7 @@ import { Permits } from './permits.ts'
 import type { RunContext } from './run-context.ts'
 import { ServerMigration } from './server-migration.ts'
 import { taskOf } from './task-queue.ts'
+import { unfitError } from './unfit-error.ts'
 
 /*
  * One run of migrations over all servers.
@@ -224,13 +224,4 @@ async function loadCode({ stages }: Plan): Promise<void> {
   for (const migration of stages.flatMap(({ migrations }) => migrations)) {
     if (migration.kind === 'code') await migration.load()
   }
-}
-
-function unfitError({ serverId, shardId, problem }: UnfitShard): HypervaultError {
-  if (problem === 'missing') {
-    const message = `shard ${shardId} on server ${serverId} is not there`
-    return new HypervaultError('HV_SHARD_MISSING', message, { serverId, shardId })
-  }
-  const message = `shard ${shardId} is moving: complete, reverse or abort its move first`
-  return new HypervaultError('HV_MOVE_UNDER_WAY', message, { shardId })
 }

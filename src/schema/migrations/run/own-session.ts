@@ -1,4 +1,5 @@
 import type { Lease } from '../../../pool/lease.ts'
+import { assertNotMovingSql } from '../../moving.ts'
 import { searchPathOf } from '../../search-path.ts'
 import { ServerSession } from '../../server-session.ts'
 import { tryLockShard } from '../../shard-lock.ts'
@@ -21,6 +22,7 @@ export async function withOwnSession(
     const [row] = await session.read(tryLockShard(shardId, 'layout'))
     if (row?.[0] !== 't') return 'held'
     await session.execute([
+      assertNotMovingSql([shardId]),
       `set search_path to ${searchPathOf(shardId, hstoreSchema)}`,
       `set lock_timeout = ${settings.lockTimeoutMs}`,
       `set statement_timeout = ${settings.statementTimeoutMs}`,

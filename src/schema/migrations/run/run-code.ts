@@ -4,7 +4,7 @@ import type { Lease } from '../../../pool/lease.ts'
 import { ServerSession } from '../../server-session.ts'
 import type { CodeMigration, MigrationShard } from '../migration.ts'
 import { deleteBegunSql, insertAppliedSql, insertBegunSql, selectStep, updateDoneSql } from '../state/state-sql.ts'
-import { boundSql, openShardSql } from './batch-sql.ts'
+import { openBatchSql, openShardSql } from './batch-sql.ts'
 import type { MigrationSite, VisitOutcome } from './migration-site.ts'
 import { ROUND_TRIP_SLACK_MS, withOwnSession } from './own-session.ts'
 
@@ -18,7 +18,7 @@ export async function runCode(site: MigrationSite, migration: CodeMigration): Pr
   const { pool, shardId, hstoreSchema, settings } = site
   await using lease = await pool.acquire()
   const session = new ServerSession(lease, settings.statementTimeoutMs + ROUND_TRIP_SLACK_MS)
-  const opening = ['begin', ...boundSql(settings), ...openShardSql(shardId, hstoreSchema)]
+  const opening = ['begin', ...openBatchSql([shardId], settings), ...openShardSql(shardId, hstoreSchema)]
   await session.transaction(opening, async () => {
     await up(new ShardHandle(site, lease, { isTransactional: true }))
     await session.execute([insertAppliedSql(shardId, migration)])

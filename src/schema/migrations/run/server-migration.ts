@@ -3,6 +3,7 @@ import { deepSqlstate } from '../../../shard/statement-error.ts'
 import { adoptShard } from '../../adopt-shard.ts'
 import { waitedTooLong } from '../../indexes/index-failure.ts'
 import { selectBlockers } from '../../indexes/index-sql.ts'
+import { SHARD_MOVES } from '../../moving.ts'
 import { pause } from '../../pause.ts'
 import { withServerSession, type ServerSession } from '../../server-session.ts'
 import type { ServerSite } from '../../server-sites.ts'
@@ -19,6 +20,7 @@ import type { RunContext } from './run-context.ts'
 import { runSteps } from './run-steps.ts'
 import { ServerWatch } from './server-watch.ts'
 import { TaskQueue, taskOf, type ShardTask } from './task-queue.ts'
+import { unfitError } from './unfit-error.ts'
 
 /*
  * The migrations of the shards of one server. The shards themselves say what has run in them: after a failure whose end
@@ -30,6 +32,7 @@ import { TaskQueue, taskOf, type ShardTask } from './task-queue.ts'
  *            │            ├▶ somebody else holds the shard, or a lock in it: put off, for longer each time
  *            └────────────┘
  *                         ├▶ it has run already: done
+ *                         ├▶ the shard has begun to move: left out
  *                         ├▶ the server cannot be reached: all that is left is given back
  *                         └▶ failed: the other shards go on
  */
@@ -39,6 +42,7 @@ const waits: ReadonlySet<string> = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   '55P03', // lock_not_available
+  SHARD_MOVES, // its move was over before the shard was looked at
 ])
 
 /**
@@ -197,7 +201,8 @@ export class ServerMigration {
       const verdict = await this.#judge(task.shardId)
       if (verdict.kind === 'ready' && !verdict.pending.includes(migration)) {
         this.#advance([task], migration, { isOwn: isHypervaultError(error, 'HV_CONNECTION_LOST') })
-      } else if (isRepeatable(error)) await this.#putOff(task, error)
+      } else if (verdict.kind === 'moving') this.#exclude(task)
+      else if (isRepeatable(error)) await this.#putOff(task, error)
       else this.#fail(task, error)
     } catch (problem) {
       if (isUnreachable(problem)) this.#giveUp(problem)
@@ -236,6 +241,12 @@ export class ServerMigration {
     const { lockTimeoutMs } = this.#context.settings
     const rows = await this.#withSession(ROUND_TRIP_SLACK_MS, (session) => session.read(selectBlockers(lockTimeoutMs)))
     return waitedTooLong({ serverId: this.serverId, shardId }, Math.round(waitedMs), rows, cause)
+  }
+
+  /** A move that began after the run did is no failure of the migration. */
+  #exclude({ shardId }: ShardTask): void {
+    const site = { serverId: this.serverId, shardId }
+    this.#context.ledger.exclude(site, unfitError({ ...site, problem: 'moving' }))
   }
 
   #fail({ shardId, pending: [migration] }: ShardTask, error: unknown): void {

@@ -1,14 +1,14 @@
 import { shardSchema } from '../../../key/shard-id.ts'
+import { selectMoving } from '../../moving.ts'
 import type { ServerSession } from '../../server-session.ts'
 import type { AppliedMigration, ShardState } from './shard-state.ts'
-import { selectApplied, selectMoving, selectPlaces } from './state-sql.ts'
+import { selectApplied, selectPlaces } from './state-sql.ts'
 
 type AppliedRow = readonly [id: string, name: string, checksum: string, isDone: boolean]
 
 interface Place {
   readonly isThere: boolean
   readonly hasTable: boolean
-  readonly isFenced: boolean
 }
 
 /** Shards per statement: more make the server plan longer than it takes to read them. */
@@ -25,7 +25,7 @@ export async function readStates(session: ServerSession, shardIds: readonly numb
   return shardIds.map((shardId) => {
     const schema = shardSchema(shardId)
     const place = places.get(schema)
-    const isMoving = place?.isFenced === true || moving.has(schema)
+    const isMoving = moving.has(schema)
     return Object.freeze({ shardId, isThere: place?.isThere === true, applied: applied.get(shardId), isMoving })
   })
 }
@@ -33,9 +33,9 @@ export async function readStates(session: ServerSession, shardIds: readonly numb
 async function readPlaces(session: ServerSession, shardIds: readonly number[]): Promise<Map<string, Place>> {
   const rows = await session.read(selectPlaces(shardIds))
   return new Map(
-    rows.map(([schema, hasEntities, hasTable, hasFence]) => [
+    rows.map(([schema, hasEntities, hasTable]) => [
       String(schema),
-      { isThere: hasEntities === 't', hasTable: hasTable === 't', isFenced: hasFence === 't' },
+      { isThere: hasEntities === 't', hasTable: hasTable === 't' },
     ]),
   )
 }

@@ -95,27 +95,16 @@ export function updateDoneSql(shardId: number, { id }: Migration): string {
   ].join('\n')
 }
 
-/** What is there of these shards: `(schema, hasEntities, hasTable, hasFence)`. */
+/** What is there of these shards: `(schema, hasEntities, hasTable)`. */
 export function selectPlaces(shardIds: readonly number[]): ServerStatement {
   const text = [
     "select nspname, to_regclass(nspname || '.entities') is not null,",
-    `  to_regclass(nspname || '.${STATE_TABLE}') is not null, to_regprocedure(nspname || '.hv_fence()') is not null`,
+    `  to_regclass(nspname || '.${STATE_TABLE}') is not null`,
     'from pg_namespace',
     'where nspname = any($1::text[])',
   ].join('\n')
   return { text, values: [shardIds.map(shardSchema)] }
 }
-
-/** Schemas with tables that a move publishes: `(schema)`. */
-export const selectMoving: ServerStatement = Object.freeze({
-  text: [
-    'select distinct relnamespace::regnamespace::text',
-    'from pg_publication',
-    'join pg_publication_rel on prpubid = pg_publication.oid',
-    'join pg_class on pg_class.oid = prrelid',
-    "where pubname ~ '^hv_(move|back)_'",
-  ].join('\n'),
-})
 
 /** What has run in these shards, which have the table: `(shardId, rows as JSON)`. */
 export function selectApplied(shardIds: readonly number[]): ServerStatement {
