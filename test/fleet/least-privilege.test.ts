@@ -39,6 +39,7 @@ const roles = `
 const shards = `
   alter schema shard0001 owner to keeper;
   alter table shard0001.entities owner to keeper;
+  alter table shard0001.hv_migrations owner to keeper;
   alter sequence shard0001.table_id_seq owner to keeper;
   alter function shard0001.next_id() owner to keeper;
   grant usage on schema shard0001 to app;
@@ -144,7 +145,7 @@ describe('a role that is no superuser', () => {
       `select usename, ssl from pg_stat_replication join pg_stat_ssl using (pid)`,
     )
     expect(stream).toEqual(['mover', true])
-    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], rows: 1 })
+    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], rows: 2 })
     const again = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     await fleet.complete(again.moveId)
     const client = new Client({ ...servers.connections[2], user: 'app', password: 'p4ss of the app' })
