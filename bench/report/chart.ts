@@ -53,7 +53,7 @@ function chartOption(document: BenchDocument, panels: readonly WorkloadReport[])
     backgroundColor: '#ffffff',
     color: present.map((name) => colours[callContenders.indexOf(name)] ?? '#000000'),
     title: [headOf(document), ...panels.map(panelTitle)],
-    legend: { top: 52, data: present },
+    legend: { top: 52, itemGap: 26, data: present },
     grid: panels.map((_, index) => ({ left: 76, right: 24, top: topOf(index) + 34, height: PANEL_HEIGHT - 74 })),
     xAxis: panels.map((panel, index) => ({ type: 'category', gridIndex: index, data: casesOf(panel) })),
     yAxis: panels.map((_, index) => ({
