@@ -75,10 +75,10 @@ export class SingleStatements {
     { signal }: OperationOptions,
     work: (entities: SessionEntities) => Promise<T>,
   ): Promise<T> {
-    const { statementTimeoutMs, waitTimeoutMs } = this.#settings
+    const { statementTimeoutMs, waitTimeoutMs, preparedMax } = this.#settings
     return this.#follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, () => {
       const site = this.#siteOf(shardId)
-      const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal }
+      const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal, preparedMax }
       return withShardSession(request, (session) => work(new SessionEntities(session, site, this.#settings)))
     })
   }

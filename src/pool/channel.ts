@@ -1,9 +1,9 @@
 import { cutAndCancel } from './cancel-request.ts'
-import { classifyFailure, isLastWord, sqlstateOf } from './failure.ts'
-import { FlightQuery, type FlightEnd } from './flight-query.ts'
+import { classifyFailure, isLastWord } from './failure.ts'
 import type { Lease } from './lease.ts'
 import { setPipelined } from './pg-internals.ts'
 import { PreparedStatements } from './prepared-statements.ts'
+import { sendStatement, type ServerStatement } from './send-statement.ts'
 import type { ServerClient } from './server-client.ts'
 import type { LeaseHolder, ServerPool } from './server-pool.ts'
 import type { TextRow } from './text-rows.ts'
@@ -31,13 +31,6 @@ import type { TextRow } from './text-rows.ts'
  * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
  * again, writes too. If the connection just broke, or a pooler speaks for a server, nothing is known of any of them.
  */
-
-/** A statement of Hypervault itself. */
-export interface ChannelStatement {
-  readonly text: string
-  /** Texts, and Buffers in PostgreSQL's binary format. */
-  readonly values: readonly (string | Buffer)[]
-}
 
 /** How a statement ended. `wasRead` is false when the server has provably never begun it. */
 export type FlightOutcome =
@@ -146,12 +139,12 @@ export class Channel implements LeaseHolder {
   }
 
   /** Sends a statement. Only from within `depart()`. Never rejects. */
-  run(statement: ChannelStatement): Promise<FlightOutcome> {
+  run(statement: ServerStatement): Promise<FlightOutcome> {
     const connection = this.#connection
     if (connection === undefined) throw new Error('bug: a statement on a closed channel')
     const flight = this.#takeOff(connection)
     return new Promise((resolve) => {
-      send(connection, statement, (error, rows) => {
+      sendStatement(connection, statement, (error, rows) => {
         this.#flights.delete(flight)
         this.#awaitTurn()
         resolve(error instanceof Error ? this.#judge(connection, error) : { kind: 'rows', rows })
@@ -290,24 +283,3 @@ export class Channel implements LeaseHolder {
     else this.#connection?.client.cut()
   }
 }
-
-/** Sends a statement, prepared if there is a place for it; again if the server wants it to be prepared anew. */
-function send(connection: OpenConnection, statement: ChannelStatement, end: FlightEnd): void {
-  sendOnce(connection, statement, (error, rows) => {
-    const { statements } = connection
-    if (statements === undefined || !staleStatement.has(sqlstateOf(error) ?? '')) return end(error, rows)
-    statements.drop(statement.text)
-    sendOnce(connection, statement, end)
-  })
-}
-
-function sendOnce({ client, statements }: OpenConnection, { text, values }: ChannelStatement, end: FlightEnd): void {
-  const name = statements?.use(text)
-  client.query(new FlightQuery({ text, values, name, dropped: statements?.takeDropped() ?? [] }, end))
-}
-
-/** SQLSTATEs of a prepared statement that must be prepared anew; the server has not begun to execute it. */
-const staleStatement: ReadonlySet<string> = new Set([
-  '0A000', // feature_not_supported: cached plan must not change result type
-  '26000', // invalid_sql_statement_name
-])

@@ -4,6 +4,8 @@ import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
+import { PreparedStatements } from '../pool/prepared-statements.ts'
+import { sendStatement } from '../pool/send-statement.ts'
 import { asText, type TextRow } from '../pool/text-rows.ts'
 import { whenReady } from '../pool/when-ready.ts'
 import { copyIn } from './copy-in.ts'
@@ -37,14 +39,17 @@ export class ShardSession {
   readonly #lease: Lease
   readonly #log: StatementLog
   readonly #timeoutMs: number
+  readonly #statements: PreparedStatements | undefined
   #isInTransaction = false
   #failure: unknown
 
-  constructor(shardId: number, lease: Lease, log: StatementLog, timeoutMs: number) {
+  /** @param statements what the connection has prepared; undefined if nothing is to be prepared */
+  constructor(shardId: number, lease: Lease, log: StatementLog, timeoutMs: number, statements?: PreparedStatements) {
     this.shardId = shardId
     this.#lease = lease
     this.#log = log
     this.#timeoutMs = timeoutMs
+    this.#statements = statements
   }
 
   get serverId(): string {
@@ -71,12 +76,13 @@ export class ShardSession {
   }
 
   /**
-   * Runs one statement. When the server does not answer in time, the connection is cut.
+   * Runs one statement, prepared if that is wanted and no transaction is open. When the server does not answer in time,
+   * the connection is cut.
    *
    * @throws `HV_STATEMENT_FAILED`, `HV_SHARD_MISSING`, `HV_CONNECTION_LOST`, and `HV_OUTCOME_UNKNOWN` for a write
    */
   async run(statement: ShardStatement): Promise<TextRow[]> {
-    const { rows } = await this.#observe(statement, () => this.#query(statement))
+    const { rows } = await this.#observe(statement, () => this.#send(statement))
     return rows
   }
 
@@ -214,6 +220,18 @@ export class ShardSession {
     }
   }
 
+  #send(statement: ShardStatement): Promise<{ rows: TextRow[]; rowCount: number | null }> {
+    const { client } = this.#lease
+    const statements = this.#isInTransaction ? undefined : this.#statements
+    if (statements === undefined) return this.#query(statement)
+    return new Promise((resolve, reject) => {
+      sendStatement({ client, statements }, statement, (error, rows) => {
+        if (error instanceof Error) reject(error)
+        else resolve({ rows, rowCount: rows.length })
+      })
+    })
+  }
+
   #query({ text, values }: Omit<ShardStatement, 'isWrite'>): Promise<QueryArrayResult<(string | null)[]>> {
     return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
   }
@@ -231,6 +249,8 @@ export interface SessionRequest {
   /** Longest time for one statement. */
   readonly statementTimeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Most statements that are kept prepared on the connection; 0 or none: nothing is prepared. */
+  readonly preparedMax?: number
 }
 
 /**
@@ -238,7 +258,7 @@ export interface SessionRequest {
  * signal's reason; what was in flight may still be executed by the server.
  */
 export async function withShardSession<T>(
-  { pool, shardId, log, statementTimeoutMs, signal }: SessionRequest,
+  { pool, shardId, log, statementTimeoutMs, signal, preparedMax = 0 }: SessionRequest,
   work: (session: ShardSession) => Promise<T>,
 ): Promise<T> {
   await using lease = await pool.acquire({ signal })
@@ -246,7 +266,8 @@ export async function withShardSession<T>(
     if (!lease.isReturned) lease.destroy()
   })
   try {
-    return await work(new ShardSession(shardId, lease, log, statementTimeoutMs))
+    const statements = preparedMax > 0 ? PreparedStatements.of(lease.client, preparedMax) : undefined
+    return await work(new ShardSession(shardId, lease, log, statementTimeoutMs, statements))
   } catch (error) {
     signal?.throwIfAborted()
     throw error

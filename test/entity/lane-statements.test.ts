@@ -147,8 +147,10 @@ describe('a prepared statement', () => {
     })
 
   it('is kept by the server, unless that is not wanted', async () => {
-    for (const [prepare, expected] of [[true, 2] as const, [false, 0] as const]) {
-      await using db = new Datastore({ connections, poolMax: 1, prepare })
+    const wanted = [true, false].flatMap((prepare) => [true, false].map((batch) => ({ prepare, batch })))
+    for (const { prepare, batch } of wanted) {
+      await using db = new Datastore({ connections, poolMax: 1, prepare, batch })
+      const expected = prepare ? 2 : 0
       await db.get(await db.put(6, 1, {}))
       expect(await countPrepared(db)).toBe(expected)
     }
@@ -156,10 +158,11 @@ describe('a prepared statement', () => {
 
   /** Calls that travel alone and together; gives the kinds of what was read. */
   async function callAll(db: Datastore, key: Key): Promise<unknown[]> {
-    const alone = await db.get(key)
+    const alone = [await db.get(key), await db.get(key, { batch: false })]
     await db.put(key.shardId, 1, {})
+    await db.put(key.shardId, 1, {}, { batch: false })
     const together = places(10).map(() => Promise.all([db.get(key), db.put(key.shardId, 1, {})]))
-    return [alone, ...(await Promise.all(together)).map(([entity]) => entity)].map((entity) => entity?.kind)
+    return [...alone, ...(await Promise.all(together)).map(([entity]) => entity)].map((entity) => entity?.kind)
   }
 
   it('that the session has forgotten is prepared again, for all who wait', async () => {
@@ -167,7 +170,7 @@ describe('a prepared statement', () => {
     const key = await db.put(6, 3, {})
     await callAll(db, key)
     await db.cursor(6, (client) => client.query('deallocate all'))
-    expect(await callAll(db, key)).toEqual(places(11).map(() => 3))
+    expect(await callAll(db, key)).toEqual(places(12).map(() => 3))
   })
 
   it('whose result has changed its types is prepared again, for all who wait', async () => {
@@ -175,7 +178,7 @@ describe('a prepared statement', () => {
     const key = await db.put(7, 3, {})
     await callAll(db, key)
     await onServer('alter table shard0007.entities alter column type type integer')
-    expect(await callAll(db, key)).toEqual(places(11).map(() => 3))
+    expect(await callAll(db, key)).toEqual(places(12).map(() => 3))
   })
 })
 
