@@ -101,6 +101,11 @@ export interface ErrorDetails {
     waiting: number
   }
   HV_PROVISION_FAILED: { failures: { serverId: string; code: string | undefined; message: string }[] }
+  HV_REBALANCE_STOPPED: {
+    moved: { moveId: number; shardId: number; from: string; to: string }[]
+    failures: { shardId: number; code?: string; message: string }[]
+    left: number[]
+  }
   HV_SERVER_BUSY: { serverId: string }
   HV_SERVER_EXISTS: { serverId: string }
   HV_SERVER_IN_USE: { serverId: string; shards: number; moves: number }
@@ -384,6 +389,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'Provisioning ended with an error on at least one server. What was committed stays.',
     hint: 'Remove the causes and run `hypervault init` again: it goes on with what is left.',
     retryable: true,
+  },
+  HV_REBALANCE_STOPPED: {
+    meaning: 'A move of a rebalance failed, and no further one began. What has moved stays; each move is whole.',
+    hint: 'Look at hypervault move list, resume or abort what is there, and run: hypervault rebalance --plan',
+    retryable: false,
   },
   HV_SERVER_BUSY: {
     meaning:

@@ -13,3 +13,12 @@ export type { JournalEntry } from './fleet/move/journal.ts'
 export type { MovePhase, MoveRecord, MoveReport } from './fleet/move/move-record.ts'
 export type { MoveStatus, MoveVerb } from './fleet/move/observe-move.ts'
 export type { MovePlan, PlannedStep } from './fleet/move/plan-move.ts'
+export type {
+  Rebalance,
+  RebalanceApplyOptions,
+  RebalancePlan,
+  RebalancePlanOptions,
+} from './fleet/rebalance/rebalance.ts'
+export type { PlannedMove, ServerLoad } from './fleet/rebalance/decide-rebalance.ts'
+export type { MovedShard } from './fleet/rebalance/run-moves.ts'
+export type { RebalanceMeasure } from './fleet/rebalance/weigh-shards.ts'

@@ -13,6 +13,7 @@ import { addKeyCommand } from './key.ts'
 import { addMigrateCommand } from './migrate-command.ts'
 import { addMoveCommand } from './move-command.ts'
 import { addPutCommand } from './put.ts'
+import { addRebalanceCommand } from './rebalance-command.ts'
 import { addServerCommand } from './server-command.ts'
 import { addStatusCommand } from './status.ts'
 import { readVersion } from './version.ts'
@@ -73,6 +74,7 @@ export function createProgram(context: Context): Command {
     addCatalogCommand,
     addServerCommand,
     addMoveCommand,
+    addRebalanceCommand,
     addDoctorCommand,
     addPutCommand,
     addGetCommand,

@@ -20,6 +20,7 @@ import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from
 import { planMove, type MovePlan } from './move/plan-move.ts'
 import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
+import { Rebalance } from './rebalance/rebalance.ts'
 import { FleetLinks } from './servers.ts'
 
 /** How a fleet is worked on. */
@@ -56,6 +57,8 @@ const DEFAULT_MAX_PAUSE_MS = 500
  * await fleet.complete(moveId)
  */
 export class Fleet implements AsyncDisposable {
+  /** Spreads the shards evenly, and empties servers that are being drained. */
+  readonly rebalance: Rebalance
   readonly #catalog: Catalog
   readonly #links: FleetLinks
   readonly #epochMs: number
@@ -76,6 +79,7 @@ export class Fleet implements AsyncDisposable {
     this.#catalog = catalog
     this.#links = new FleetLinks(catalog)
     this.#epochMs = epochMs
+    this.rebalance = new Rebalance(this.#place, this)
   }
 
   /** The servers, and where each shard lives, at one epoch. */

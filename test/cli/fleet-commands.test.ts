@@ -6,13 +6,17 @@ import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { makeFolder, runCli, type CliResult } from './run-cli.ts'
 import { parseDocument } from './test-folder.ts'
 
-describe('a call of catalog and server', () => {
+describe('a call of catalog, server and rebalance', () => {
   test.each([
     [['catalog', 'import', '--password', 's9=env:X'], '--password must name one of s1, s2'],
     [['catalog', 'import', '--password', 's1=hunter2'], '--password must be env:NAME or file:/path'],
     [['catalog', 'history', '--limit', '0'], '--limit must be a whole number from 1'],
     [['server', 'add', 's3', '--port', 'x'], '--port must be a whole number from 1'],
     [['server', 'add', 's3', '--shards', '5'], "--shards must look like '1-9'"],
+    [['rebalance'], 'needs --plan or --apply'],
+    [['rebalance', '--plan', '--apply'], 'needs --plan or --apply'],
+    [['rebalance', '--plan', '--by', 'colour'], '--by must be bytes, writes or count'],
+    [['rebalance', '--plan', '--threshold', '200%'], '--threshold must be 0% to 100%'],
     [['server', 'add', 'no/name'], 'serverId must be 1 to 63 letters'],
   ])('%j is a wrong call: 2', async (args, what) => {
     await using own = await makeFolder({
@@ -217,5 +221,25 @@ describe('hypervault doctor', () => {
       findings: [{ kind: 'server-unreachable', serverId: 's2' }],
     })
     expect(down.stdout + down.stderr).not.toContain('hunter2')
+  })
+})
+
+describe('hypervault rebalance', () => {
+  beforeEach(setUp)
+  afterEach(tearDown)
+
+  test('plans, then moves shards to a server that joined, and then has nothing to do', async () => {
+    await makeFleet()
+    env.PG_S3 = databases.connections[3]?.password ?? ''
+    await addServer('s3', '--password', 'env:PG_S3')
+    const plan = await run('rebalance', '--plan', '--by', 'count')
+    expect(plan.exitCode).toBe(0)
+    expect(plan.stdout).toMatch(/^s3 +active +0 +→ 1 +0 +→ 1$/m)
+    expect(plan.stdout).toMatch(/^ +1 {2}s1 → s3 +1$/m)
+    const applied = await run('rebalance', '--apply', '--by', 'count', '--max-pause', '60s')
+    expect(applied.exitCode).toBe(0)
+    expect(applied.stderr).toMatch(/^Move 1: shard 1 lives on s3, \d rows proved, pause [\d.]+ ms \(1 of 1\)$/m)
+    const again = await run('rebalance', '--plan', '--by', 'count')
+    expect(again.stderr).toContain('Nothing is to be moved.')
   })
 })

@@ -10,11 +10,18 @@ const isOwnTable = "relnamespace = $1::regnamespace and relname <> 'hv_marker'"
 const isNoExtension = (catalog: string, oid: string): string =>
   `not exists (select from pg_depend where classid = '${catalog}'::regclass and objid = ${oid} and deptype = 'e')`
 
+/** Two transactions that make an extension at once get a unique violation, whatever "if not exists" says: "hvextens". */
+const EXTENSION_LOCK = '7527315395219648115'
+
 /** The extension that every shard needs, where the source keeps it. */
 export const selectExtension = `
-select format('create extension if not exists hstore with schema %I', nspname)
-from pg_extension join pg_namespace on pg_namespace.oid = extnamespace
-where extname = 'hstore' and $1::regnamespace is not null`
+select statement
+from pg_extension join pg_namespace on pg_namespace.oid = extnamespace,
+lateral (values
+  (1, 'select pg_advisory_xact_lock(${EXTENSION_LOCK})'),
+  (2, format('create extension if not exists hstore with schema %I', nspname))) as made (place, statement)
+where extname = 'hstore' and $1::regnamespace is not null
+order by place`
 
 /** Enumerations, domains and composite types. */
 export const selectTypes = `

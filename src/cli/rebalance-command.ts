@@ -1,0 +1,168 @@
+import type { Command } from 'commander'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { ServerLoad } from '../fleet/rebalance/decide-rebalance.ts'
+import type { RebalancePlan, RebalancePlanOptions } from '../fleet/rebalance/rebalance.ts'
+import type { MovedShard } from '../fleet/rebalance/run-moves.ts'
+import type { RebalanceMeasure } from '../fleet/rebalance/weigh-shards.ts'
+import { formatBytes, formatCount } from './amounts.ts'
+import type { Context } from './context.ts'
+import { parseDuration } from './duration.ts'
+import { describeMoveProgress } from './move-progress.ts'
+import { StatusLine } from './status-line.ts'
+import { StopRequest } from './stop-request.ts'
+import { formatTable } from './table.ts'
+import { parseWhole, UsageError } from './usage-error.ts'
+
+/** Options of `rebalance`, as commander gives them. */
+interface RebalanceOptions {
+  readonly plan?: boolean
+  readonly apply?: boolean
+  readonly by: string
+  readonly threshold?: string
+  readonly sample?: string
+  readonly concurrent?: string
+  readonly maxPause?: string
+  readonly keepReverse?: boolean
+}
+
+const measures: Readonly<Record<string, RebalanceMeasure>> = { bytes: 'bytes', writes: 'writes', count: 'count' }
+
+/** `hypervault rebalance`: the shards spread evenly, drained servers emptied. */
+export function addRebalanceCommand(program: Command, context: Context): void {
+  program
+    .command('rebalance')
+    .summary('spread the shards of a fleet evenly, and empty drained servers')
+    .description(
+      'Plans which shards move, so that the active servers have about the same and drained ones nothing; with --apply it moves them, one after the other on each server, while they are in use.',
+    )
+    .option('--plan', 'print which shards would move, and change nothing')
+    .option('--apply', 'plan, and move the shards')
+    .option('--by <measure>', 'what is to be even: bytes, writes (rows written in a second) or count (shards)', 'bytes')
+    .option('--threshold <percent>', 'difference that is left alone, as a part of the average (default: 10%)')
+    .option('--sample <time>', 'how long writes are counted, with --by writes (default: 5s)')
+    .option('--concurrent <moves>', 'most moves under way on one server (default: 1)')
+    .option('--max-pause <time>', 'longest pause of the writers of a shard (default: 500ms)')
+    .option('--keep-reverse', 'keep the way back of each move, until hypervault move complete')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hypervault rebalance --plan
+  hypervault rebalance --apply --by writes --sample 60s
+  hypervault server drain s1 && hypervault rebalance --apply
+
+A move that fails ends the run: what has moved stays, and the way on is told. Ctrl-C does the same.
+With --json: { "by", "loads": [{ "serverId", "state", "before", "after", "shardsBefore", "shardsAfter" }],
+"moves": [{ "shardId", "from", "to", "amount" }] }; with --apply "moved" as well, each with { "moveId", "rows", "pauseMs" }.`,
+    )
+    .action((options: RebalanceOptions) => runRebalance(options, context))
+}
+
+async function runRebalance(options: RebalanceOptions, context: Context): Promise<void> {
+  if ((options.plan === true) === (options.apply === true)) {
+    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: hypervault rebalance --plan')
+  }
+  const wanted = parsePlanOptions(options)
+  const concurrentMoves = options.concurrent === undefined ? 1 : parseWhole('--concurrent', options.concurrent)
+  const maxPauseMs = options.maxPause === undefined ? undefined : parseDuration('--max-pause', options.maxPause)
+  const { output } = context
+  using stop = new StopRequest(context.signals, output.closed)
+  const { signal } = stop
+  const moved: MovedShard[] = []
+  try {
+    await context.withFleet(async (fleet) => {
+      const plan = await fleet.rebalance.plan({ ...wanted, signal })
+      if (options.apply !== true) return printPlan(plan, context)
+      if (!context.isJson) await printPlan(plan, context)
+      const { keepReverse } = options
+      await applyPlan(fleet, plan, { concurrentMoves, maxPauseMs, keepReverse, signal }, moved, context)
+      if (context.isJson) await output.json({ ...plan, moved })
+    })
+  } catch (error) {
+    if (!signal.aborted) throw error
+    context.exitCode = 1
+    output.problem(`stopped after ${moved.length} moves`, 'hypervault move list tells what is under way')
+  }
+}
+
+async function applyPlan(
+  fleet: Fleet,
+  plan: RebalancePlan,
+  options: {
+    concurrentMoves: number
+    maxPauseMs: number | undefined
+    keepReverse: boolean | undefined
+    signal: AbortSignal
+  },
+  moved: MovedShard[],
+  { output }: Context,
+): Promise<void> {
+  using line = new StatusLine(output)
+  await fleet.rebalance.apply(plan, {
+    ...options,
+    onProgress: (event) =>
+      line.show(`${moved.length} of ${plan.moves.length} moved; ${describeMoveProgress(event, 0)}`),
+    onMoved: (shard) => {
+      moved.push(shard)
+      const { moveId, shardId, to, rows, pauseMs } = shard
+      output.talk(
+        `Move ${moveId}: shard ${shardId} lives on ${to}, ${formatCount(rows)} rows proved, pause ${pauseMs} ms (${moved.length} of ${plan.moves.length})`,
+      )
+    },
+  })
+  if (options.keepReverse === true && moved.length > 0) {
+    output.talk('The ways back are kept: hypervault move complete, or reverse, each of these moves.')
+  }
+}
+
+function parsePlanOptions({ by, threshold, sample }: RebalanceOptions): RebalancePlanOptions {
+  const measure = measures[by]
+  if (measure === undefined) throw new UsageError(`--by must be bytes, writes or count, got ${JSON.stringify(by)}`)
+  return {
+    by: measure,
+    threshold: threshold === undefined ? undefined : parsePercent(threshold),
+    sampleMs: sample === undefined ? undefined : parseDuration('--sample', sample),
+  }
+}
+
+function parsePercent(text: string): number {
+  const [, digits] = /^(\d{1,3}(?:\.\d+)?)%?$/.exec(text) ?? []
+  if (digits !== undefined && Number(digits) <= 100) return Number(digits) / 100
+  throw new UsageError(`--threshold must be 0% to 100%, got ${JSON.stringify(text)}`)
+}
+
+async function printPlan(plan: RebalancePlan, { output, isJson }: Context): Promise<void> {
+  if (isJson) return output.json(plan)
+  const show = (amount: number): string => formatAmount(plan.by, amount)
+  await output.data(showLoads(plan.loads, show))
+  if (plan.moves.length === 0) return output.talk('Nothing is to be moved.')
+  const rows = plan.moves.map(({ shardId, from, to, amount }) => [String(shardId), `${from} → ${to}`, show(amount)])
+  const columns = ['shard', 'way', plan.by].map((head, at) => ({
+    head,
+    align: at === 1 ? ('left' as const) : ('right' as const),
+  }))
+  await output.data(`\n${formatTable(columns, rows)}`)
+}
+
+function showLoads(loads: readonly ServerLoad[], show: (amount: number) => string): string {
+  const columns = ['server', 'state', 'shards', '', 'load', ''].map((head, at) => ({
+    head,
+    align: at < 2 ? ('left' as const) : ('right' as const),
+  }))
+  return formatTable(
+    columns,
+    loads.map(({ serverId, state, before, after, shardsBefore, shardsAfter }) => [
+      serverId,
+      state,
+      formatCount(shardsBefore),
+      `→ ${formatCount(shardsAfter)}`,
+      show(before),
+      `→ ${show(after)}`,
+    ]),
+  )
+}
+
+function formatAmount(by: RebalanceMeasure, amount: number): string {
+  if (by === 'bytes') return formatBytes(amount)
+  return by === 'count' ? formatCount(amount) : `${amount.toFixed(1)}/s`
+}
