@@ -18,7 +18,7 @@ beforeEach(async () => {
       db.putMany(
         shardId,
         1,
-        Array.from({ length: 500 }, (_, n) => ({ n: String(n) })),
+        Array.from({ length: 2_000 }, (_, n) => ({ n: String(n) })),
       ),
     ),
   )
@@ -94,6 +94,6 @@ describe('when a shard moves during a scan', () => {
     await using db = await open()
     await move({ isNotified: false })
     await execute(0, 'drop schema shard0001 cascade')
-    expect(await db.count()).toMatchObject({ total: 2_000, missingShards: [] })
+    expect(await db.count()).toMatchObject({ total: 8_000, missingShards: [] })
   })
 })

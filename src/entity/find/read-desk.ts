@@ -53,7 +53,7 @@ interface Read {
 const begin: ShardStatement = Object.freeze({ text: 'begin', values: [], isWrite: false })
 const commit: ShardStatement = Object.freeze({ text: 'commit', values: [], isWrite: false })
 
-type ReadOperation = Operation<Read, readonly TextRow[], undefined>
+type ReadOperation = Operation<Read, TextRow[], undefined>
 
 /** The reads of one server. */
 export class ReadDesk {
@@ -83,7 +83,7 @@ export class ReadDesk {
     statement: ShardStatement,
     signal: AbortSignal | undefined,
     preface?: ShardStatement,
-  ): Promise<readonly TextRow[]> {
+  ): Promise<TextRow[]> {
     return this.readMany([shardId], statement, signal, preface)
   }
 
@@ -93,7 +93,7 @@ export class ReadDesk {
     statement: ShardStatement,
     signal: AbortSignal | undefined,
     preface?: ShardStatement,
-  ): Promise<readonly TextRow[]> {
+  ): Promise<TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
       this.#waiting.push(new Operation({ shardIds, statement, preface }, undefined, signal, resolve, reject))

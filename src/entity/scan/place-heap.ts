@@ -16,6 +16,13 @@ export class PlaceHeap<T> {
     return this.#entries[0]
   }
 
+  /** The smallest place of all items but the top. */
+  get secondPlace(): bigint | undefined {
+    const [, left, right] = this.#entries
+    if (left === undefined || right === undefined) return left?.place
+    return left.place < right.place ? left.place : right.place
+  }
+
   /** All items, in no order. */
   items(): T[] {
     return this.#entries.map(({ item }) => item)

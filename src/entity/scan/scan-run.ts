@@ -12,7 +12,7 @@ import { decideReadSize } from './read-size.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { CheckedScan } from './scan-query.ts'
 import { isTooSlow } from './too-slow.ts'
-import { ShardGroup, type NextRow } from './shard-group.ts'
+import { ShardGroup, type RowRun } from './shard-group.ts'
 import { ServerLines } from './server-line.ts'
 import type { ServerReader } from './server-reader.ts'
 
@@ -34,8 +34,11 @@ import type { ServerReader } from './server-reader.ts'
  *   any        fails otherwise                 the failure waits on top of the heap: it ends the scan, or the shards of the
  *                                              group are missing from there on
  *
- * Reads are begun when a group runs low, but no sooner than a second page is asked for: who takes one page and leaves has
- * nothing under way.
+ * The next read of a group is begun as soon as the one before is taken from, but no sooner than a second page is asked
+ * for: who takes one page and leaves has nothing under way.
+ *
+ * Rows are let go of one by one as they are taken. A list that has grown old keeps what it holds alive even when it is
+ * garbage itself, until the whole heap is looked through: that was 40 MB in a scan that needs three.
  */
 
 /** What a scan needs of the entities. */
@@ -60,8 +63,8 @@ const READS_PER_SERVER = 2
 /** Most rows of the first read of a group, whose size nobody knows. */
 const FIRST_ROWS = 128
 
-/** Most rows in one read. More save little, and are waited for longer. */
-const MAX_ROWS = 2_048
+/** Most rows in one read. More save little; fewer make the servers begin anew so often that the scan waits for them. */
+const MAX_ROWS = 4096
 
 /** Rows in one read of each group, all groups together. In memory there are up to twice as many. */
 const WINDOW_ROWS = 16_384
@@ -89,8 +92,6 @@ export class ScanRun {
   #after: bigint | undefined
   #left: number
   #pagesGiven = 0
-  /** Characters of the bodies that were given. */
-  #length = 0
   #isBegun = false
   #isClosed = false
 
@@ -179,33 +180,32 @@ export class ScanRun {
   }
 
   async #takeEntities(count: number): Promise<Entity[]> {
-    const rows = await this.#takeRows(count)
-    return rows.map(({ id, row }) => decodeEntity(new Key(id, this.#ground.epochMs), row))
+    const run: RowRun = { ids: [], rows: [], length: 0 }
+    await this.#takeRows(run, count)
+    const { ids, rows } = run
+    const last = ids.at(-1)
+    if (last !== undefined) this.#after = BigInt.asUintN(64, last)
+    return rows.splice(0).map((row, index) => decodeEntity(new Key(ids[index] as bigint, this.#ground.epochMs), row))
   }
 
   /** What comes before a failure is given first: the next page meets it again. */
-  async #takeRows(count: number): Promise<NextRow[]> {
-    const rows: NextRow[] = []
+  async #takeRows(run: RowRun, count: number): Promise<void> {
     try {
-      const limit = this.#length + PAGE_LENGTH
-      while (rows.length < count && this.#length < limit) {
+      while (run.rows.length < count && run.length < PAGE_LENGTH) {
         const group = this.#top()
         if (group === undefined) break
-        if (group.hasRow) rows.push(this.#take(group))
+        if (group.hasRow) this.#take(group, run, count)
         else await this.#waitFor(group)
       }
     } catch (error) {
-      if (rows.length === 0 || this.#cut.signal.aborted) throw error
+      if (run.rows.length === 0 || this.#cut.signal.aborted) throw error
     }
-    return rows
   }
 
-  #take(group: ShardGroup): NextRow {
-    const next = group.take()
-    this.#after = BigInt.asUintN(64, next.id)
-    this.#length += next.row[2]?.length ?? 0
+  /** Takes from the group on top as long as none of the others comes before. */
+  #take(group: ShardGroup, run: RowRun, maxRows: number): void {
+    group.take(run, { maxRows, maxLength: PAGE_LENGTH, lastPlace: this.#heap.secondPlace })
     if (this.#pagesGiven > 0 && group.isRunningLow) this.#read(group)
-    return next
   }
 
   /** A failure to look ahead belongs to the next page, if that is asked for. */
@@ -285,7 +285,7 @@ export class ScanRun {
     const rows = this.#sizeOf(group)
     const { shardIds, run } = group
     const { serverId } = this.#ground.topology().getServer(shardIds[0] as number)
-    const read = async (): Promise<readonly TextRow[]> => {
+    const read = async (): Promise<TextRow[]> => {
       if (this.#isClosed) throw new Error('the scan is over')
       return this.#ground.reader.read({ shardIds, run, rows }, this.#scan.query, signal)
     }

@@ -1,4 +1,5 @@
 import type { Entity } from '../entity.ts'
+import { EntityIterator } from './entity-iterator.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { ScanRun } from './scan-run.ts'
 
@@ -26,8 +27,8 @@ export class Scan implements AsyncIterable<Entity>, AsyncDisposable {
   }
 
   /** The entities, one by one. Throws what {@link pages} throws. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Entity, void, undefined> {
-    for await (const { entities } of this.pages()) yield* entities
+  [Symbol.asyncIterator](): AsyncIterableIterator<Entity, void, undefined> {
+    return new EntityIterator(this.pages())
   }
 
   /**

@@ -28,7 +28,7 @@ export class ServerReader {
   }
 
   /** Rows `(id, type, body, updated)` of shards that live on one server, in the order of the query. */
-  async read(read: PageRead, query: CheckedQuery, signal: AbortSignal): Promise<readonly TextRow[]> {
+  async read(read: PageRead, query: CheckedQuery, signal: AbortSignal): Promise<TextRow[]> {
     const [first] = read.shardIds as [number]
     const site = this.#siteOf(first)
     const desk = this.#deskOf(site)

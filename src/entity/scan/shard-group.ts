@@ -2,11 +2,23 @@ import type { TextRow } from '../../pool/text-rows.ts'
 import { signedRuns, type IdBounds } from '../find/id-bounds.ts'
 import type { LastRead } from './read-size.ts'
 
-/** A row that is next in the order, with its id. */
-export interface NextRow {
-  readonly id: bigint
-  readonly row: TextRow
+/** Rows in the order of a scan, each with its signed id, and how long their bodies are together. */
+export interface RowRun {
+  readonly ids: bigint[]
+  readonly rows: TextRow[]
+  length: number
 }
+
+/** Where a run of rows ends. */
+export interface RunLimits {
+  readonly maxRows: number
+  readonly maxLength: number
+  /** Only rows up to this place; undefined for all. */
+  readonly lastPlace: bigint | undefined
+}
+
+/** Most rows that are taken before it is looked again whether it is time to read on. */
+const STRIDE = 256
 
 /** By how much a read that takes too long is made smaller, and how often in a row: from 69 years down to two hours. */
 const NARROWING = 8n
@@ -22,9 +34,10 @@ export class ShardGroup {
   readonly shardIds: readonly number[]
   readonly #isAscending: boolean
   #stretch: IdBounds
-  #rows: readonly TextRow[] = []
+  /** Rows that were taken are let go of at once: in a list that has grown old they would live on until it is collected. */
+  #rows: (TextRow | undefined)[] = []
   #at = 0
-  #ahead: readonly TextRow[] | undefined
+  #ahead: (TextRow | undefined)[] | undefined
   #nextId: bigint | undefined
   /** Most ids in one read, while reads without a bound take too long. */
   #span: bigint | undefined
@@ -68,8 +81,7 @@ export class ShardGroup {
 
   /** Whether it is time to read on, so that rows are there when they are wanted. */
   get isRunningLow(): boolean {
-    const left = this.#rows.length - this.#at
-    return this.#ahead === undefined && !this.isRead && left * 2 <= this.#rows.length
+    return this.#ahead === undefined && !this.isRead
   }
 
   /** The run of signed ids to read next. */
@@ -90,26 +102,31 @@ export class ShardGroup {
     return true
   }
 
-  /** Takes the next row; only if there is one. */
-  take(): NextRow {
-    const row = this.#rows[this.#at]
-    if (row === undefined) throw new Error('bug: no row to take')
-    const id = this.#headId()
-    this.#at += 1
-    this.#nextId = undefined
+  /** Moves the next rows into a run: one at least, and some more as long as they are within the limits. */
+  take(run: RowRun, { maxRows, maxLength, lastPlace }: RunLimits): void {
+    const end = Math.min(this.#rows.length, this.#at + STRIDE, this.#at + maxRows - run.rows.length)
+    do {
+      const row = this.#rows[this.#at]
+      if (row === undefined) throw new Error('bug: no row to take')
+      run.ids.push(this.#headId())
+      run.rows.push(row)
+      run.length += row[2]?.length ?? 0
+      this.#rows[this.#at] = undefined
+      this.#at += 1
+      this.#nextId = undefined
+    } while (this.#at < end && run.length < maxLength && !this.#isBehind(lastPlace))
     if (!this.hasRow) this.#turn()
-    return { id, row }
   }
 
-  /** Takes in what a read of {@link run} has given, of at most `wanted` rows. */
-  add(rows: readonly TextRow[], wanted: number): void {
+  /** Takes in what a read of {@link run} has given, of at most `wanted` rows, and leaves the list empty. */
+  add(rows: TextRow[], wanted: number): void {
     const { run } = this
     this.#narrowings = 0
     if (this.#span !== undefined && rows.length < wanted) this.#span *= 2n
     const last = rows.length < wanted ? undefined : rows.at(-1)?.[0]
     this.#advance(last == null ? (this.#isAscending ? run.last : run.first) : BigInt(last))
     this.lastRead = { wanted, rows: rows.length, length: lengthOf(rows) }
-    this.#ahead = rows
+    this.#ahead = rows.splice(0)
     if (!this.hasRow) this.#turn()
   }
 
@@ -136,6 +153,10 @@ export class ShardGroup {
 
   #headId(): bigint {
     return (this.#nextId ??= BigInt(this.#rows[this.#at]?.[0] ?? ''))
+  }
+
+  #isBehind(lastPlace: bigint | undefined): boolean {
+    return lastPlace !== undefined && this.#directed(BigInt.asUintN(64, this.#headId())) > lastPlace
   }
 
   #directed(place: bigint): bigint {

@@ -17,6 +17,8 @@ const walkSettings = [
   ['enable_sort', 'off'],
   ['max_parallel_workers_per_gather', '0'],
   ['jit', 'off'],
+  // Planning takes as long as reading a page does; the values of a page are for no other plan than those of the next.
+  ['plan_cache_mode', 'force_generic_plan'],
 ] as const
 
 /** The statement that makes the transaction it is in walk, within bounds. */
