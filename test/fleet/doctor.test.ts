@@ -59,6 +59,7 @@ async function spoil(): Promise<void> {
     `insert into shard0004.entities (id, type, body) values (((1::bigint << 40) - 5) << 23, 1, '')`,
   )
   await queryServer(servers, 1, `select pg_create_logical_replication_slot('${aborted}', 'pgoutput')`)
+  await queryServer(servers, 1, 'create extension citext; alter table shard0004.entities add column name public.citext')
   await queryServer(servers, 2, 'create publication hv_move_99_deadbeef')
   await queryServer(servers, 3, 'create schema shard0077')
   await servers.catalog.withSession((session) =>
@@ -107,6 +108,8 @@ describe('the doctor', () => {
       'problem move-stopped fleet 6',
       'problem sequence-cached s2 3',
       'problem server-unreachable s9',
+      'problem server-unready s1',
+      'problem server-unready s4',
       'problem shard-immovable s1 1',
       'problem shard-missing s1 2',
       'problem shard-stray s1 3',
@@ -115,6 +118,7 @@ describe('the doctor', () => {
     ])
     expect(report.findings.every(({ what, remedy }) => what !== '' && remedy !== '')).toBe(true)
     expect(find(report, 'move-stopped')?.remedy).toBe('hypervault move resume 3, or hypervault move abort 3')
+    expect(find(report, 'server-unready')?.what).toBe('server s1 lacks the type public.citext')
     expect(find(report, 'shard-immovable')?.remedy).toContain('set logged')
     expect(JSON.stringify(report)).not.toContain(servers.connections[0]?.password)
 
@@ -154,7 +158,7 @@ describe('what a doctor makes of readings', () => {
     readiness: ready,
     clockOffsetMs: 0,
     isPooled: false,
-    missingPrivileges: [],
+    needs: { types: [], roles: [], owners: [] },
     schemas: new Map(),
     objects: [],
     preparedTransactions: [],

@@ -64,6 +64,31 @@ export function readShardDefinition(session: ServerSession, shardId: number): Pr
   )
 }
 
+/** What has to do with whether a shard can move, and where to. */
+export type ShardNeeds = Pick<ShardDefinition, 'shardId' | 'tables' | 'types' | 'roles' | 'owners' | 'refusals'>
+
+/** Reads for many shards what {@link readShardDefinition} would say of where they can go, with fewer statements. */
+export function readShardNeeds(session: ServerSession, shardIds: readonly number[]): Promise<ShardNeeds[]> {
+  return session.transaction(OPENING, async () => {
+    const needs: ShardNeeds[] = []
+    for (const shardId of shardIds) needs.push(await readNeeds(session, shardId))
+    return needs
+  })
+}
+
+async function readNeeds(session: ServerSession, shardId: number): Promise<ShardNeeds> {
+  const read = (text: string): Promise<ServerRow[]> => session.read({ text, values: [shardSchema(shardId)] })
+  const list = async (text: string): Promise<string[]> => (await read(text)).map(([each]) => each ?? '')
+  return {
+    shardId,
+    tables: (await read(selectClonedTables)).map(toTable),
+    types: await list(selectForeignTypes),
+    roles: await list(ownership.selectRoles),
+    owners: await list(ownership.selectOwnerRoles),
+    refusals: await list(selectRefusals),
+  }
+}
+
 const selectClonedTables = `
 select relname, relreplident, reltuples::bigint, pg_table_size(oid),
   (select json_agg(json_build_array(attname, format_type(atttypid, atttypmod)) order by place)

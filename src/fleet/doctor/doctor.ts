@@ -1,14 +1,14 @@
-import type { FleetRecord } from '../../catalog/fleet-record.ts'
+import type { FleetRecord, FleetServer } from '../../catalog/fleet-record.ts'
 import { listLeasedShards } from '../lease.ts'
 import { listMoves, type MoveRecord } from '../move/move-record.ts'
 import type { MovePlace } from '../move/open-move.ts'
 import type { Diagnosis, Finding } from './finding.ts'
 import { judgeMoves, judgeObjects, listMoving, type MovesSeen } from './judge-moves.ts'
-import { judgeClocks, judgeDraining, judgeFailure, judgeReading, pooled } from './judge-servers.ts'
+import { judgeClocks, judgeDraining, judgeFailure, judgeReading, pooled, unready } from './judge-servers.ts'
 import { judgePlaces, judgeShards } from './judge-shards.ts'
 import { mend } from './mend.ts'
 import { isPooled } from './pooler-probe.ts'
-import { tryReadServer, type FailedReading, type ServerReading } from './server-reading.ts'
+import { readLacking, tryReadServer, uniteNeeds, type FailedReading, type ServerReading } from './server-reading.ts'
 
 /*
  * Looks at a fleet as a whole. First everything is read: the moves, each server, the moves again, so that what begins or
@@ -39,9 +39,11 @@ export async function examine(place: MovePlace, { fix = false, signal }: DoctorO
   const before = await catalog.withSession((session) => listMoves(session), signal)
   const fleet = await catalog.readFleet(signal)
   const answers = await Promise.all(fleet.servers.map((server) => tryReadServer(server, place.links, signal)))
+  const lacking = await Promise.all(fleet.servers.map((server) => judgeNeeds(place, server, answers, signal)))
   const moves = await seeMoves(place, before)
   const diagnoses = [
     ...((await isPooled(() => catalog.acquire())) ? [pooled('catalog')] : []),
+    ...lacking.flat(),
     ...judge(fleet, answers, moves),
   ]
   const findings: Finding[] = []
@@ -76,6 +78,26 @@ export function judge(
     ...readings.flatMap((reading) => judgeObjects(reading, fleet, moves)),
     ...fleet.servers.flatMap(judgeDraining),
   ]
+}
+
+/** What a server lacks for the shards that may come to it: those of all servers, unless it is to be emptied. */
+async function judgeNeeds(
+  { links }: MovePlace,
+  { serverId, state }: FleetServer,
+  answers: readonly (ServerReading | FailedReading)[],
+  signal: AbortSignal | undefined,
+): Promise<Diagnosis[]> {
+  const readings = answers.filter((answer): answer is ServerReading => !('failure' in answer))
+  const own = readings.find((reading) => reading.serverId === serverId)
+  if (own === undefined) return []
+  const needs = state === 'active' ? uniteNeeds(readings.map((reading) => reading.needs)) : own.needs
+  try {
+    const lacking = await readLacking(await links.get(serverId), needs, signal)
+    return lacking.map((text) => unready(serverId, text))
+  } catch (error) {
+    signal?.throwIfAborted()
+    return [judgeFailure({ serverId, failure: error instanceof Error ? error.message : String(error) })]
+  }
 }
 
 async function seeMoves({ catalog }: MovePlace, before: readonly MoveRecord[]): Promise<MovesSeen> {

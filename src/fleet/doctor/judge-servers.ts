@@ -11,20 +11,19 @@ const FORGOTTEN_SECONDS = 60
 
 /** What is wrong with the server, whatever it holds. */
 export function judgeReading(reading: ServerReading): Diagnosis[] {
-  const { serverId, readiness, missingPrivileges, preparedTransactions } = reading
-  const lacking = [...judgeServer(serverId, readiness), ...missingPrivileges]
+  const { serverId, readiness, preparedTransactions } = reading
   return [
-    ...lacking.map((text): Diagnosis => ({
-      kind: 'server-unready',
-      level: 'problem',
-      serverId,
-      ...splitProblem(text),
-    })),
+    ...judgeServer(serverId, readiness).map((text) => unready(serverId, text)),
     ...(reading.isPooled ? [pooled(serverId)] : []),
     ...preparedTransactions
       .filter(({ seconds }) => seconds >= FORGOTTEN_SECONDS)
       .map(({ gid, seconds }) => prepared(serverId, gid, seconds)),
   ]
+}
+
+/** A server that lacks something: `what: remedy`. */
+export function unready(serverId: string, text: string): Diagnosis {
+  return { kind: 'server-unready', level: 'problem', serverId, ...splitProblem(text) }
 }
 
 /** A server that did not answer. */

@@ -2,12 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import { readShardDefinition } from '../clone/read-shard-definition.ts'
-import type { ShardDefinition } from '../clone/shard-definition.ts'
+import { readShardNeeds, type ShardNeeds } from '../clone/read-shard-definition.ts'
 import type { CleanupKind } from '../move/journal.ts'
-import { listShardProblems, readReadiness, type ServerReadiness } from '../move/preflight.ts'
+import { findMissing, listShardProblems, readReadiness, type ServerReadiness } from '../move/preflight.ts'
 import { findMissingPrivileges } from '../move/privileges.ts'
-import type { FleetLinks } from '../servers.ts'
+import type { FleetLink, FleetLinks } from '../servers.ts'
 import { isPooled } from './pooler-probe.ts'
 
 /** An object that only a move makes. For fence and marker the name is the schema of their shard. */
@@ -25,8 +24,6 @@ export interface ServerReading {
   /** How far its clock is ahead of this machine's, in milliseconds; as exact as the round trip. */
   readonly clockOffsetMs: number
   readonly isPooled: boolean
-  /** Texts `what: remedy`. */
-  readonly missingPrivileges: readonly string[]
   /** Every schema that is named like a shard, and whether it has the table of entities. */
   readonly schemas: ReadonlyMap<number, { readonly hasEntities: boolean }>
   readonly objects: readonly FoundObject[]
@@ -37,6 +34,16 @@ export interface ServerReading {
   readonly highestIds: ReadonlyMap<number, bigint>
   /** Texts `what: remedy`, of those that live here. */
   readonly shardProblems: ReadonlyMap<number, readonly string[]>
+  /** What its shards need where they go to. */
+  readonly needs: PlaceNeeds
+}
+
+/** What a server must have for shards that come: names, each once. */
+export interface PlaceNeeds {
+  readonly types: readonly string[]
+  readonly roles: readonly string[]
+  /** Roles as which the role of a move must be allowed to act. */
+  readonly owners: readonly string[]
 }
 
 /** A server that could not be asked. */
@@ -78,13 +85,12 @@ async function readServer(
     serverId: session.serverId,
     ...(await readClock(session)),
     isPooled: pooled,
-    missingPrivileges: await findMissingPrivileges(session, []),
     schemas,
     objects: await readObjects(session),
     preparedTransactions: await readPrepared(session),
     cachedSequences: await readCachedSequences(session),
     highestIds: await readHighestIds(session, present),
-    shardProblems: await readShardProblems(session, present, signal),
+    ...(await readProblems(session, present, signal)),
   }
 }
 
@@ -163,18 +169,37 @@ async function readHighestIds(session: ServerSession, shardIds: readonly number[
   return highest
 }
 
-async function readShardProblems(
+async function readProblems(
   session: ServerSession,
   shardIds: readonly number[],
   signal: AbortSignal | undefined,
-): Promise<Map<number, readonly string[]>> {
-  const problems = new Map<number, readonly string[]>()
-  for (const shardId of shardIds) {
+): Promise<Pick<ServerReading, 'shardProblems' | 'needs'>> {
+  const shards: ShardNeeds[] = []
+  for (let first = 0; first < shardIds.length; first += SHARDS_PER_STATEMENT) {
     signal?.throwIfAborted()
-    const definition: ShardDefinition = await readShardDefinition(session, shardId)
-    problems.set(shardId, listShardProblems(definition))
+    shards.push(...(await readShardNeeds(session, shardIds.slice(first, first + SHARDS_PER_STATEMENT))))
   }
-  return problems
+  const shardProblems = new Map(shards.map((shard) => [shard.shardId, listShardProblems(shard)]))
+  return { shardProblems, needs: uniteNeeds(shards) }
+}
+
+/** What all of them need. */
+export function uniteNeeds(needs: readonly PlaceNeeds[]): PlaceNeeds {
+  const unite = (name: keyof PlaceNeeds): string[] => [...new Set(needs.flatMap((each) => each[name]))].sort()
+  return { types: unite('types'), roles: unite('roles'), owners: unite('owners') }
+}
+
+/** What a server lacks for shards with these needs, as texts `what: remedy`. */
+export async function readLacking(
+  link: FleetLink,
+  { types, roles, owners }: PlaceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const read = async (session: ServerSession): Promise<string[]> => [
+    ...(await findMissing(session, types, roles)),
+    ...(await findMissingPrivileges(session, owners)),
+  ]
+  return link.withSession(read, signal)
 }
 
 function shardIdOf(schema: string | null | undefined): number {

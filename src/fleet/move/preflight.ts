@@ -57,7 +57,11 @@ export async function findMoveProblems(
 }
 
 /** What keeps a shard from moving anywhere, each with its remedy. */
-export function listShardProblems({ shardId, tables, refusals }: ShardDefinition): string[] {
+export function listShardProblems({
+  shardId,
+  tables,
+  refusals,
+}: Pick<ShardDefinition, 'shardId' | 'tables' | 'refusals'>): string[] {
   const isUntold = ({ identity, key }: ClonedTable): boolean =>
     identity === 'nothing' || (identity === 'default' && key.length === 0)
   const remedyOf = ({ name }: ClonedTable): string =>
