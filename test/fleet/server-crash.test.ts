@@ -53,15 +53,19 @@ function numberOf(serverId: string): number {
   return Number(serverId.slice(1)) - 1
 }
 
+/** How an order may fail. */
+const expected: ReadonlySet<string> = new Set([
+  'HV_CONNECTION_LOST',
+  'HV_CONNECT_FAILED',
+  'HV_OUTCOME_UNKNOWN',
+  'HV_MOVE_PAUSE',
+  'HV_MOVE_UNREACHABLE',
+])
+
 /** Gives an order that a server which was killed may have failed. Anything else that fails is no part of this. */
 async function tryOrder(order: () => Promise<unknown>): Promise<void> {
   await order().catch((error: unknown) => {
-    const isExpected =
-      isHypervaultError(error, 'HV_CONNECTION_LOST') ||
-      isHypervaultError(error, 'HV_CONNECT_FAILED') ||
-      isHypervaultError(error, 'HV_OUTCOME_UNKNOWN') ||
-      isHypervaultError(error, 'HV_MOVE_PAUSE')
-    if (!isExpected) throw error
+    if (!isHypervaultError(error) || !expected.has(error.code)) throw error
   })
 }
 

@@ -125,7 +125,7 @@ function explainSubscribing(error: unknown, { move }: MoveContext, way: { from: 
   if (reason === undefined) return error
   const { moveId, shardId } = move
   const { code: sqlstate = '' } = cause as { code?: string }
-  const message = `server ${way.from} cannot connect to server ${way.to}: ${reason}`
+  const message = `server ${way.from} cannot connect to server ${way.to}: ${reason.replaceAll(/\s+/g, ' ')}`
   return new HypervaultError('HV_MOVE_UNREACHABLE', message, { moveId, shardId, ...way, sqlstate }, { cause: error })
 }
 

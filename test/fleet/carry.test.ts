@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Datastore } from '../../src/datastore.ts'
+import { Fleet } from '../../src/fleet/fleet.ts'
+import { createFleet, type TestFleet } from '../support/fleet.ts'
+import { listLeftovers, queryServer } from './fleet-query.ts'
+
+let servers: TestFleet
+let fleet: Fleet
+
+beforeEach(async () => {
+  servers = await createFleet()
+  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
+})
+
+afterEach(async () => {
+  await fleet.close()
+  await servers[Symbol.asyncDispose]()
+})
+
+/** What an application may have in a shard. */
+const application = `
+  set search_path = shard0001, public;
+  comment on schema shard0001 is 'It''s the first';
+  create type mood as enum ('glad', 'it''s sad');
+  create type point3 as (x int, y int, z int);
+  create domain percent as int not null default 7 check (value between 0 and 100);
+  create sequence tickets as int increment by 5 start with 100 cache 1;
+  create function twice(n int) returns int language sql immutable as 'select n * 2';
+  create table "Odd "" name" (
+    id bigint generated always as identity (start with 1000 increment by 10) primary key,
+    serial_no serial,
+    ticket int not null default nextval('tickets'),
+    who mood default 'glad', share percent, at point3,
+    amount numeric(10, 2) constraint positive check (amount > 0),
+    double int generated always as (twice(serial_no)) stored,
+    label varchar(20) collate "C" unique,
+    tags text[] not null default '{}',
+    payload jsonb
+  );
+  alter table "Odd "" name" alter column payload set storage external;
+  comment on column "Odd "" name".label is 'as printed';
+  create table log (id uuid primary key default gen_random_uuid(), odd bigint not null references "Odd "" name" on delete cascade, line text);
+  create table bare (line text, n int);
+  alter table bare replica identity full;
+  create procedure forget() language sql as 'delete from shard0001.log';
+  create index by_payload on "Odd "" name" using gin (payload);
+  create index by_odd on log (odd, lower(line)) where line is not null;
+  create unique index only_glad on "Odd "" name" (label) include (amount) where who = 'glad';
+  create statistics odd_stats on amount, double from "Odd "" name";
+  create view totals as select who, sum(amount) as total from "Odd "" name" group by who;
+  create materialized view counts as select count(*) as n from log;
+  create function note() returns trigger language plpgsql as
+    $$ begin insert into shard0001.log (odd, line) values (new.id, 'changed'); return new; end $$;
+  create trigger note_change after update on "Odd "" name" for each row when (old.amount <> new.amount) execute function note();
+  create trigger never before insert on log for each statement execute function suppress_redundant_updates_trigger();
+  alter table log disable trigger never;
+  create rule keep as on delete to bare do instead nothing;
+  alter table log enable row level security;
+  create policy own_lines on log for select to hv_carry_reader using (line <> 'secret');
+  grant usage on schema shard0001 to hv_carry_reader;
+  grant select (id, line), insert on log to hv_carry_reader;
+  grant execute on function twice(int) to hv_carry_reader with grant option;
+  revoke all on function twice(int) from public;
+  insert into "Odd "" name" (amount, label, tags, payload, at)
+    select n, 'label ' || n, array['a', 'b c'], '{"n": 1}', '(1,2,3)' from generate_series(1, 50) as n;
+  insert into log (odd, line) select id, label from "Odd "" name";
+  insert into bare select 'same', 1 from generate_series(1, 3);
+  refresh materialized view counts`
+
+/** What there is in the shard, as PostgreSQL tells it; independent of how a move reads it. */
+const inventory = `
+  select 'class', relname, relkind::text, relacl::text, reloptions::text, relreplident::text, obj_description(oid, 'pg_class')
+    from pg_class where relnamespace = 'shard0001'::regnamespace and relname not in ('hv_marker', 'hv_marker_pkey')
+  union all select 'column', attrelid::regclass::text || '.' || attname, format_type(atttypid, atttypmod),
+      concat_ws(' ', attnotnull, attidentity, attgenerated, attstorage, attcollation::regcollation, attacl::text),
+      pg_get_expr(adbin, adrelid), attnum::text, col_description(attrelid, attnum)
+    from pg_attribute join pg_class on pg_class.oid = attrelid left join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where relnamespace = 'shard0001'::regnamespace and relname not like 'hv_marker%' and attnum > 0
+  union all select 'constraint', conname, pg_get_constraintdef(oid), contype::text, null, null, null
+    from pg_constraint where connamespace = 'shard0001'::regnamespace and conname not like 'hv_marker%'
+  union all select 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisreplident::text, null, null, null
+    from pg_index join pg_class on pg_class.oid = indrelid where relnamespace = 'shard0001'::regnamespace and relname <> 'hv_marker'
+  union all select 'trigger', tgname, pg_get_triggerdef(pg_trigger.oid), tgenabled::text, null, null, null
+    from pg_trigger join pg_class on pg_class.oid = tgrelid
+    where relnamespace = 'shard0001'::regnamespace and not tgisinternal and tgname <> 'hv_fence'
+  union all select 'function', proname, pg_get_functiondef(oid), proacl::text, null, null, null
+    from pg_proc where pronamespace = 'shard0001'::regnamespace and proname not in ('hv_fence', 'next_id')
+  union all select 'type', typname, typtype::text, (select string_agg(enumlabel, ',' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid), typdefault, null, null
+    from pg_type where typnamespace = 'shard0001'::regnamespace and typname not like '%hv_marker%'
+  union all select 'policy', policyname::text, roles::text, cmd, qual, null, null from pg_policies where schemaname = 'shard0001'
+  union all select 'rule', rulename::text, definition, null, null, null, null from pg_rules where schemaname = 'shard0001'
+  union all select 'statistics', stxname, pg_get_statisticsobjdef(oid), null, null, null, null
+    from pg_statistic_ext where stxnamespace = 'shard0001'::regnamespace
+  union all select 'schema', nspname, nspacl::text, obj_description(oid, 'pg_namespace'), null, null, null
+    from pg_namespace where nspname = 'shard0001'
+  union all select 'sequence', sequencename::text, concat_ws(' ', data_type, start_value, min_value, max_value, increment_by, cycle, cache_size),
+      last_value::text, null, null, null from pg_sequences where schemaname = 'shard0001'
+  order by 1, 2, 3, 4`
+
+const odd = 'shard0001."Odd "" name"'
+
+const addRow = `insert into ${odd} (amount, label) values (1, 'later') returning id, serial_no, ticket, double`
+
+async function createReader(): Promise<void> {
+  const create = `do $$ begin create role hv_carry_reader; exception when duplicate_object or unique_violation then null; end $$`
+  await queryServer(servers, 0, create)
+  await queryServer(servers, 2, create)
+}
+
+describe('what an application has in a shard', () => {
+  it('is the same where the shard moves to, and works there', async () => {
+    await createReader()
+    await queryServer(servers, 0, application)
+    const before = await queryServer(servers, 0, inventory)
+    // 50, 50 and 3, and the row of the shard's own migrations.
+    const { moveId, mismatches, rows } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
+    expect({ mismatches, rows }).toEqual({ mismatches: [], rows: 104 })
+    expect(await queryServer(servers, 2, inventory)).toEqual(before)
+    await fleet.complete(moveId)
+    const [made] = await queryServer(servers, 2, addRow)
+    expect(made).toEqual(['1500', 51, 350, 102])
+    await queryServer(servers, 2, `update ${odd} set amount = 5 where label = 'later'`)
+    await queryServer(servers, 2, 'refresh materialized view shard0001.counts')
+    expect(await queryServer(servers, 2, 'select n from shard0001.counts')).toEqual([['51']])
+    await expect(queryServer(servers, 2, `insert into shard0001.log (odd) values (1)`)).rejects.toMatchObject({
+      code: '23503',
+    })
+    await expect(queryServer(servers, 2, addRow)).rejects.toMatchObject({ code: '23505' })
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+
+  it('comes back with all changes, those of a table without a key too', async () => {
+    await createReader()
+    await queryServer(servers, 0, application)
+    const before = await queryServer(servers, 0, inventory)
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
+    await queryServer(servers, 2, addRow)
+    await queryServer(servers, 2, `update ${odd} set amount = amount + 1; truncate shard0001.bare`)
+    const all = `select (select sum(amount)::text from ${odd}), (select count(*)::int from shard0001.log where line = 'changed'),
+      (select count(*)::int from shard0001.bare)`
+    const there = await queryServer(servers, 2, all)
+    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], isExact: true })
+    expect(await queryServer(servers, 0, all)).toEqual(there)
+    expect(there).toEqual([['1327.00', 51, 0]])
+    const [made] = await queryServer(servers, 0, addRow.replace('later', 'latest'))
+    expect(made).toEqual(['1510', 52, 355, 104])
+    const after = await queryServer(servers, 0, inventory)
+    const withoutSequences = (rows: unknown[][]): unknown[][] => rows.filter(([kind]) => kind !== 'sequence')
+    expect(withoutSequences(after)).toEqual(withoutSequences(before))
+  })
+})
+
+describe('the clock of the new server', () => {
+  /** From now on the clock of s3 is so far behind, for every session that begins. */
+  async function setBack(seconds: number): Promise<void> {
+    await queryServer(
+      servers,
+      2,
+      `create schema if not exists behind;
+       create or replace function behind.clock_timestamp() returns timestamptz language sql volatile
+         as $$ select pg_catalog.clock_timestamp() - interval '${seconds} seconds' $$;
+       do $$ begin execute format('alter database %I set search_path = behind, pg_catalog, public', current_database()); end $$`,
+    )
+  }
+
+  it('may be 5 s behind, and then catch up: no key comes twice, and none at or below the highest', async () => {
+    await using db = await Datastore.open({ catalog: { ...servers.catalogConnection } })
+    await setBack(5)
+    const [clocks] = await queryServer(
+      servers,
+      2,
+      'select pg_catalog.clock_timestamp() - clock_timestamp() > interval $$4 s$$',
+    )
+    expect(clocks).toEqual([true])
+    const bodies = Array.from({ length: 2_500 }, (_, n) => ({ n: String(n) }))
+    let highest = 0n
+    const seen = new Set<bigint>()
+    /** Puts one by one and many at once; every key is above all keys that were there before. */
+    const put = async (): Promise<void> => {
+      const singles = await Promise.all(bodies.map((body) => db.put(1, 1, body)))
+      const many = await db.putMany(1, 1, bodies)
+      const ids = [...singles, ...many].map(({ id }) => id)
+      expect(ids.filter((id) => id <= highest || seen.has(id))).toEqual([])
+      for (const id of ids) seen.add(id)
+      expect(seen.size % (2 * bodies.length)).toBe(0)
+      highest = ids.reduce((left, right) => (left > right ? left : right))
+    }
+    await put()
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
+    await put()
+    await setBack(0)
+    await put()
+    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
+    await put()
+  })
+})
