@@ -3,16 +3,10 @@ import { dropFenceSql, openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import type { FleetLinks } from '../servers.ts'
+import { dropPublication } from './drop-publication.ts'
 import { cleanupKinds, type Cleanup, type CleanupKind, type Journal } from './journal.ts'
 import { dropMarkerTableSql } from './marker-sql.ts'
-import {
-  dropPublicationSql,
-  dropSlot,
-  dropSubscriptionSql,
-  endReader,
-  findSlot,
-  findSubscription,
-} from './replication-sql.ts'
+import { dropSlot, dropSubscriptionSql, endReader, findSlot, findSubscription } from './replication-sql.ts'
 
 /*
  * Takes away what a move has made: subscriptions before the slots that they read, slots before publications, and a schema
@@ -32,7 +26,7 @@ const removers: Readonly<Record<CleanupKind, Remove>> = {
     if ((await session.read(findSubscription(name))).length > 0) await session.execute(dropSubscriptionSql(name))
   },
   slot: removeSlot,
-  publication: (session, name) => session.execute([dropPublicationSql(name)]),
+  publication: dropPublication,
   fence: removeFence,
   marker: (session, _, shardId) => session.execute([dropMarkerTableSql(shardId)]),
   schema: removeSchema,

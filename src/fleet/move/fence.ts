@@ -2,6 +2,7 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
+import { pauseAfter, tryWithBriefLocks } from './brief-locks.ts'
 import { pause } from './wait.ts'
 
 /** When the fence could not be put up at once. */
@@ -9,14 +10,6 @@ export interface FenceLimits {
   readonly fenceTimeoutMs: number
   readonly signal: AbortSignal | undefined
 }
-
-/**
- * Longest wait for the locks in one attempt. All writers of the shard queue behind it, so it must be short; too short,
- * and it never gets through between transactions that follow each other closely.
- */
-const LOCK_TIMEOUT_MS = 20
-const FIRST_PAUSE_MS = 10
-const LAST_PAUSE_MS = 500
 
 /**
  * Puts the fence up: writers in flight are waited out, later ones are refused. Resolves to when the attempt that
@@ -34,9 +27,9 @@ export async function raiseFence(
   for (let attempt = 0; ; attempt += 1) {
     limits.signal?.throwIfAborted()
     const startedAt = performance.now()
-    if (await tryRaise(session, fence, tables)) return startedAt
+    if (await tryWithBriefLocks(session, raiseFenceSql(fence, tables))) return startedAt
     if (performance.now() > until) throw blockedError(session.serverId, fence.shardId, limits.fenceTimeoutMs)
-    await pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS), limits.signal)
+    await pause(pauseAfter(attempt), limits.signal)
   }
 }
 
@@ -54,17 +47,6 @@ export async function openFence(link: FleetLink, shardId: number): Promise<void>
       if (tries === 0 || !isHypervaultError(error)) throw error
       await pause(OPEN_PAUSE_MS, undefined)
     }
-  }
-}
-
-async function tryRaise(session: ServerSession, fence: FenceTarget, tables: readonly string[]): Promise<boolean> {
-  try {
-    const opening = ['begin', `set local lock_timeout = ${LOCK_TIMEOUT_MS}`, ...raiseFenceSql(fence, tables)]
-    await session.transaction(opening, () => Promise.resolve())
-    return true
-  } catch (error) {
-    if (isHypervaultError(error, 'HV_SERVER_BUSY')) return false
-    throw error
   }
 }
 

@@ -7,8 +7,11 @@ import { waitFor } from './wait.ts'
 
 const POLL_MS = 20
 
-/** Errors of a subscription after which it is given up: it would try again for ever. */
-const MAX_ERRORS = 3
+/**
+ * Looks at a subscription that found new errors, while its publisher answers, after which it is given up: it would try
+ * again for ever. It tries every 5 s by default. A few come from what passes, such as a slot that still has its last reader.
+ */
+const MAX_ERRORS = 5
 
 /** Waits until the rows that were there are at the target. Throws `HV_MOVE_STALLED`. */
 export async function waitForCopy(context: MoveContext): Promise<void> {
@@ -23,7 +26,7 @@ export async function waitForCopy(context: MoveContext): Promise<void> {
           const [state] = await session.read(readSubscription(objects.forward))
           const [copied] = await session.read(readCopyProgress(move.shardId))
           const [ready, all, errors] = (state ?? []).map(Number)
-          watch.note(`${ready} ${copied?.join(' ')}`, Number(errors))
+          await watch.note(`${ready} ${copied?.join(' ')}`, Number(errors))
           context.tell({
             phase: 'copying',
             step: 'copy rows',
@@ -74,23 +77,46 @@ export async function waitForCatchUp(context: MoveContext, publisher: FleetLink,
   )
 }
 
-/** Notices that nothing changes any more, or that the same error comes again and again. */
+/**
+ * Notices that nothing changes any more, or that errors come again and again. Those that were there before, and those
+ * while the publisher is down, do not count: it is waited for as long as for anything else.
+ */
 class StallWatch {
   readonly #context: MoveContext
   #last = ''
   #changedAt = performance.now()
+  #known: number | undefined
+  #counted = 0
 
   constructor(context: MoveContext) {
     this.#context = context
   }
 
-  note(state: string, errors: number): void {
-    if (errors >= MAX_ERRORS) throw stalled(this.#context, 'its subscription fails again and again')
+  async note(state: string, errors: number): Promise<void> {
+    await this.#count(errors)
+    if (this.#counted >= MAX_ERRORS) throw stalled(this.#context, 'its subscription fails again and again')
     if (state !== this.#last) [this.#last, this.#changedAt] = [state, performance.now()]
     if (performance.now() - this.#changedAt > this.#context.limits.stallTimeoutMs) {
       throw stalled(this.#context, 'no row arrived any more')
     }
   }
+
+  async #count(errors: number): Promise<void> {
+    const hasMore = errors > (this.#known ?? errors)
+    this.#known = errors
+    // Each table has a worker with errors of its own: what befalls them all at once is one.
+    if (hasMore) this.#counted = (await answers(this.#context.source)) ? this.#counted + 1 : 0
+  }
+}
+
+/** Whether a server answers now. */
+async function answers(link: FleetLink): Promise<boolean> {
+  return await link
+    .withSession((session) => session.read({ text: 'select 1' }))
+    .then(
+      () => true,
+      () => false,
+    )
 }
 
 /** The error of a stream that brings nothing any more. */

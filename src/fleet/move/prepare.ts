@@ -4,12 +4,12 @@ import type { ServerStatement } from '../../schema/server-session.ts'
 import { selectLockHolders, tryLockShardWhole } from '../../schema/shard-lock.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
+import { dropPublication } from './drop-publication.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
 import { publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
   createSlot,
-  dropPublicationSql,
   dropSlot,
   endReader,
   findSubscription,
@@ -62,14 +62,15 @@ export async function publish(context: MoveContext, link: FleetLink, name: strin
 
 /** Asks for the locks again and again: to wait for them would hold up an index that is made concurrently. */
 function tryPublish(shardId: number, link: FleetLink, name: string, tables: readonly string[]): Promise<boolean> {
-  return link.withSession((session) =>
-    session.transaction(['begin'], async () => {
+  return link.withSession(async (session) => {
+    await dropPublication(session, name)
+    return await session.transaction(['begin'], async () => {
       const [row] = await session.read(tryLockShardWhole(shardId))
       if (row?.[0] !== 't') return false
-      await session.execute([dropPublicationSql(name), createPublicationSql(name, shardId, tables)])
+      await session.execute([createPublicationSql(name, shardId, tables)])
       return true
-    }),
-  )
+    })
+  })
 }
 
 /**
