@@ -9,6 +9,9 @@ export interface CuttingProxy extends AsyncDisposable {
   cutNextAnswers(): number
   /** From the next cut on nobody gets through. */
   refuseAfterCut(): void
+  /** Cuts all connections, and nobody gets through until {@link open}. */
+  close(): Promise<void>
+  open(): void
 }
 
 /** Starts a proxy before a server on this machine. */
@@ -60,6 +63,11 @@ export async function startCuttingProxy(target: { host: string; port: number }):
       return cuts.size
     },
     refuseAfterCut: () => (isLast = true),
+    close: async () => {
+      isRefusing = true
+      await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve).destroy())))
+    },
+    open: () => (isRefusing = false),
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
