@@ -7,6 +7,7 @@ import { findHstoreSchema } from './statements.ts'
  * the background; who needs it before goes without.
  */
 export class HstoreType implements Passenger {
+  readonly waitsForRows = false
   #name: string | undefined
   #isAsking = false
 

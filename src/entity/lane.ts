@@ -40,7 +40,7 @@ export interface LaneSite {
   /** Longest time in the queue. */
   readonly waitTimeoutMs: number
   /** The channel to board next. */
-  pickChannel(): Channel
+  pickChannel(waitsForRows: boolean): Channel
   /** Resolves when a refusal may have become untrue, because the shard moves; throws it otherwise. */
   follow(refusal: unknown, attempt: number, leftMs: number): Promise<void>
 }
@@ -54,6 +54,7 @@ export interface Batch<Input, Output, Cargo> {
 
 /** One lane; the subclasses say what travels in it. */
 export abstract class Lane<Input, Output, Cargo> implements Passenger {
+  readonly waitsForRows: boolean = false
   protected readonly site: LaneSite
   readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
   #returned: Batch<Input, Output, Cargo>[] = []
@@ -139,7 +140,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     if (this.#isBoarding || this.#isFlying) return
     if (this.#waiting.size === 0 && this.#returned.length === 0) return
     this.#isBoarding = true
-    this.site.pickChannel().board(this)
+    this.site.pickChannel(this.waitsForRows).board(this)
   }
 
   #nextBatch(): Batch<Input, Output, Cargo> {

@@ -42,7 +42,7 @@ export class PutLane extends Lane<NewEntity, Key, string> {
   protected override get limits(): { rows: number; size: number } {
     const { hstore } = this.#server
     const isKnown = hstore.name !== undefined
-    if (!isKnown) hstore.ask(this.site.pickChannel())
+    if (!isKnown) hstore.ask(this.site.pickChannel(this.waitsForRows))
     return { rows: isKnown ? MAX_ROWS : 1, size: MAX_CHARACTERS }
   }
 

@@ -44,8 +44,8 @@ export class ServerSite implements ShardHome {
   }
 
   /** The channel to board for work on a shard. Neighbours lean on different ones: work often goes through them in turn. */
-  pickChannel(shardId: number): Channel {
-    return this.#channels.pick(shardId % this.#homes)
+  pickChannel(shardId: number, waitsForRows: boolean): Channel {
+    return this.#channels.pick(shardId % this.#homes, waitsForRows)
   }
 
   async findHstoreSchema(session: ShardSession): Promise<string | undefined> {

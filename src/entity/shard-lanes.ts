@@ -67,7 +67,7 @@ function laneSite(shardId: number, server: ServerSite, { follower, log, settings
     pool: server.pool,
     log,
     waitTimeoutMs: settings.waitTimeoutMs,
-    pickChannel: () => server.pickChannel(shardId),
+    pickChannel: (waitsForRows) => server.pickChannel(shardId, waitsForRows),
     follow: (refusal, attempt, leftMs) => follower.follow(refusal, { shardId, attempt, leftMs }),
   }
 }

@@ -40,6 +40,8 @@ export type FlightOutcome =
 
 /** Who wants to send a statement. */
 export interface Passenger {
+  /** Whether its statements wait for whoever has locked the rows they change. They hold up what was sent behind them. */
+  readonly waitsForRows: boolean
   /** There is room: send one statement by `channel.run()` now, or nothing. */
   depart(channel: Channel): void
   /** No connection could be had. */
@@ -58,6 +60,7 @@ export interface ChannelSettings {
 
 interface Flight {
   readonly startedAt: number
+  readonly waitsForRows: boolean
 }
 
 /**
@@ -105,6 +108,9 @@ export class Channel implements LeaseHolder {
   readonly #settings: ChannelSettings
   readonly #queue: Passenger[] = []
   readonly #flights = new Set<Flight>()
+  /** Passengers and flights that wait for rows. */
+  #rowWaits = 0
+  #departing: Passenger | undefined
   #connection: OpenConnection | undefined
   #isOpening = false
   #isTurnAwaited = false
@@ -132,9 +138,15 @@ export class Channel implements LeaseHolder {
     return oldest !== undefined && performance.now() - oldest.startedAt > STALL_MS
   }
 
+  /** True when what is sent now may be held up by a statement that waits for a row. */
+  get mayBeHeldUp(): boolean {
+    return this.#rowWaits > 0
+  }
+
   /** Queues a passenger; it departs at the end of this turn of the event loop, if there is room then. */
   board(passenger: Passenger): void {
     this.#queue.push(passenger)
+    if (passenger.waitsForRows) this.#rowWaits += 1
     this.#awaitTurn()
   }
 
@@ -145,7 +157,7 @@ export class Channel implements LeaseHolder {
     const flight = this.#takeOff(connection)
     return new Promise((resolve) => {
       sendStatement(connection, statement, (error, rows) => {
-        this.#flights.delete(flight)
+        this.#endFlight(flight)
         this.#awaitTurn()
         resolve(error instanceof Error ? this.#judge(connection, error) : { kind: 'rows', rows })
       })
@@ -166,11 +178,16 @@ export class Channel implements LeaseHolder {
 
   #takeOff(connection: OpenConnection): Flight {
     connection.wasUsed = true
-    const flight = { startedAt: performance.now() }
+    const flight = { startedAt: performance.now(), waitsForRows: this.#departing?.waitsForRows === true }
     this.#flights.add(flight)
+    if (flight.waitsForRows) this.#rowWaits += 1
     this.#wasUsed = true
     this.#watchdog ??= setTimeout(() => this.#checkFlights(), this.#settings.statementTimeoutMs).unref()
     return flight
+  }
+
+  #endFlight(flight: Flight): void {
+    if (this.#flights.delete(flight) && flight.waitsForRows) this.#rowWaits -= 1
   }
 
   #judge(connection: OpenConnection, error: unknown): FlightOutcome {
@@ -205,8 +222,16 @@ export class Channel implements LeaseHolder {
   /** What departs together leaves in one write. */
   #letDepart({ stream }: ServerClient['connection']): void {
     stream.cork()
-    while (this.#hasRoom && this.#queue.length > 0) this.#queue.shift()?.depart(this)
+    while (this.#hasRoom && this.#queue.length > 0) this.#departNext()
     stream.uncork()
+  }
+
+  #departNext(): void {
+    const passenger = this.#queue.shift()
+    this.#departing = passenger
+    passenger?.depart(this)
+    this.#departing = undefined
+    if (passenger?.waitsForRows === true) this.#rowWaits -= 1
   }
 
   get #hasRoom(): boolean {
@@ -248,7 +273,10 @@ export class Channel implements LeaseHolder {
 
   #failed(error: unknown): void {
     this.#isOpening = false
-    for (const passenger of this.#queue.splice(0)) passenger.strand(error)
+    for (const passenger of this.#queue.splice(0)) {
+      if (passenger.waitsForRows) this.#rowWaits -= 1
+      passenger.strand(error)
+    }
   }
 
   #putBack(how: (lease: Lease) => void): void {

@@ -30,17 +30,21 @@ export class ServerChannels {
 
   /**
    * The channel to board for work of this home, 0 …: its own, unless that has much to do; then a free one, or else one
-   * that has less than half as much.
+   * that has less than half as much. Work that waits for rows has its homes from the other end, and other work keeps
+   * away from channels that carry such: it could be held up for as long as somebody else's transaction lasts.
    */
-  pick(home: number): Channel {
+  pick(home: number, waitsForRows: boolean): Channel {
     const count = this.#channels.length
-    let best = this.#at(home % count)
-    if (best.load < this.#spillLoad && !best.isStalled) return best
+    const at = (step: number): Channel =>
+      this.#at(waitsForRows ? count - 1 - ((home + step) % count) : (home + step) % count)
+    const isOpen = (channel: Channel): boolean => !channel.isStalled && (waitsForRows || !channel.mayBeHeldUp)
+    let best = at(0)
+    if (best.load < this.#spillLoad && isOpen(best)) return best
     for (let step = 1; step < count; step += 1) {
-      const next = this.#at((home + step) % count)
-      if (next.isStalled) continue
+      const next = at(step)
+      if (!isOpen(next)) continue
       if (next.load < FREE_LOAD) return next
-      if (next.load * 2 < best.load || best.isStalled) best = next
+      if (next.load * 2 < best.load || !isOpen(best)) best = next
     }
     return best
   }

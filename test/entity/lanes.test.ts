@@ -153,6 +153,26 @@ describe('a channel', () => {
   })
 })
 
+describe('a change that waits for a row which somebody holds', () => {
+  it.each([10, 4])('holds up no read and no put, with %i connections', async (poolMax) => {
+    await using db = open({ poolMax })
+    const [held, ...others] = await Promise.all(places(30).map((place) => db.put(1 + (place % 9), 1, {})))
+    const readAndPut = (): Promise<unknown> =>
+      Promise.all(others.flatMap((key) => [db.get(key), db.exists(key), db.put(key.shardId, 1, {})]))
+    await readAndPut()
+    await onServer(async (holder) => {
+      await holder.query(`begin; select 1 from shard0001.entities where id = ${held} for update`)
+      const before = readAndPut()
+      const change = db.update(held as Key, { set: { a: 'b' } })
+      const behind = readAndPut()
+      await someoneWaits()
+      await Promise.all([before, behind, readAndPut()])
+      await holder.query('rollback')
+      expect(await change).toMatchObject({ status: 'changed' })
+    })
+  })
+})
+
 describe('a body', () => {
   it('is stored as it was when put was called, however many wait', async () => {
     await using db = open()

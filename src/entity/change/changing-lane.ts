@@ -31,6 +31,7 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
   Output,
   Cargo
 > {
+  override readonly waitsForRows = true
   protected override readonly limits = { rows: MAX_ROWS, size: MAX_CHARACTERS }
   readonly #server: ServerSite
   readonly #keys = new Set<bigint>()

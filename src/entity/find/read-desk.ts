@@ -248,6 +248,7 @@ interface RunnerDesk {
 
 /** One connection of the desk, and how much it has to do. */
 class Runner implements Passenger {
+  readonly waitsForRows = false
   readonly #channel: Channel
   readonly #maxDepth: number
   readonly #desk: RunnerDesk
