@@ -18,5 +18,8 @@ export const p99: Metric = { name: 'p99', unit: 'ms', better: 'less' }
 /** Private memory of the largest backend of a client. */
 export const backendMemory: Metric = { name: 'memory', unit: 'MB', better: 'less' }
 
+/** How far the heap of this process grows. */
+export const heap: Metric = { name: 'heap', unit: 'MB', better: 'less' }
+
 /** Time of this process that one call takes. */
 export const cost: Metric = { name: 'cost', unit: 'ns', better: 'less' }

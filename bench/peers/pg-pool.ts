@@ -7,7 +7,8 @@ export const PG_PREPARED = 'pg.Pool, prepared'
 /** The same without. */
 export const PG_UNPREPARED = 'pg.Pool'
 
-interface EntityRow {
+/** A row of the entities as `pg` gives it. */
+export interface EntityRow {
   readonly type: number
   readonly body: string
   readonly updated: Date | null
