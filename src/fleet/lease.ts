@@ -34,8 +34,9 @@ export class ShardLease implements AsyncDisposable {
     try {
       const session = new ServerSession(connection, STATEMENT_MS)
       const name = leaseName(shardId)
-      if (!(await tryLock(session, shardId))) throw await heldError(session, shardId, name)
-      return new ShardLease(catalog, connection, name, await raiseToken(session, name, holder))
+      const token = await tryTake(session, { shardId, name, holder })
+      if (token === undefined) throw await heldError(session, shardId, name)
+      return new ShardLease(catalog, connection, name, token)
     } catch (error) {
       connection.destroy()
       throw error
@@ -92,22 +93,22 @@ function leaseName(shardId: number): string {
   return `shard ${shardId}`
 }
 
-async function tryLock(session: ServerSession, shardId: number): Promise<boolean> {
-  const [row] = await session.read({ text: `select pg_try_advisory_lock(${LEASE_CLASS}, ${shardId})` })
-  return row?.[0] === 't'
-}
-
-async function raiseToken(session: ServerSession, name: string, holder: string): Promise<number> {
+/** Locks and raises the token in one statement: whoever finds the lock taken finds the name of who took it. */
+async function tryTake(
+  session: ServerSession,
+  { shardId, name, holder }: { shardId: number; name: string; holder: string },
+): Promise<number | undefined> {
   const [row] = await session.read({
     text: [
+      `with attempt as materialized (select pg_try_advisory_lock(${LEASE_CLASS}, ${shardId}) as is_taken)`,
       'insert into hypervault.leases (name, holder, token, expires_at)',
-      "values ($1, $2, 1, 'infinity')",
+      "select $1, $2, 1, 'infinity' from attempt where is_taken",
       'on conflict (name) do update set holder = excluded.holder, token = leases.token + 1',
       'returning token',
     ].join('\n'),
     values: [name, holder],
   })
-  return Number(row?.[0])
+  return row && Number(row[0])
 }
 
 async function heldError(session: ServerSession, shardId: number, name: string): Promise<HypervaultError> {

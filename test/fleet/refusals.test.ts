@@ -116,6 +116,25 @@ describe('two operators', () => {
     await fleet.complete(moveId)
   })
 
+  it('who begin at the same time: one moves the shard, and each other one is told who does', async () => {
+    const others = await Promise.all([1, 2, 3].map(() => Fleet.open({ catalog: { ...servers.catalogConnection } })))
+    const ends = await Promise.allSettled(
+      [fleet, ...others].map((each) => each.moveShard(1, { to: 's3', maxPauseMs: 60_000 })),
+    )
+    await Promise.all(others.map((each) => each.close()))
+    const told = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason as unknown)
+    expect(told).toHaveLength(3)
+    for (const reason of told) {
+      const holder = expect.stringContaining(`process ${process.pid}`) as string
+      expect(reason).toMatchObject({ code: 'HV_MOVE_LEASED', details: { shardId: 1, holder } })
+    }
+    const moves = await fleet.moves()
+    expect(moves).toMatchObject([{ phase: 'mirroring' }])
+    await fleet.complete(1)
+    expect(await listHomes(servers, 1)).toEqual(['s3'])
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+
   it('of whom one was cut off from the catalog: it stops before its next side effect', async () => {
     await using other = await Fleet.open({ catalog: { ...servers.catalogConnection } })
     const endLease = `
