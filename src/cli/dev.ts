@@ -14,7 +14,7 @@ interface DevOptions {
   readonly servers: string
   readonly shards: string
   readonly pgVersion?: string
-  readonly catalog?: boolean
+  readonly fleet?: boolean
 }
 
 interface DevCluster {
@@ -34,10 +34,7 @@ export function addDevCommand(program: Command, context: Context): void {
     )
     .option('--servers <count>', 'how many servers', '2')
     .option('--shards <range>', 'logical shards, spread evenly; the end is not included', '1-17')
-    .option(
-      '--catalog',
-      'register them in a catalog; with more than two servers the others are empty, to move shards to',
-    )
+    .option('--fleet', 'register them in a catalog; with more than two servers the others are empty, to move shards to')
     .option('--pg-version <version>', 'PostgreSQL 15, 16, 17 or 18 (default: 18)')
     .addHelpText(
       'after',
@@ -46,9 +43,9 @@ Examples:
   hypervault dev
   hypervault dev --servers 3 --shards 1-65 --pg-version 17
   hypervault dev --json > hypervault.config.json &
-  hypervault dev --servers 3 --catalog --json > hypervault.config.json &
+  hypervault dev --servers 3 --fleet --json > hypervault.config.json &
 
-With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, with --catalog
+With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, with --fleet
 { "catalog" }: both are configurations.
 HYPERVAULT_PG_BIN names a folder with initdb and postgres to use instead.`,
     )
@@ -70,13 +67,13 @@ async function runDev(options: DevOptions, context: Context): Promise<void> {
   }
 }
 
-function parseOptions({ servers, shards, pgVersion, catalog = false }: DevOptions): DevCluster {
+function parseOptions({ servers, shards, pgVersion, fleet = false }: DevOptions): DevCluster {
   if (!/^[1-9]\d{0,3}$/.test(servers))
     throw new UsageError(`--servers must be a whole number from 1, got ${JSON.stringify(servers)}`)
   splitShardRange(parseShardRange(shards, '--shards'), Number(servers))
   const version = pgVersion === undefined ? undefined : Number(pgVersion)
   if (version !== undefined) assertPostgresVersion(version)
-  return { servers: Number(servers), shards, version, catalog }
+  return { servers: Number(servers), shards, version, catalog: fleet }
 }
 
 async function startWithProgress(

@@ -55,6 +55,17 @@ async function expectNothingLeft(traces: readonly Trace[]): Promise<void> {
 }
 
 describe('hypervault dev', () => {
+  test('with --fleet prints a configuration that names the catalog of all servers', async () => {
+    await using folder = await makeFolder()
+    const args = ['dev', '--fleet', '--servers', '2', '--shards', '1-3', '--json']
+    const child = spawnCli(args, { cwd: folder.path })
+    await using own = await makeFolder({ 'hypervault.config.json': JSON.stringify(await readDocument(child)) })
+    const listed = await runCli(['server', 'list', '--json'], { cwd: own.path })
+    expect(JSON.parse(listed.stdout)).toMatchObject({ servers: [{ shardIds: [1] }, { shardIds: [2] }] })
+    child.kill('SIGINT')
+    await once(child, 'close')
+  })
+
   test('starts servers with their shards, prints how to connect, and leaves nothing after Ctrl-C', async () => {
     await using folder = await makeFolder()
     const child = spawnCli(['dev', '--shards', '1-6', '--json'], { cwd: folder.path })
