@@ -1,4 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
+import { openFenceSql } from '../../schema/fence-sql.ts'
 import type { FleetLink } from '../servers.ts'
 import { cutOver, type CutoverEnd } from './cut-over.ts'
 import type { Cleanup } from './journal.ts'
@@ -90,7 +91,8 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
           const done = backSlot === undefined ? {} : { [BACK_POSITION]: journal.resultOf(BACK_POSITION) }
           return switchOver(catalog, lease, { ...change, done })
         },
-        letWrite: () => openFence(to, shardId),
+        // On the session that is open already: to connect would prolong the pause. It may be dead by now, though.
+        letWrite: () => toSession.execute([openFenceSql(shardId)]).catch(() => openFence(to, shardId)),
         checkpoint: (name) => context.checkpoint(name),
       })
     }),
