@@ -81,7 +81,7 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
   } catch (error) {
     if (!signal.aborted) throw error
     context.exitCode = 1
-    output.problem(`stopped after ${moved.length} moves`, 'hypervault move list tells what is under way')
+    output.problem(`stopped; shards moved: ${moved.length}`, 'hypervault move list tells what is under way')
   }
 }
 
@@ -135,13 +135,23 @@ async function printPlan(plan: RebalancePlan, { output, isJson }: Context): Prom
   if (isJson) return output.json(plan)
   const show = (amount: number): string => formatAmount(plan.by, amount)
   await output.data(showLoads(plan.loads, show))
-  if (plan.moves.length === 0) return output.talk('Nothing is to be moved.')
+  if (plan.moves.length === 0) return output.talk(explainNothing(plan.loads))
   const rows = plan.moves.map(({ shardId, from, to, amount }) => [String(shardId), `${from} → ${to}`, show(amount)])
   const columns = ['shard', 'way', plan.by].map((head, at) => ({
     head,
     align: at === 1 ? ('left' as const) : ('right' as const),
   }))
   await output.data(`\n${formatTable(columns, rows)}`)
+}
+
+/** Why a plan has no moves. */
+export function explainNothing(loads: readonly ServerLoad[]): string {
+  const stuck = loads.filter(({ state, shardsAfter }) => state === 'draining' && shardsAfter > 0)
+  if (stuck.length === 0) return 'Nothing is to be moved.'
+  const why = loads.some(({ state }) => state === 'active')
+    ? 'their moves are under way: hypervault move list'
+    : 'no server is active: hypervault server add, or activate'
+  return `Nothing is to be moved, though ${stuck.map(({ serverId }) => serverId).join(', ')} still hold shards: ${why}`
 }
 
 function showLoads(loads: readonly ServerLoad[], show: (amount: number) => string): string {

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { explainNothing } from '../../src/cli/rebalance-command.ts'
+import type { ServerLoad } from '../../src/fleet/rebalance/decide-rebalance.ts'
+
+const load = (serverId: string, state: ServerLoad['state'], shards: number): ServerLoad => {
+  return { serverId, state, before: shards, after: shards, shardsBefore: shards, shardsAfter: shards }
+}
+
+test.each([
+  [[load('s1', 'active', 2), load('s2', 'draining', 0)], 'Nothing is to be moved.'],
+  [[load('s1', 'draining', 2), load('s2', 'draining', 1)], 'though s1, s2 still hold shards: no server is active'],
+  [[load('s1', 'active', 2), load('s2', 'draining', 1)], 'though s2 still hold shards: their moves are under way'],
+])('a plan without moves says why', (loads, text) => {
+  expect(explainNothing(loads)).toContain(text)
+})
