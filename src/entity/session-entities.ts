@@ -15,6 +15,7 @@ import {
   type EntityLayout,
 } from './change/change-statements.ts'
 import {
+  conditionOf,
   encodeCondition,
   isConditional,
   type ChangeCondition,
@@ -108,15 +109,15 @@ export class SessionEntities {
   }
 
   update(key: Key, update: Change, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
-    return this.change({ key, update, condition })
+    return this.change({ key, update, condition: conditionOf(condition) })
   }
 
   replace(key: Key, replacement: Replacement, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
-    return this.change({ key, replacement, condition })
+    return this.change({ key, replacement, condition: conditionOf(condition) })
   }
 
   async delete(key: Key, condition: ChangeCondition = {}): Promise<DeleteOutcome> {
-    const encoded = encodeCondition(condition)
+    const encoded = encodeCondition(conditionOf(condition))
     const [row] = isConditional(encoded)
       ? await this.#runChange(encoded, (layout) =>
           deleteIf(this.#session.shardId, [{ id: key.id, condition: encoded }], layout),

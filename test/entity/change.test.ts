@@ -1,6 +1,13 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Datastore, Key, type Body, type ConnectionEntry, type DatastoreOptions } from '../../src/index.ts'
+import {
+  Datastore,
+  Key,
+  type Body,
+  type ConnectionEntry,
+  type DatastoreOptions,
+  type Transaction,
+} from '../../src/index.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { createOriginalShards } from '../support/original-layout.ts'
@@ -450,6 +457,8 @@ describe('what cannot be a change is refused before anything is sent', () => {
     ['a time that is none', (db) => db.delete(key, { ifUpdatedAt: new Date(NaN) }), 'ifUpdatedAt must be a valid Date'],
     ['a kind that is text', (db) => db.delete(key, { ifKind: '3' as never }), 'ifKind must be a number, got string'],
     ['a kind that is undefined', (db) => db.update(key, { set: {} }, { ifKind: undefined as never }), 'got undefined'],
+    ['a misspelt condition', (db) => db.delete(key, { ifupdatedAt: null } as never), 'unknown option ifupdatedAt'],
+    ['options that are none', (db) => db.update(key, { set: {} }, 5 as never), 'a change takes an object of options'],
     ['keys that are none', (db) => db.deleteMany(key as never), 'keys must be an array'],
   ])('%s', async (_name, change, message) => {
     for (const batch of [true, false]) {
@@ -457,6 +466,16 @@ describe('what cannot be a change is refused before anything is sent', () => {
       await expect(change(db)).rejects.toThrow(message)
       expect(db.stats()[0]?.created).toBe(0)
     }
+  })
+
+  it('a misspelt condition in a transaction', async () => {
+    await using db = open()
+    const changes: ((tx: Transaction) => Promise<unknown>)[] = [
+      (tx) => tx.update(key, { set: {} }, { ifBodi: {} } as never),
+      (tx) => tx.replace(key, { body: {} }, { ifBodi: {} } as never),
+      (tx) => tx.delete(key, { ifBodi: {} } as never),
+    ]
+    for (const change of changes) await expect(db.transaction(1, change)).rejects.toThrow('unknown option ifBodi')
   })
 
   it('a condition that is there and undefined, which would overwrite silently', async () => {

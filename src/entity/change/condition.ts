@@ -1,4 +1,4 @@
-import { describeType } from '../../arguments.ts'
+import { assertOptions, describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import { assertKind, type Entity } from '../entity.ts'
@@ -49,8 +49,11 @@ export function hasCondition(options: ChangeCondition): boolean {
   return 'ifUpdatedAt' in options || 'ifBody' in options || 'ifKind' in options
 }
 
-/** The condition among the options of a call. */
+const names = ['ifUpdatedAt', 'ifBody', 'ifKind', 'signal', 'batch']
+
+/** The condition among the options of a call. A misspelt one is a TypeError: without it the change would overwrite silently. */
 export function conditionOf(options: ChangeCondition): ChangeCondition {
+  assertOptions('a change', options, names)
   if (!hasCondition(options)) return none
   const condition: { ifUpdatedAt?: Date | null; ifBody?: Body; ifKind?: number } = {}
   if ('ifUpdatedAt' in options) condition.ifUpdatedAt = options.ifUpdatedAt

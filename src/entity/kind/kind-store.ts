@@ -1,3 +1,4 @@
+import { assertArray } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from '../change/change.ts'
@@ -164,5 +165,18 @@ export class KindStore<K extends AnyKind> {
     const asKind = { ...options, ...this.#terms.conditionOf(options) } as ConditionalOptions
     const outcome = this.#terms.outcomeOf(await this.#entities.delete(key, asKind))
     return hasCondition(options) ? outcome : outcome.status === 'deleted'
+  }
+
+  /**
+   * Deletes entities, and tells of each whether it was there, in the order of the keys. One of another kind stays and is
+   * `HV_KIND_MISMATCH`, after all others are deleted.
+   */
+  async deleteMany(keys: readonly KindKey<K['name']>[], options: EntityOptions = {}): Promise<boolean[]> {
+    assertArray('keys', keys)
+    const ends = await Promise.allSettled(keys.map((key) => this.delete(key, options)))
+    return ends.map((end) => {
+      if (end.status === 'rejected') throw end.reason
+      return end.value
+    })
   }
 }

@@ -94,4 +94,11 @@ export class KindTransaction<K extends AnyKind> {
     const outcome = this.#terms.outcomeOf(await this.#tx.delete(key, whole))
     return hasCondition(condition) ? outcome : outcome.status === 'deleted'
   }
+
+  /** Deletes entities one after the other, and tells of each whether it was there. The first of another kind ends it. */
+  async deleteMany(keys: readonly KindKey<K['name']>[]): Promise<boolean[]> {
+    const were: boolean[] = []
+    for (const key of keys) were.push(await this.delete(key))
+    return were
+  }
 }

@@ -268,6 +268,21 @@ describe.each([
     expect([await users.exists(key), await users.delete(key), await users.exists(key)]).toEqual([true, true, false])
   })
 
+  it('deletes many, and leaves those of another kind', async () => {
+    await using db = open(options)
+    const users = db.kind(User)
+    const keys = [await users.put(1, ada), await users.put(2, ada), await users.put(1, ada)]
+    expect(await users.deleteMany([keys[0]!, keys[1]!, keys[0]!])).toEqual([true, true, false])
+    const photo = new Key((await db.kind(Photo).put(1, { owner: keys[2]! })).id)
+    await expect(users.deleteMany([photo, keys[2]!])).rejects.toMatchObject({ code: 'HV_KIND_MISMATCH' })
+    expect([await db.exists(photo), await db.exists(keys[2]!)]).toEqual([true, false])
+    await expect(users.deleteMany(keys[0] as never)).rejects.toThrow('keys must be an array')
+    await db.transaction(1, async (tx) => {
+      const own = await tx.kind(User).put(ada)
+      expect(await tx.kind(User).deleteMany([own, own])).toEqual([true, false])
+    })
+  })
+
   it('does not touch an entity of another kind', async () => {
     await using db = open(options)
     const users = db.kind(User)
