@@ -94,4 +94,20 @@ describe('an operator that dies', () => {
       await shard.expectAllThere(await lastMove(fleet), 's1')
     },
   )
+
+  it('in the cutover back keeps writers waiting only until resume', { timeout: 60_000 }, async () => {
+    await using fleet = await shard.openFleet()
+    const target = shard.home === 's1' ? 's3' : 's1'
+    const { moveId, source } = await fleet.moveShard(1, { to: target, maxPauseMs: MAX_PAUSE_MS })
+    await dieAt('fenced', (operator, onCheckpoint) =>
+      operator.reverse(moveId, { onCheckpoint, maxPauseMs: MAX_PAUSE_MS }),
+    )
+    const waiting = shard.db.put(1, 1, { n: 'waits' })
+    await fleet.resume(moveId)
+    expect((await shard.db.get(await waiting))?.body).toEqual({ n: 'waits' })
+    expect(await lastMove(fleet)).toMatchObject({ phase: 'mirroring', isOver: false })
+    await fleet.reverse(moveId, { maxPauseMs: MAX_PAUSE_MS })
+    expect(await shard.db.delete(await waiting)).toBe(true)
+    await shard.expectAllThere(await lastMove(fleet), source)
+  })
 })
