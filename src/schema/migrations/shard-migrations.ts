@@ -109,10 +109,10 @@ export class ShardMigrations {
     throw new TypeError('migrations must be given, here or to the datastore: a folder of files such as 0001_name.sql')
   }
 
-  async #survey({ connectTimeoutMs, signal }: MigrateSettings): Promise<Surveys> {
+  async #survey(settings: MigrateSettings): Promise<Surveys> {
     const { servers } = this.#setup.topology()
-    await using sites = new ServerSites(servers, { connectionsPerServer: 1, connectTimeoutMs, signal })
-    return await surveyServers(sites, signal)
+    await using sites = new ServerSites(servers, settings)
+    return await surveyServers(sites, settings)
   }
 
   #adoption({ connectTimeoutMs, lockTimeoutMs }: MigrateSettings): ProvisionSettings {

@@ -1,8 +1,11 @@
 import { readServerFacts } from '../inspect.ts'
-import { withServerSession } from '../server-session.ts'
+import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite, ServerSites } from '../server-sites.ts'
 import { readStates } from './state/read-states.ts'
 import type { ShardState } from './state/shard-state.ts'
+
+/** Shards for which another connection is not worth its while. */
+const MIN_SHARDS = 64
 
 /** A server whose shards have said what has run in them. */
 export interface Survey {
@@ -19,12 +22,20 @@ export interface Surveys {
   readonly problems: ReadonlyMap<string, unknown>
 }
 
+/** How servers are asked. */
+export interface SurveySettings {
+  /** Connections that ask one server side by side. */
+  readonly connectionsPerServer: number
+  readonly signal: AbortSignal | undefined
+}
+
 /** Asks all servers at once what has run in their shards. A server that cannot be asked keeps none from answering. */
-export async function surveyServers({ list }: ServerSites, signal: AbortSignal | undefined): Promise<Surveys> {
+export async function surveyServers({ list }: ServerSites, settings: SurveySettings): Promise<Surveys> {
+  const { signal } = settings
   const problems = new Map<string, unknown>()
   const surveys = await Promise.all(
     list.map((site) =>
-      surveyServer(site, signal).catch((error: unknown) => {
+      surveyServer(site, settings).catch((error: unknown) => {
         problems.set(site.server.serverId, error)
         return undefined
       }),
@@ -34,10 +45,16 @@ export async function surveyServers({ list }: ServerSites, signal: AbortSignal |
   return { surveys: surveys.filter((survey) => survey !== undefined), problems }
 }
 
-function surveyServer(site: ServerSite, signal: AbortSignal | undefined): Promise<Survey> {
+async function surveyServer(site: ServerSite, { connectionsPerServer, signal }: SurveySettings): Promise<Survey> {
   const { serverId, shardIds } = site.server
-  return withServerSession(site.pool, { signal }, async (session) => {
-    const { hstoreSchema = 'public' } = await readServerFacts(session)
-    return Object.freeze({ site, serverId, hstoreSchema, states: await readStates(session, shardIds) })
-  })
+  // The session that first sees a table has to get to know it, which is most of what this takes.
+  const length = Math.max(MIN_SHARDS, Math.ceil(shardIds.length / connectionsPerServer))
+  const parts = Array.from({ length: Math.ceil(shardIds.length / length) }, (_, part) =>
+    shardIds.slice(part * length, (part + 1) * length),
+  )
+  const ask = <T>(work: (session: ServerSession) => Promise<T>): Promise<T> =>
+    withServerSession(site.pool, { signal }, work)
+  const { hstoreSchema = 'public' } = await ask(readServerFacts)
+  const states = await Promise.all(parts.map((part) => ask((session) => readStates(session, part))))
+  return Object.freeze({ site, serverId, hstoreSchema, states: states.flat() })
 }

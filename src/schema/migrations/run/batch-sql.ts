@@ -1,3 +1,4 @@
+import { escapeLiteral } from 'pg'
 import { schemaExpression, searchPathOf } from '../../search-path.ts'
 import { assertNotMovingSql } from '../../moving.ts'
 import { lockShardsSql } from '../../shard-lock.ts'
@@ -42,10 +43,8 @@ export function openBatchSql(
 
 /** What the part of one shard begins with: names mean those of the shard. */
 export function openShardSql(shardId: number, hstoreSchema: string): string[] {
-  return [
-    `set local search_path to ${searchPathOf(shardId, hstoreSchema)}`,
-    `select ${schemaExpression(shardId)}, ${noteBeginExpression}`,
-  ]
+  const path = escapeLiteral(searchPathOf(shardId, hstoreSchema))
+  return [`select ${schemaExpression(shardId)}, set_config('search_path', ${path}, true), ${noteBeginExpression}`]
 }
 
 function shardSql(shardId: number, migration: SqlMigration, hstoreSchema: string): string[] {

@@ -1,8 +1,8 @@
 /** What is known of how long a migration takes on a server. */
 export interface BatchReading {
-  /** Shards in which it has run. */
+  /** Shards in which it has run of late. */
   readonly shards: number
-  /** How long that took, all of it. */
+  /** How long that took, all of them. */
   readonly ms: number
 }
 

@@ -92,7 +92,7 @@ export class MigrationRun {
 
   async #runOn(servers: readonly Server[], settings: PlanSettings): Promise<Plan> {
     await using sites = this.#openSites(servers)
-    const { surveys, problems } = await surveyServers(sites, this.#context.settings.signal)
+    const { surveys, problems } = await surveyServers(sites, this.#context.settings)
     for (const [serverId, problem] of problems) this.#problems.set(serverId, problem)
     for (const { serverId } of surveys) this.#surveyed.add(serverId)
     const plan = planMigrations(this.#context.migrations, surveys, settings)
