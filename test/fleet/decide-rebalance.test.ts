@@ -74,6 +74,15 @@ describe('a plan to rebalance', () => {
     )
   })
 
+  it('leaves a difference alone that is not larger than the threshold', () => {
+    const shards = Array.from({ length: 205 }, (_, shardId) => {
+      return { shardId, serverId: shardId < 105 ? 's1' : 's2', amount: 1, isMoving: false }
+    })
+    const servers = ['s1', 's2'].map((serverId) => ({ serverId, state: 'active' as const }))
+    expect(decideRebalance(servers, shards, 0.1).moves).toEqual([])
+    expect(decideRebalance(servers, shards, 0.01).moves.length).toBe(2)
+  })
+
   it('fills a server that joins, with few moves', () => {
     const shards = Array.from({ length: 16 }, (_, shardId) => {
       return { shardId, serverId: shardId < 8 ? 's1' : 's2', amount: 1, isMoving: false }

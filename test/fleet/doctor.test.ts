@@ -5,6 +5,7 @@ import type { Finding } from '../../src/fleet/doctor/finding.ts'
 import { judgeClocks, judgeReading } from '../../src/fleet/doctor/judge-servers.ts'
 import { isPooled } from '../../src/fleet/doctor/pooler-probe.ts'
 import type { ServerReading } from '../../src/fleet/doctor/server-reading.ts'
+import { ShardLease } from '../../src/fleet/lease.ts'
 import { insertMove } from '../../src/fleet/move/move-record.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { raiseFenceSql } from '../../src/schema/fence-sql.ts'
@@ -136,6 +137,17 @@ describe('the doctor', () => {
     const after = await fleet.doctor()
     expect(after.findings.some(({ isFixable }) => isFixable)).toBe(false)
     expect((await listLeftovers(servers)).filter((what) => what.startsWith('s1') || what.startsWith('s2'))).toEqual([])
+  })
+
+  it('leaves alone what somebody works on, and says so', async () => {
+    await queryServer(servers, 0, 'alter sequence shard0001.table_id_seq cache 50')
+    await using _ = await ShardLease.take(servers.catalog, 1)
+    const report = await fleet.doctor({ fix: true })
+    expect(find(report, 'sequence-cached')).toMatchObject({
+      isFixed: false,
+      fixProblem: expect.stringContaining('shard 1 is being worked on by') as string,
+    })
+    expect(report.isHealthy).toBe(false)
   })
 
   it('ends when its signal says so', async () => {
