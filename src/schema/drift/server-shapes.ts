@@ -1,4 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
+import { holdShard } from '../hold-shard.ts'
 import { quoteName } from '../shard-sql.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
@@ -54,11 +55,17 @@ export class ServerShapes {
     return rows.map(([schema, name]) => ({ serverId: this.serverId, shardId: shardIdOf(schema), name: name ?? '' }))
   }
 
-  /** Rebuilds an index beside reads and writes; what an earlier rebuilding has left is dropped. */
-  async fixIndex({ shardId, name }: InvalidIndex): Promise<void> {
+  /**
+   * Rebuilds an index beside reads and writes; what an earlier rebuilding has left is dropped. False if somebody else
+   * changes the shard, who may be about to make this very index.
+   */
+  async fixIndex({ shardId, name }: InvalidIndex): Promise<boolean> {
     const index = `${shardSchema(shardId)}.${quoteName(name)}`
     const verb = LEFTOVER.test(name) ? 'drop index concurrently if exists' : 'reindex index concurrently'
-    await this.#withSession((session) => session.execute([`${verb} ${index}`]))
+    const wasHeld = await this.#withSession((session) =>
+      holdShard(session, shardId, ['layout', 'index'], () => session.execute([`${verb} ${index}`]).then(() => true)),
+    )
+    return wasHeld === true
   }
 
   async #readSome(shardIds: readonly number[]): Promise<ShardFingerprint[]> {

@@ -58,8 +58,7 @@ async function askServer(server: ServerShapes, { fix, signal }: DriftSettings): 
 /** One that cannot be rebuilt, such as a unique one over doubles, stays in the list of those that are not valid. */
 async function tryFix(server: ServerShapes, index: InvalidIndex): Promise<boolean> {
   try {
-    await server.fixIndex(index)
-    return true
+    return await server.fixIndex(index)
   } catch (error) {
     if (!isHypervaultError(error, 'HV_STATEMENT_FAILED')) throw error
     return false

@@ -1,11 +1,10 @@
 import { isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
+import { holdShard } from '../hold-shard.ts'
 import { readServerFacts } from '../inspect.ts'
-import { assertNotMovingSql } from '../moving.ts'
 import { pause } from '../pause.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
-import { tryLockShard, unlockShard } from '../shard-lock.ts'
 import { toIndexFailure, type IndexFailure } from './index-failure.ts'
 import type { IndexSettings } from './index-options.ts'
 import { boundLocksSql, boundStatementsSql, cancelBackend } from './index-sql.ts'
@@ -100,15 +99,9 @@ export class ServerWork {
   async #workInShard(session: ServerSession, shardId: number): Promise<IndexOutcome | undefined> {
     const { lockTimeoutMs, buildTimeoutMs } = this.#settings
     await session.execute([boundLocksSql(lockTimeoutMs), boundStatementsSql(buildTimeoutMs)])
-    const [row] = await session.read(tryLockShard(shardId, 'index'))
-    if (row?.[0] !== 't') return undefined
-    try {
-      await session.execute([assertNotMovingSql([shardId])])
-      return await this.#untilAborted(session, () => this.#work(session, shardId, this.#hstoreSchema))
-    } finally {
-      // A session that is lost has lost its locks as well.
-      await session.read(unlockShard(shardId, 'index')).catch(() => undefined)
-    }
+    return holdShard(session, shardId, ['index'], () =>
+      this.#untilAborted(session, () => this.#work(session, shardId, this.#hstoreSchema)),
+    )
   }
 
   /** An abort ends the statement at the server too: cut off, it would go on, and hold the shard. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tryLockShard } from '../../../src/schema/shard-lock.ts'
 import { provision } from '../../../src/schema/provision.ts'
 import type { DriftReport } from '../../../src/schema/drift/drift-report.ts'
 import { verifyShards } from '../../../src/schema/drift/verify-shards.ts'
@@ -146,7 +147,7 @@ describe('verifying', () => {
     await expect(verifyShards(topology, { fixed: true } as never)).rejects.toThrow('unknown option fixed')
   })
 
-  test('finds an index that is not valid, and rebuilds it when told to; one over doubles stays', async () => {
+  test('finds an index that is not valid, and rebuilds it when told to and nobody else changes the shard; one over doubles stays', async () => {
     await execute(0, "insert into shard0007.photos (title) values ('twin'), ('twin')")
     const building = execute(0, 'create unique index concurrently twins on shard0007.photos (title)')
     await expect(building).rejects.toThrow('could not create unique index')
@@ -156,6 +157,14 @@ describe('verifying', () => {
     expect(failed.fixedIndexes).toEqual([])
     expect(failed.invalidIndexes).toContainEqual(left)
     await execute(0, "delete from shard0007.photos where title = 'twin'")
+    for (const purpose of ['layout', 'index'] as const) {
+      const { text, values } = tryLockShard(7, purpose)
+      const held = await withClient(databases.connections[0], async (client) => {
+        await client.query(text, values as unknown[])
+        return verifyShards(topology, { fix: true })
+      })
+      expect(held.fixedIndexes).toEqual([])
+    }
     const fixed = await verifyShards(topology, { fix: true })
     expect(fixed.fixedIndexes).toContainEqual(left)
     expect(fixed.invalidIndexes).toEqual([])
