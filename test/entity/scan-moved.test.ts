@@ -13,15 +13,10 @@ beforeEach(async () => {
   fleet = await createFleet()
   await provision([{ ...(fleet.connections[2] as ServerConnection), shards: '1-2' }])
   await using db = await open()
-  const batches = await Promise.all(
-    [1, 2, 3, 4].map((shardId) =>
-      db.putMany(
-        shardId,
-        1,
-        Array.from({ length: 2_000 }, (_, n) => ({ n: String(n) })),
-      ),
-    ),
-  )
+  const bodies = Array.from({ length: 2_000 }, (_, n) => ({ n: String(n) }))
+  const others = await Promise.all([2, 3, 4].map((shardId) => db.putMany(shardId, 1, bodies)))
+  // The last in the order of the scan, so that it has not been read yet when the shard moves.
+  const batches = [...others, await db.putMany(1, 1, bodies)]
   keys = batches.flat().sort((a, b) => Number(BigInt.asIntN(64, a.id - b.id)))
 })
 afterEach(() => fleet[Symbol.asyncDispose]())
@@ -87,7 +82,8 @@ describe('when a shard moves during a scan', () => {
     expect(entities.map(({ key }) => String(key))).toEqual(keys.map(String))
     const places = entities.filter(({ key }) => key.shardId === 1).map(({ body }) => body.on)
     expect(places.at(-1)).toBe('s3')
-    expect(places).not.toContain('s1')
+    // A read that was under way may have met the old rows, none that was begun afterwards.
+    expect(places.lastIndexOf('s1')).toBeLessThan(places.indexOf('s3'))
   })
 
   it('a count follows it', async () => {
