@@ -1,3 +1,4 @@
+import { isHypervaultError } from '../../../src/errors.ts'
 import { Fleet } from '../../../src/fleet.ts'
 import type { MoveRecord } from '../../../src/fleet/move/move-record.ts'
 import type { FleetOfServers } from '../../support/fleet-servers.ts'
@@ -59,12 +60,13 @@ export class Player {
   async play(): Promise<void> {
     await using fleet = await Fleet.open({ catalog: { ...this.#fleet.catalogConnection } })
     const shardId = this.#random.pick(this.#scene.shardIds)
-    const source = await homeOf(fleet, shardId)
+    const source = await askAgain(() => homeOf(fleet, shardId))
     const to = this.#random.pick(['s1', 's2', 's3'].filter((serverId) => serverId !== source))
     const log: string[] = []
     await this.#order({ verb: 'move', id: shardId, to }, log)
     for (let orders = 0; ; orders += 1) {
-      const [move] = (await fleet.moves({ isOver: false })).filter((each) => each.shardId === shardId)
+      const moves = await askAgain(() => fleet.moves({ isOver: false }))
+      const [move] = moves.filter((each) => each.shardId === shardId)
       if (move === undefined) break
       if (orders === MAX_ORDERS) throw new Error(`move ${move.moveId} has no end: ${log.join('\n')}`)
       await this.#order({ verb: this.#chooseVerb(move), id: move.moveId }, log, orders < MAX_MISHAPS)
@@ -138,4 +140,15 @@ export async function homeOf(fleet: Fleet, shardId: number): Promise<string> {
 
 function tell(end: OperatorEnd): string {
   return end.word === 'failed' ? `${end.code} ${end.message}` : end.word
+}
+
+/** A connection to the catalog may have been cut a moment ago: what it did not answer is asked again. */
+async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (attempt === MAX_ORDERS || !isHypervaultError(error, 'HV_CONNECTION_LOST')) throw error
+    }
+  }
 }
