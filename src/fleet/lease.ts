@@ -93,7 +93,7 @@ function leaseName(shardId: number): string {
   return `shard ${shardId}`
 }
 
-/** Locks and raises the token in one statement: whoever finds the lock taken finds the name of who took it. */
+/** Locks, and raises the token in the same statement. */
 async function tryTake(
   session: ServerSession,
   { shardId, name, holder }: { shardId: number; name: string; holder: string },
@@ -111,10 +111,16 @@ async function tryTake(
   return row && Number(row[0])
 }
 
+/** Who took the lock a moment ago may not have committed its name yet: an upsert waits for that, a select would not. */
 async function heldError(session: ServerSession, shardId: number, name: string): Promise<HypervaultError> {
-  const text = 'select holder from hypervault.leases where name = $1'
+  const text = [
+    'insert into hypervault.leases (name, holder, token, expires_at)',
+    "values ($1, 'somebody else', 0, 'infinity')",
+    'on conflict (name) do update set holder = leases.holder',
+    'returning holder',
+  ].join('\n')
   const [row] = await session.read({ text, values: [name] })
-  const holder = row?.[0] ?? 'somebody else'
+  const holder = row?.[0] ?? ''
   const message = `shard ${shardId} is being worked on by ${holder}`
   return new HypervaultError('HV_MOVE_LEASED', message, { shardId, holder })
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'
+import { until } from '../support/until.ts'
 import { listHomes, listLeftovers, queryServer } from './fleet-query.ts'
 
 const LEASE_CLASS = String(0x68766c73)
@@ -118,8 +119,17 @@ describe('two operators', () => {
 
   it('who begin at the same time: one moves the shard, and each other one is told who does', async () => {
     const others = await Promise.all([1, 2, 3].map(() => Fleet.open({ catalog: { ...servers.catalogConnection } })))
+    let refused = 0
+    // Whoever got the shard keeps it until the others have been told.
+    const onCheckpoint = (): Promise<void> => until('the others are told', () => refused === 3)
+    const begin = (each: Fleet): Promise<unknown> => each.moveShard(1, { to: 's3', maxPauseMs: 60_000, onCheckpoint })
     const ends = await Promise.allSettled(
-      [fleet, ...others].map((each) => each.moveShard(1, { to: 's3', maxPauseMs: 60_000 })),
+      [fleet, ...others].map((each) =>
+        begin(each).catch((error: unknown) => {
+          refused += 1
+          throw error
+        }),
+      ),
     )
     await Promise.all(others.map((each) => each.close()))
     const told = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason as unknown)
@@ -133,6 +143,19 @@ describe('two operators', () => {
     await fleet.complete(1)
     expect(await listHomes(servers, 1)).toEqual(['s3'])
     expect(await listLeftovers(servers)).toEqual([])
+  })
+
+  it('of whom one is just writing its name down: the other one is told that name', async () => {
+    const holder = new Client(servers.catalogConnection)
+    await holder.connect()
+    await holder.query(`begin; select pg_advisory_lock(${LEASE_CLASS}, 1);
+      insert into hypervault.leases values ('shard 1', 'ada, process 7', 1, 'infinity')`)
+    const told = fleet.moveShard(1, { to: 's3' }).catch((error: unknown) => error)
+    const waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hypervault.leases%'"
+    await until('it waits for the name', async () => (await queryServer(servers, 'catalog', waiting)).length > 0)
+    await holder.query('commit')
+    expect(await told).toMatchObject({ code: 'HV_MOVE_LEASED', details: { holder: 'ada, process 7' } })
+    await holder.end()
   })
 
   it('of whom one was cut off from the catalog: it stops before its next side effect', async () => {
