@@ -8,7 +8,10 @@ import type { ServerReading } from '../../src/fleet/doctor/server-reading.ts'
 import { ShardLease } from '../../src/fleet/lease.ts'
 import { insertMove } from '../../src/fleet/move/move-record.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
+import { placeShards } from '../../src/catalog/fleet-changes.ts'
+import { provision } from '../../src/schema/provision.ts'
 import { raiseFenceSql } from '../../src/schema/fence-sql.ts'
+import { countStatements } from '../support/count-statements.ts'
 import { createFleet, settingsOf, type TestFleet } from '../support/fleet.ts'
 import { startTransactionPooler } from '../support/transaction-pooler.ts'
 import { listLeftovers, queryServer } from './fleet-query.ts'
@@ -61,6 +64,12 @@ async function spoil(): Promise<void> {
   )
   await queryServer(servers, 1, `select pg_create_logical_replication_slot('${aborted}', 'pgoutput')`)
   await queryServer(servers, 1, 'create extension citext; alter table shard0004.entities add column name public.citext')
+  await queryServer(
+    servers,
+    1,
+    `create extension ltree; create domain shard0004.path as public.ltree;
+     create function shard0004.depth(public.lquery) returns integer language sql as 'select 1'`,
+  )
   await queryServer(servers, 2, 'create publication hv_move_99_deadbeef')
   await queryServer(servers, 3, 'create schema shard0077')
   await servers.catalog.withSession((session) =>
@@ -109,8 +118,8 @@ describe('the doctor', () => {
       'problem move-stopped fleet 6',
       'problem sequence-cached s2 3',
       'problem server-unreachable s9',
-      'problem server-unready s1',
-      'problem server-unready s4',
+      ...Array<string>(3).fill('problem server-unready s1'),
+      ...Array<string>(3).fill('problem server-unready s4'),
       'problem shard-immovable s1 1',
       'problem shard-missing s1 2',
       'problem shard-stray s1 3',
@@ -119,7 +128,10 @@ describe('the doctor', () => {
     ])
     expect(report.findings.every(({ what, remedy }) => what !== '' && remedy !== '')).toBe(true)
     expect(find(report, 'move-stopped')?.remedy).toBe('hypervault move resume 3, or hypervault move abort 3')
-    expect(find(report, 'server-unready')?.what).toBe('server s1 lacks the type public.citext')
+    const lacking = report.findings.filter(({ kind, serverId }) => kind === 'server-unready' && serverId === 's1')
+    expect(lacking.map(({ what }) => what)).toEqual(
+      ['citext', 'lquery', 'ltree'].map((type) => `server s1 lacks the type public.${type}`),
+    )
     expect(find(report, 'shard-immovable')?.remedy).toContain('set logged')
     expect(JSON.stringify(report)).not.toContain(servers.connections[0]?.password)
 
@@ -152,6 +164,26 @@ describe('the doctor', () => {
 
   it('ends when its signal says so', async () => {
     await expect(fleet.doctor({ signal: AbortSignal.abort(enough) })).rejects.toBe(enough)
+  })
+})
+
+describe('a doctor of many shards', () => {
+  it('sends as many statements for a hundred shards of a server as for two', async () => {
+    await using few = await createFleet(2)
+    const own = await Fleet.open({ catalog: { ...few.catalogConnection } })
+    await own.doctor()
+    const count = await countStatements(() => own.doctor())
+    const more = Array.from({ length: 98 }, (_, at) => 11 + at)
+    await provision([{ ...few.connections[0]!, shards: '11-109' }])
+    await placeShards(few.catalog, 's1', more)
+    const rows = more.map((shardId) => `create table shard${String(shardId).padStart(4, '0')}.log (line text)`)
+    await queryServer(few, 0, rows.join(';'))
+    let report: DoctorReport | undefined
+    expect(await countStatements(async () => (report = await own.doctor()))).toBe(count)
+    expect(report?.findings.map(({ kind, shardId }) => [kind, shardId])).toEqual(
+      more.map((shardId) => ['shard-immovable', shardId]),
+    )
+    await own.close()
   })
 })
 

@@ -1,8 +1,9 @@
-import { Client, type ClientConfig } from 'pg'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { ClientConfig } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { assertSupported, inspectServer } from '../../src/schema/inspect.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { listShardSizes } from '../../src/schema/shard-sizes.ts'
+import { countStatements } from '../support/count-statements.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { until } from '../support/until.ts'
 import { entriesOf, numbers, poolOf, withClient } from './servers.ts'
@@ -23,17 +24,6 @@ beforeAll(async () => {
   })
 })
 afterAll(() => databases.drop())
-
-/** Runs the work and tells how many statements pg sent for it. */
-async function countStatements(work: () => Promise<unknown>): Promise<number> {
-  const query = vi.spyOn(Client.prototype, 'query')
-  try {
-    await work()
-    return query.mock.calls.length
-  } finally {
-    query.mockRestore()
-  }
-}
 
 describe('inspecting a server', () => {
   it('takes a few statements for 500 shards', async () => {

@@ -198,3 +198,35 @@ join pg_depend on objid = pg_class.oid and classid = 'pg_class'::regclass and de
 join pg_attribute on attrelid = refobjid and attnum = refobjsubid
 where relkind = 'S' and ${isOwnTable}
 order by relname`
+
+/** Comments on the schema and on everything in it. */
+export const selectComments = `
+select format('comment on %s is %L',
+  case classoid
+    when 'pg_namespace'::regclass then 'schema ' || objoid::regnamespace
+    when 'pg_proc'::regclass then 'routine ' || objoid::regprocedure
+    when 'pg_type'::regclass then 'type ' || objoid::regtype
+    when 'pg_constraint'::regclass then
+      (select format('constraint %I on %s', conname, conrelid::regclass) from pg_constraint where oid = objoid)
+    when 'pg_trigger'::regclass then
+      (select format('trigger %I on %s', tgname, tgrelid::regclass) from pg_trigger where oid = objoid)
+    else
+      (select case
+          when objsubid > 0 then format('column %s.%I', objoid::regclass,
+            (select attname from pg_attribute where attrelid = objoid and attnum = objsubid))
+          when relkind = 'S' then 'sequence ' || objoid::regclass
+          when relkind = 'i' then 'index ' || objoid::regclass
+          when relkind = 'v' then 'view ' || objoid::regclass
+          when relkind = 'm' then 'materialized view ' || objoid::regclass
+          else 'table ' || objoid::regclass end
+       from pg_class where oid = objoid)
+  end, description)
+from pg_description
+where (classoid = 'pg_namespace'::regclass and objoid = $1::regnamespace)
+  or (classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'S', 'v', 'm', 'i')))
+  or (classoid = 'pg_proc'::regclass and objoid in (select oid from pg_proc where pronamespace = $1::regnamespace))
+  or (classoid = 'pg_type'::regclass and objoid in (select oid from pg_type where typnamespace = $1::regnamespace and typtype in ('e', 'd')))
+  or (classoid = 'pg_constraint'::regclass and objoid in (select oid from pg_constraint where connamespace = $1::regnamespace and conrelid <> 0))
+  or (classoid = 'pg_trigger'::regclass and objoid in
+    (select pg_trigger.oid from pg_trigger join pg_class on pg_class.oid = tgrelid where relnamespace = $1::regnamespace))
+order by 1`

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import { readShardNeeds, type ShardNeeds } from '../clone/read-shard-definition.ts'
+import { OPENING } from '../../schema/drift/shape-sql.ts'
+import { readShardNeeds } from '../clone/read-shard-needs.ts'
 import type { CleanupKind } from '../move/journal.ts'
 import { findMissing, listShardProblems, readReadiness, type ServerReadiness } from '../move/preflight.ts'
 import { findMissingPrivileges } from '../move/privileges.ts'
@@ -32,7 +33,7 @@ export interface ServerReading {
   readonly cachedSequences: readonly number[]
   /** Highest id of each shard with rows, of those that live here. */
   readonly highestIds: ReadonlyMap<number, bigint>
-  /** Texts `what: remedy`, of those that live here. */
+  /** Texts `what: remedy`, of those that live here and have any. */
   readonly shardProblems: ReadonlyMap<number, readonly string[]>
   /** What its shards need where they go to. */
   readonly needs: PlaceNeeds
@@ -52,7 +53,12 @@ export interface FailedReading {
   readonly failure: string
 }
 
-const SHARDS_PER_STATEMENT = 64
+/** Shards of one statement on the catalogs: enough that their number costs nothing, few enough for little memory. */
+const SHARDS_OF_CATALOGS = 512
+
+/** Shards of one statement that reads their tables: each takes two locks, of which a server has some thousands. */
+const SHARDS_OF_TABLES = 128
+
 const CLOCK_READINGS = 3
 const CLOCK_PAUSE_MS = 5
 
@@ -159,28 +165,37 @@ async function readCachedSequences(session: ServerSession): Promise<number[]> {
 
 async function readHighestIds(session: ServerSession, shardIds: readonly number[]): Promise<Map<number, bigint>> {
   const highest = new Map<number, bigint>()
-  for (let first = 0; first < shardIds.length; first += SHARDS_PER_STATEMENT) {
-    const texts = shardIds
-      .slice(first, first + SHARDS_PER_STATEMENT)
-      .map((shardId) => `select ${shardId}, max(id) from ${shardSchema(shardId)}.entities`)
+  for (const some of batches(shardIds, SHARDS_OF_TABLES)) {
+    const texts = some.map((shardId) => `select ${shardId}, max(id) from ${shardSchema(shardId)}.entities`)
     const rows = await session.read({ text: texts.join('\nunion all\n') })
     for (const [shardId, id] of rows) if (id != null) highest.set(Number(shardId), BigInt(id))
   }
   return highest
 }
 
+/** Batch by batch, and of each only what is said about it: the tables of all shards at once could be very many. */
 async function readProblems(
   session: ServerSession,
   shardIds: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<Pick<ServerReading, 'shardProblems' | 'needs'>> {
-  const shards: ShardNeeds[] = []
-  for (let first = 0; first < shardIds.length; first += SHARDS_PER_STATEMENT) {
+  const shardProblems = new Map<number, readonly string[]>()
+  let needs = uniteNeeds([])
+  for (const some of batches(shardIds, SHARDS_OF_CATALOGS)) {
     signal?.throwIfAborted()
-    shards.push(...(await readShardNeeds(session, shardIds.slice(first, first + SHARDS_PER_STATEMENT))))
+    const shards = await session.transaction(OPENING, () => readShardNeeds(session, some))
+    for (const shard of shards) {
+      const problems = listShardProblems(shard)
+      if (problems.length > 0) shardProblems.set(shard.shardId, problems)
+    }
+    needs = uniteNeeds([needs, ...shards])
   }
-  const shardProblems = new Map(shards.map((shard) => [shard.shardId, listShardProblems(shard)]))
-  return { shardProblems, needs: uniteNeeds(shards) }
+  return { shardProblems, needs }
+}
+
+function batches(shardIds: readonly number[], size: number): number[][] {
+  const count = Math.ceil(shardIds.length / size)
+  return Array.from({ length: count }, (_, at) => shardIds.slice(at * size, (at + 1) * size))
 }
 
 /** What all of them need. */
