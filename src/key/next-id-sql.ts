@@ -48,3 +48,18 @@ export function flooredNextIdSql(shardId: number, epochMs: number, floor: KeyFlo
     '$$',
   ].join('\n')
 }
+
+/** The floor in the text of a `next_id()`: a pattern of PostgreSQL, and of JavaScript as well. */
+export const FLOOR_PATTERN = '[0-9]+ \\+ \\(number - [0-9]+\\) / 1024'
+
+/** What a `language sql` function does: the text between its dollars. */
+export function bodyOf(sql: string): string {
+  return /\$\$(.*)\$\$/s.exec(sql)?.[1] ?? ''
+}
+
+/** Whether a function with this body is the `next_id()` of a shard, with whatever floor or without one. */
+export function isNextIdBody(body: string, shardId: number, epochMs: number): boolean {
+  if (body === bodyOf(nextIdSql(shardId, epochMs))) return true
+  const withoutFloor = (text: string): string => text.replace(new RegExp(FLOOR_PATTERN), '')
+  return withoutFloor(body) === withoutFloor(bodyOf(flooredNextIdSql(shardId, epochMs, { ms: 0, number: 0n })))
+}

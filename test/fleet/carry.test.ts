@@ -193,4 +193,19 @@ describe('the clock of the new server', () => {
     expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
     await put()
   })
+
+  it('may be behind when a cutover ends just before the switch: the move is resumed', async () => {
+    await using db = await Datastore.open({ catalog: { ...servers.catalogConnection } })
+    await setBack(5)
+    const { id } = await db.put(1, 1, {})
+    const enough = new Error('enough')
+    const onCheckpoint = (name: string): void => {
+      if (name === 'ready to switch') throw enough
+    }
+    await expect(fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000, onCheckpoint })).rejects.toBe(enough)
+    expect(await fleet.resume(1)).toMatchObject({ mismatches: [] })
+    expect((await db.put(1, 1, {})).id).toBeGreaterThan(id)
+    await fleet.complete(1)
+    expect(await listLeftovers(servers)).toEqual([])
+  })
 })

@@ -230,6 +230,42 @@ describe('a move that does not get through', () => {
     await abortIt()
   })
 
+  it('ends at once when its tables were changed between their making and a resume, and says what and what to type', async () => {
+    const enough = new Error('enough')
+    const onCheckpoint = (name: string): void => {
+      if (name === 'tables done') throw enough
+    }
+    await expect(fleet.moveShard(1, { to: 's3', onCheckpoint })).rejects.toBe(enough)
+    await execute(`alter table shard0001.entities add column note text; create table shard0001.late (line text);
+      alter table shard0001.late replica identity full`)
+    await expect(fleet.resume(1)).rejects.toMatchObject({
+      code: 'HV_MOVE_CHANGED',
+      details: {
+        different: [
+          'only at the source: create table shard0001.entities (… note text …)',
+          'only at the source: create table shard0001.late',
+          'only at the source: alter table shard0001.late replica identity full',
+        ],
+      },
+      hint: 'Run: hypervault move abort 1, and then: hypervault move 1 --to s3',
+    })
+    expect(await fleet.moves()).toMatchObject([{ phase: 'preparing' }])
+    await abortIt()
+    await expect(fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })).resolves.toMatchObject({ mismatches: [] })
+  })
+
+  it('says what was changed when nothing arrives for that reason', async () => {
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name === 'slot done') await execute('alter table shard0001.entities add column note text')
+    }
+    const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, limits: { stallTimeoutMs: 1_500 } })
+    await expect(moving).rejects.toMatchObject({
+      code: 'HV_MOVE_CHANGED',
+      details: { different: ['only at the source: create table shard0001.entities (… note text …)'] },
+    })
+    await abortIt()
+  })
+
   it('ends before the switch when rows differ, and names where', async () => {
     await execute("insert into shard0001.entities (type, body) select 1, '' from generate_series(1, 10)")
     const onCheckpoint = async (name: string): Promise<void> => {

@@ -3,6 +3,7 @@ import type { FleetLink } from '../servers.ts'
 import { decideCutover } from './decide-cutover.ts'
 import type { MoveContext } from './move-context.ts'
 import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
+import { assertAsRead } from './same-definition.ts'
 import { waitFor } from './wait.ts'
 
 const POLL_MS = 20
@@ -104,8 +105,10 @@ class StallWatch {
   async #count(errors: number): Promise<void> {
     const hasMore = errors > (this.#known ?? errors)
     this.#known = errors
+    if (!hasMore) return
     // Each table has a worker with errors of its own: what befalls them all at once is one.
-    if (hasMore) this.#counted = (await answers(this.#context.source)) ? this.#counted + 1 : 0
+    this.#counted = (await answers(this.#context.source)) ? this.#counted + 1 : 0
+    if (this.#counted > 0) await assertAsRead(this.#context)
   }
 }
 

@@ -1,7 +1,4 @@
 import { HypervaultError } from '../../errors.ts'
-import { readShardDefinition } from '../clone/read-shard-definition.ts'
-import type { ShardDefinition } from '../clone/shard-definition.ts'
-import type { FleetLink } from '../servers.ts'
 import { cleanUp } from './clean-up.ts'
 import { crossForward } from './crossing.ts'
 import { openFence } from './fence.ts'
@@ -15,6 +12,7 @@ import { compareRows, wholeTables } from './proof.ts'
 import { compareLive, describeMismatches } from './prove.ts'
 import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
+import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
 import { ComparedSides } from './snapshots.ts'
 import { subscribeBack } from './turn.ts'
 
@@ -53,7 +51,7 @@ async function copyRows(context: MoveContext): Promise<void> {
   await step(context, 'tables', () => createTables(context))
   await step(context, 'publication', () => publish(context, source, forward))
   // Behind the publication, because nobody changes what the shard is made of from then on.
-  await assertAsRead(context)
+  await assertTablesAsMade(context)
   await step(context, 'slot', () => makeSlot(context, source, forward))
   await journal.enter('copying')
   await step(context, 'subscription', () =>
@@ -61,7 +59,7 @@ async function copyRows(context: MoveContext): Promise<void> {
       createSubscriptionSql(forward, connection, { isCopying: true }),
     ]),
   )
-  await step(context, 'copy', () => waitForCopy(context))
+  await step(context, 'copy', () => whileSame(context, () => waitForCopy(context)))
 }
 
 async function catchUp(context: MoveContext): Promise<void> {
@@ -70,11 +68,15 @@ async function catchUp(context: MoveContext): Promise<void> {
   // A crash in a cutover may have left the fence: writers go on while the rest is done.
   await openFence(source, context.move.shardId)
   await step(context, 'indexes', () => finishTables(context))
-  await waitForCatchUp(context, source, objects.forward)
+  await followSource(context)
   await step(context, 'way back: publication', () => publish(context, target, objects.reverse))
   await step(context, 'way back: slot', () => makeSlot(context, target, objects.reverse))
   await step(context, 'compare', () => assertEqual(context))
-  await waitForCatchUp(context, source, objects.forward)
+  await followSource(context)
+}
+
+function followSource(context: MoveContext): Promise<void> {
+  return whileSame(context, () => waitForCatchUp(context, context.source, context.objects.forward))
 }
 
 async function crossOver(context: MoveContext): Promise<MoveReport> {
@@ -131,48 +133,6 @@ async function assertEqual(context: MoveContext): Promise<void> {
   const { source, target } = context
   const compared = await compareLive(context, { from: source, to: target })
   if (compared.mismatches.length > 0) throw mismatchError(context, describeMismatches(compared), 'abort')
-}
-
-/** A table that was made or changed during the move would be missing at the target. */
-async function assertSameDefinition(context: MoveContext): Promise<void> {
-  const [left, right] = await Promise.all([context.source, context.target].map((link) => readDefinition(context, link)))
-  assertSame(context, left, right)
-}
-
-/** What was changed after the target's tables were made from it would be found only after the copy. */
-async function assertAsRead(context: MoveContext): Promise<void> {
-  assertSame(context, await readDefinition(context, context.source), await context.definition())
-}
-
-function readDefinition({ move }: MoveContext, link: FleetLink): Promise<ShardDefinition> {
-  return link.withSession((session) => readShardDefinition(session, move.shardId))
-}
-
-function assertSame(
-  { move }: MoveContext,
-  left: ShardDefinition | undefined,
-  right: ShardDefinition | undefined,
-): void {
-  const different = findDifferences(left, right)
-  if (different.length === 0) return
-  const message = `shard ${move.shardId} was changed during move ${move.moveId}: ${different.join('; ')}`
-  throw new HypervaultError('HV_MOVE_CHANGED', message, { moveId: move.moveId, shardId: move.shardId, different })
-}
-
-function findDifferences(left: ShardDefinition | undefined, right: ShardDefinition | undefined): string[] {
-  const statementsOf = (side: ShardDefinition | undefined): string[] => [
-    ...(side?.beforeCopy ?? []),
-    ...(side?.afterCopy ?? []),
-  ]
-  const [a, b] = [new Set(statementsOf(left)), new Set(statementsOf(right))]
-  return [
-    ...[...a].filter((each) => !b.has(each)).map((each) => `only at the source: ${firstLine(each)}`),
-    ...[...b].filter((each) => !a.has(each)).map((each) => `only at the target: ${firstLine(each)}`),
-  ]
-}
-
-function firstLine(statement: string): string {
-  return statement.split('\n')[0] ?? ''
 }
 
 function assertProved(context: MoveContext, report: MoveReport): MoveReport {

@@ -1,4 +1,4 @@
-import { flooredNextIdSql, nextIdSql } from '../../key/next-id-sql.ts'
+import { bodyOf, FLOOR_PATTERN, flooredNextIdSql, nextIdSql } from '../../key/next-id-sql.ts'
 import type { ServerStatement } from '../server-session.ts'
 
 /*
@@ -16,15 +16,12 @@ export const OPENING: readonly string[] = [
   "set local search_path = ''",
 ]
 
-const BODY = /\$\$(.*)\$\$/s
-
-/** Floor of a `next_id()`, in its text. */
-const FLOOR = '[0-9]+ \\+ \\(number - [0-9]+\\) / 1024'
-
 /** The body of a function, with what differs from shard to shard left out. */
 function templateOf(sql: string): string {
-  const body = BODY.exec(sql)?.[1] ?? ''
-  return body.replaceAll('shard0000', '%S').replace('| 0::bigint', '| %B::bigint').replace(new RegExp(FLOOR), '%F')
+  return bodyOf(sql)
+    .replaceAll('shard0000', '%S')
+    .replace('| 0::bigint', '| %B::bigint')
+    .replace(new RegExp(FLOOR_PATTERN), '%F')
 }
 
 /** Values of the statements: the schemas, and the two bodies that a `next_id()` of Hypervault has. */
@@ -75,7 +72,7 @@ line as (
   select nspname, case
     when proname = 'next_id' and prosrc = replace(replace($2, '%S', nspname), '%B', bits::text) then 'function next_id()'
     when proname = 'next_id'
-      and regexp_replace(prosrc, '${FLOOR}', '%F') = replace(replace($3, '%S', nspname), '%B', bits::text)
+      and regexp_replace(prosrc, '${FLOOR_PATTERN}', '%F') = replace(replace($3, '%S', nspname), '%B', bits::text)
       then 'function next_id()'
     when prokind in ('f', 'p', 'w') then pg_get_functiondef(proc.oid)
     else format('aggregate %s(%s)', proname, pg_get_function_identity_arguments(proc.oid)) end
