@@ -10,7 +10,12 @@ export function searchPathOf(shardId: number, hstoreSchema: string): string {
   return [...new Set(schemas)].map(quoteName).join(', ')
 }
 
-/** An expression that fails unless the schema of a shard is there: names would mean those of `public` without a word. */
+/** Fails unless the schemas of these shards are there: names would mean those of `public` without a word. */
+export function assertSchemasSql(shardIds: readonly number[]): string {
+  return `select '{${shardIds.map(shardSchema).join(',')}}'::regnamespace[]`
+}
+
+/** The schema of a shard, as an expression that fails unless it is there. */
 export function schemaExpression(shardId: number): string {
   return `'${shardSchema(shardId)}'::regnamespace`
 }

@@ -1,6 +1,7 @@
-import type { CustomTypesConfig } from 'pg'
+import { CopiedTablesQuery } from '../pool/copied-tables-query.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import { asText, type TextRow } from '../pool/text-rows.ts'
 import { serverError } from './server-error.ts'
 
 /** One statement with its values. */
@@ -10,9 +11,7 @@ export interface ServerStatement {
 }
 
 /** A row as the server sent it. */
-export type ServerRow = readonly (string | null)[]
-
-const asText = { getTypeParser: () => (text: string) => text } as unknown as CustomTypesConfig
+export type ServerRow = TextRow
 
 /** Runs statements on one server, in none of its shards in particular, and turns every failure into a coded error. */
 export class ServerSession {
@@ -32,6 +31,19 @@ export class ServerSession {
   read({ text, values = [] }: ServerStatement): Promise<ServerRow[]> {
     const query = { text, values: [...values], rowMode: 'array' as const, types: asText }
     return this.#bounded(async () => (await this.#lease.client.query<(string | null)[]>(query)).rows)
+  }
+
+  /** Runs some `copy … to stdout` in one round trip and gives the rows of each, in the order given. */
+  copyOut(statements: readonly string[]): Promise<ServerRow[][]> {
+    return this.#bounded(
+      () =>
+        new Promise((resolve, reject) => {
+          const query = new CopiedTablesQuery(statements, (error, tables) =>
+            error === null ? resolve(tables) : reject(error),
+          )
+          this.#lease.client.query(query)
+        }),
+    )
   }
 
   /** Runs statements in one round trip, in the order given; none after the first that fails. */

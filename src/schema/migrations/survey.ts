@@ -54,7 +54,9 @@ async function surveyServer(site: ServerSite, { connectionsPerServer, signal }: 
   )
   const ask = <T>(work: (session: ServerSession) => Promise<T>): Promise<T> =>
     withServerSession(site.pool, { signal }, work)
-  const { hstoreSchema = 'public' } = await ask(readServerFacts)
-  const states = await Promise.all(parts.map((part) => ask((session) => readStates(session, part))))
+  const [{ hstoreSchema = 'public' }, ...states] = await Promise.all([
+    ask(readServerFacts),
+    ...parts.map((part) => ask((session) => readStates(session, part))),
+  ])
   return Object.freeze({ site, serverId, hstoreSchema, states: states.flat() })
 }

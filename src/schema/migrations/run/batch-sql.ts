@@ -1,9 +1,8 @@
-import { escapeLiteral } from 'pg'
-import { schemaExpression, searchPathOf } from '../../search-path.ts'
+import { assertSchemasSql, searchPathOf } from '../../search-path.ts'
 import { assertNotMovingSql } from '../../moving.ts'
 import { lockShardsSql } from '../../shard-lock.ts'
 import type { SqlMigration } from '../migration.ts'
-import { insertAppliedSql, noteBeginExpression } from '../state/state-sql.ts'
+import { insertAppliedSql } from '../state/state-sql.ts'
 
 /** Bounds of the statements of a transaction, in milliseconds. */
 export interface BatchLimits {
@@ -23,7 +22,11 @@ export interface Batch {
  * transaction, so all of it is done or nothing, and no `begin` is needed; what is set is `local` to it.
  */
 export function batchSql({ migration, shardIds, hstoreSchema }: Batch, limits: BatchLimits): string {
-  const parts = shardIds.flatMap((shardId) => shardSql(shardId, migration, hstoreSchema))
+  const parts = shardIds.flatMap((shardId, index) => [
+    openShardSql(shardId, hstoreSchema),
+    migration.text,
+    insertAppliedSql(shardId, migration, index + 1),
+  ])
   return [...openBatchSql(shardIds, limits), ...parts].join('\n;\n')
 }
 
@@ -37,16 +40,12 @@ export function openBatchSql(
     `set local statement_timeout = ${statementTimeoutMs}`,
     lockShardsSql(shardIds),
     // Behind the locks, because a move has them when it begins.
+    assertSchemasSql(shardIds),
     assertNotMovingSql(shardIds),
   ]
 }
 
 /** What the part of one shard begins with: names mean those of the shard. */
-export function openShardSql(shardId: number, hstoreSchema: string): string[] {
-  const path = escapeLiteral(searchPathOf(shardId, hstoreSchema))
-  return [`select ${schemaExpression(shardId)}, set_config('search_path', ${path}, true), ${noteBeginExpression}`]
-}
-
-function shardSql(shardId: number, migration: SqlMigration, hstoreSchema: string): string[] {
-  return [...openShardSql(shardId, hstoreSchema), migration.text, insertAppliedSql(shardId, migration)]
+export function openShardSql(shardId: number, hstoreSchema: string): string {
+  return `set local search_path = ${searchPathOf(shardId, hstoreSchema)}`
 }

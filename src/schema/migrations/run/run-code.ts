@@ -18,7 +18,7 @@ export async function runCode(site: MigrationSite, migration: CodeMigration): Pr
   const { pool, shardId, hstoreSchema, settings } = site
   await using lease = await pool.acquire()
   const session = new ServerSession(lease, settings.statementTimeoutMs + ROUND_TRIP_SLACK_MS)
-  const opening = ['begin', ...openBatchSql([shardId], settings), ...openShardSql(shardId, hstoreSchema)]
+  const opening = ['begin', ...openBatchSql([shardId], settings), openShardSql(shardId, hstoreSchema)]
   await session.transaction(opening, async () => {
     await up(new ShardHandle(site, lease, { isTransactional: true }))
     await session.execute([insertAppliedSql(shardId, migration)])

@@ -1,20 +1,18 @@
 import { shardSchema } from '../../../key/shard-id.ts'
 import { selectMoving } from '../../moving.ts'
-import type { ServerSession } from '../../server-session.ts'
+import type { ServerRow, ServerSession } from '../../server-session.ts'
 import type { AppliedMigration, ShardState } from './shard-state.ts'
-import { selectApplied, selectPlaces } from './state-sql.ts'
-
-type AppliedRow = readonly [id: string, name: string, checksum: string, isDone: boolean]
+import { copyAppliedSql, selectPlaces } from './state-sql.ts'
 
 interface Place {
   readonly isThere: boolean
   readonly hasTable: boolean
 }
 
-/** Shards per statement: more make the server plan longer than it takes to read them. */
-const SHARDS_PER_STATEMENT = 64
+/** Shards per round trip. */
+const SHARDS_PER_TEXT = 256
 
-/** Reads the state of these shards, in their order: two statements, and one more per 64 shards. */
+/** Reads the state of these shards, in their order: two round trips, and one more per 256 shards. */
 export async function readStates(session: ServerSession, shardIds: readonly number[]): Promise<ShardState[]> {
   const places = await readPlaces(session, shardIds)
   const moving = new Set((await session.read(selectMoving)).map(([schema]) => schema))
@@ -45,14 +43,18 @@ async function readApplied(
   shardIds: readonly number[],
 ): Promise<Map<number, readonly AppliedMigration[]>> {
   const applied = new Map<number, readonly AppliedMigration[]>()
-  for (let first = 0; first < shardIds.length; first += SHARDS_PER_STATEMENT) {
-    const rows = await session.read(selectApplied(shardIds.slice(first, first + SHARDS_PER_STATEMENT)))
-    for (const [shardId, json] of rows)
-      applied.set(Number(shardId), (JSON.parse(json ?? '[]') as AppliedRow[]).map(toApplied))
+  for (let first = 0; first < shardIds.length; first += SHARDS_PER_TEXT) {
+    const part = shardIds.slice(first, first + SHARDS_PER_TEXT)
+    const tables = await session.copyOut(part.map(copyAppliedSql))
+    for (const [index, shardId] of part.entries()) applied.set(shardId, (tables[index] ?? []).map(toApplied).sort(byId))
   }
   return applied
 }
 
-function toApplied([id, name, checksum, isDone]: AppliedRow): AppliedMigration {
-  return Object.freeze({ id, name, checksum, isDone })
+function toApplied([id, name, checksum, tookMs]: ServerRow): AppliedMigration {
+  return Object.freeze({ id: String(id), name: String(name), checksum: String(checksum), isDone: tookMs !== null })
+}
+
+function byId(a: AppliedMigration, b: AppliedMigration): number {
+  return a.id < b.id ? -1 : 1
 }

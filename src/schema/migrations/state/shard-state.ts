@@ -12,7 +12,7 @@ export interface ShardState {
   readonly shardId: number
   /** Whether the schema is there, with the table `entities`. */
   readonly isThere: boolean
-  /** In the order in which they ran; undefined when the table that says so is not there. */
+  /** Sorted by id; undefined when the table that says so is not there. */
   readonly applied: readonly AppliedMigration[] | undefined
   /** Whether the shard is moving, or has moved and may still go back. */
   readonly isMoving: boolean

@@ -12,11 +12,6 @@ import type { Migration } from '../migration.ts'
 /** Name of the table in each shard. */
 export const STATE_TABLE = 'hv_migrations'
 
-/** A setting of the transaction: when the migration began, in milliseconds. */
-const BEGAN = 'hypervault.began_ms'
-
-const NOW_MS = 'extract(epoch from clock_timestamp()) * 1000'
-
 /** Creates the table. */
 export function createStateTableSql(shardId: number): string {
   return [
@@ -32,15 +27,15 @@ export function createStateTableSql(shardId: number): string {
   ].join('\n')
 }
 
-/** Notes when a migration begins, for {@link insertAppliedSql}. An expression. */
-export const noteBeginExpression = `set_config('${BEGAN}', (${NOW_MS})::text, true)`
-
-/** Writes down that a migration has run, at the end of its transaction. */
-export function insertAppliedSql(shardId: number, migration: Migration): string {
-  const began = `current_setting('${BEGAN}')::float8`
+/**
+ * Writes down that a migration has run, at the end of its transaction: since when, and how long that has taken. Of a
+ * transaction with several shards each has its share; `place` counts them from 1.
+ */
+export function insertAppliedSql(shardId: number, migration: Migration, place = 1): string {
+  const spentMs = 'extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000'
   return [
     `insert into ${tableOf(shardId)} (id, name, checksum, applied_at, took_ms)`,
-    `values (${literals(migration)}, to_timestamp(${began} / 1000), greatest(${NOW_MS} - ${began}, 0))`,
+    `values (${literals(migration)}, transaction_timestamp(), ${spentMs} / ${place})`,
   ].join('\n')
 }
 
@@ -97,22 +92,20 @@ export function updateDoneSql(shardId: number, { id }: Migration): string {
 
 /** What is there of these shards: `(schema, hasEntities, hasTable)`. */
 export function selectPlaces(shardIds: readonly number[]): ServerStatement {
+  // One look into an index for each: a join would be planned from what is known of the catalogs, which is often nothing.
+  const hasTable = (name: string): string =>
+    `exists (select from pg_class where relnamespace = pg_namespace.oid and relname = '${name}')`
   const text = [
-    "select nspname, to_regclass(nspname || '.entities') is not null,",
-    `  to_regclass(nspname || '.${STATE_TABLE}') is not null`,
+    `select nspname, ${hasTable('entities')}, ${hasTable(STATE_TABLE)}`,
     'from pg_namespace',
     'where nspname = any($1::text[])',
   ].join('\n')
   return { text, values: [shardIds.map(shardSchema)] }
 }
 
-/** What has run in these shards, which have the table: `(shardId, rows as JSON)`. */
-export function selectApplied(shardIds: readonly number[]): ServerStatement {
-  const row = 'json_build_array(id, name, checksum, took_ms is not null) order by applied_at, id'
-  const text = shardIds
-    .map((shardId) => `select ${shardId}, (select json_agg(${row}) from ${tableOf(shardId)})`)
-    .join('\nunion all\n')
-  return { text }
+/** Prints what has run in a shard, which has the table: `(id, name, checksum, tookMs)`. */
+export function copyAppliedSql(shardId: number): string {
+  return `copy ${tableOf(shardId)} (id, name, checksum, took_ms) to stdout`
 }
 
 function tableOf(shardId: number): string {
