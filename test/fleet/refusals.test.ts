@@ -42,11 +42,71 @@ describe('a move that cannot be', () => {
     const { details } = (await moving.catch((error: unknown) => error)) as { details: { problems: string[] } }
     expect(details.problems).toEqual([
       expect.stringContaining('shard0001.notes is unlogged'),
-      expect.stringContaining('table log has no replica identity'),
+      expect.stringContaining('table shard0001.log has no replica identity'),
       expect.stringContaining('server s3 has a schema shard0001 already'),
     ])
     await queryServer(servers, 2, 'drop schema shard0001')
     await abortIt()
+  })
+
+  it('is refused for every table whose rows the stream could not tell apart, because their writers would fail', async () => {
+    await execute(`set search_path = shard0001;
+      create table deferred (id int primary key deferrable);
+      create table generated (n int, id int generated always as (n + 1) stored primary key);
+      create table plain (line json, place point[]);
+      alter table plain replica identity full;
+      create table silent (id int primary key);
+      alter table silent replica identity nothing;
+      create table "as you like" (id int primary key deferrable, line json);
+      alter table "as you like" replica identity full;
+      create table keyed (id int primary key, line json);
+      alter table keyed replica identity full`)
+    const { problems } = await fleet.planMove(1, { to: 's3' })
+    expect([...problems].sort()).toEqual([
+      expect.stringContaining('column id of shard0001.generated is generated'),
+      expect.stringContaining('column line of shard0001."as you like" has the type json'),
+      expect.stringContaining('column line of shard0001.plain has the type json'),
+      expect.stringContaining('column place of shard0001.plain has the type point[]'),
+      expect.stringContaining('table shard0001.silent has no replica identity'),
+      expect.stringContaining('the primary key of table shard0001.deferred is deferrable'),
+    ])
+  })
+
+  it('is refused for what cannot be carried, by name', async () => {
+    await execute(`set search_path = shard0001;
+      create type span as range (subtype = float8);
+      create type to_come;
+      create aggregate total (int) (sfunc = int4pl, stype = int);
+      create operator class mine for type int using btree as operator 1 <, function 1 btint4cmp(int, int);
+      create collation own (locale = 'C');
+      create extension ltree schema shard0001;
+      create table base (id int primary key, path ltree);
+      create type form as (id int);
+      create table typed of form (primary key (id));
+      create table refers (id int primary key references base);
+      alter table refers disable trigger all;
+      create rule twice as on insert to base do also nothing;
+      alter table base enable always rule twice;
+      create publication others for table base;
+      create publication all_of_it for tables in schema shard0001;
+      revoke delete on refers from current_user`)
+    const { problems } = await fleet.planMove(1, { to: 's3' })
+    expect(problems.map((problem) => problem.split(/: |, /)[0]).sort()).toEqual([
+      'aggregate shard0001.total(integer) cannot be carried',
+      'collation own in schema shard0001 cannot be carried',
+      'extension ltree is in schema shard0001',
+      'operator class mine in schema shard0001 cannot be carried',
+      'operator family mine in schema shard0001 cannot be carried',
+      'rule twice of shard0001.base acts on replicated rows',
+      'schema shard0001 is in publication all_of_it',
+      'table shard0001.base is in publication others',
+      expect.stringMatching(/^table shard0001.refers belongs to \w+$/),
+      'table shard0001.refers has foreign keys that are switched off',
+      'table shard0001.typed is of type shard0001.form',
+      'type shard0001.span cannot be carried',
+      'type shard0001.span_multirange cannot be carried',
+      'type shard0001.to_come cannot be carried',
+    ])
   })
 
   it('is refused when the target would make the shard otherwise, and leaves nothing there', async () => {

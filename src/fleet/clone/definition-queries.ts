@@ -1,14 +1,13 @@
+import { hasOwnStatement } from './object-queries.ts'
+
 /*
- * What a schema is made of, read from the catalogs of PostgreSQL: there is no pg_dump. Each query gives statements, one
- * a row, made by the server's own functions where it has them. They run with an empty search path, so that every name
- * that they give is qualified; `$1` is the schema. Objects of extensions, and those of a move (`hv_fence`, `hv_marker`),
+ * What a schema is made of beside its types, functions, tables and views (object-queries.ts), read from the catalogs of
+ * PostgreSQL: there is no pg_dump. Each query gives statements, one a row, made by the server's own functions where it has
+ * them. They run with an empty search path, so that every name that they give is qualified; `$1` is the schema. Objects of extensions, and those of a move (`hv_fence`, `hv_marker`),
  * are left out.
  */
 
 const isOwnTable = "relnamespace = $1::regnamespace and relname <> 'hv_marker'"
-
-const isNoExtension = (catalog: string, oid: string): string =>
-  `not exists (select from pg_depend where classid = '${catalog}'::regclass and objid = ${oid} and deptype = 'e')`
 
 /** Two transactions that make an extension at once get a unique violation, whatever "if not exists" says: "hvextens". */
 const EXTENSION_LOCK = '7527315395219648115'
@@ -23,25 +22,6 @@ lateral (values
 where extname = 'hstore' and $1::regnamespace is not null
 order by place`
 
-/** Enumerations, domains and composite types. */
-export const selectTypes = `
-select case typtype
-  when 'e' then format('create type %s as enum (%s)', oid::regtype,
-    (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid))
-  when 'd' then format('create domain %s as %s%s%s%s', oid::regtype, format_type(typbasetype, typtypmod),
-    case when typdefault is null then '' else ' default ' || typdefault end,
-    case when typnotnull then ' not null' else '' end,
-    (select coalesce(string_agg(format(' constraint %I %s', conname, pg_get_constraintdef(oid)), '' order by conname), '')
-     from pg_constraint where contypid = pg_type.oid and contype = 'c'))
-  else format('create type %s as (%s)', oid::regtype,
-    (select string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum)
-     from pg_attribute where attrelid = typrelid and attnum > 0 and not attisdropped))
-  end
-from pg_type
-where typnamespace = $1::regnamespace and ${isNoExtension('pg_type', 'oid')}
-  and (typtype in ('e', 'd') or typtype = 'c' and (select relkind = 'c' from pg_class where pg_class.oid = typrelid))
-order by oid`
-
 /** Sequences, without those that belong to an identity column and come with it. */
 export const selectSequences = `
 select format('create sequence %s as %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s',
@@ -52,49 +32,28 @@ where ${isOwnTable}
   and not exists (select from pg_depend where objid = pg_class.oid and classid = 'pg_class'::regclass and deptype = 'i')
 order by relname`
 
-/** Functions and procedures. */
-export const selectFunctions = `
-select pg_get_functiondef(oid)
-from pg_proc
-where pronamespace = $1::regnamespace and prokind in ('f', 'p') and proname <> 'hv_fence'
-  and ${isNoExtension('pg_proc', 'oid')}
-order by oid`
-
-/** Tables with their columns. */
-export const selectTables = `
-select format(E'create table %s (\\n%s\\n)%s', pg_class.oid::regclass,
-  (select string_agg(format('  %I %s%s%s%s%s', attname, format_type(atttypid, atttypmod),
-      case when attcollation <> typcollation then ' collate ' || attcollation::regcollation else '' end,
-      case when attcompression <> '' then ' compression ' || case attcompression when 'p' then 'pglz' else 'lz4' end else '' end,
-      case
-        when attgenerated = 's' then format(' generated always as (%s) stored', pg_get_expr(adbin, adrelid))
-        when attgenerated = 'v' then format(' generated always as (%s) virtual', pg_get_expr(adbin, adrelid))
-        when attidentity <> '' then (
-          select format(' generated %s as identity (sequence name %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s)',
-            case attidentity when 'a' then 'always' else 'by default' end,
-            seqrelid::regclass, seqincrement, seqmin, seqmax, seqstart, seqcache, case when seqcycle then ' cycle' else '' end)
-          from pg_sequence join pg_depend on objid = seqrelid and classid = 'pg_class'::regclass and deptype = 'i'
-          where refclassid = 'pg_class'::regclass and refobjid = attrelid and refobjsubid = attnum)
-        when adbin is not null then ' default ' || pg_get_expr(adbin, adrelid)
-        else ''
-      end,
-      case when attnotnull then ' not null' else '' end), E',\\n' order by attnum)
-   from pg_attribute
-   join pg_type on pg_type.oid = atttypid
-   left join pg_attrdef on adrelid = attrelid and adnum = attnum
-   where attrelid = pg_class.oid and attnum > 0 and not attisdropped),
-  case when reloptions is null then '' else format(' with (%s)', array_to_string(reloptions, ', ')) end)
-from pg_class
-where relkind = 'r' and ${isOwnTable}
-order by relname`
-
-/** Columns that are not stored as their type is by default. */
-export const selectStorage = `
+/** What is said of columns beside their definition: how they are stored, and what ANALYZE does with them. */
+export const selectColumnSettings = `
 select format('alter table %s alter column %I set storage %s', attrelid::regclass, attname,
   case attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end)
 from pg_attribute join pg_class on pg_class.oid = attrelid join pg_type on pg_type.oid = atttypid
 where relkind = 'r' and ${isOwnTable} and attnum > 0 and not attisdropped and attstorage <> typstorage
-order by relname, attnum`
+union all
+select format('alter table %s alter column %I set statistics %s', attrelid::regclass, attname, attstattarget)
+from pg_attribute join pg_class on pg_class.oid = attrelid
+where relkind = 'r' and ${isOwnTable} and attnum > 0 and not attisdropped and attstattarget >= 0
+union all
+select format('alter table %s alter column %I set (%s)', attrelid::regclass, attname, array_to_string(attoptions, ', '))
+from pg_attribute join pg_class on pg_class.oid = attrelid
+where relkind = 'r' and ${isOwnTable} and attnum > 0 and not attisdropped and attoptions is not null
+order by 1`
+
+/** Defaults of the columns of views. */
+export const selectViewDefaults = `
+select format('alter view %s alter column %I set default %s', adrelid::regclass, attname, pg_get_expr(adbin, adrelid))
+from pg_attrdef join pg_class on pg_class.oid = adrelid join pg_attribute on attrelid = adrelid and attnum = adnum
+where relkind = 'v' and ${isOwnTable}
+order by 1`
 
 /** Primary keys: the stream cannot be applied without them. */
 export const selectPrimaryKeys = `
@@ -103,12 +62,14 @@ from pg_constraint join pg_class on pg_class.oid = conrelid
 where contype = 'p' and ${isOwnTable}
 order by relname`
 
-/** Indexes that tell rows apart in the stream, and what the stream says of changed rows. */
+/** Indexes that tell rows apart in the stream, be they those of a constraint or not. */
 export const selectIdentityIndexes = `
-select pg_get_indexdef(indexrelid)
+select coalesce(
+  (select format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+   from pg_constraint where conindid = indexrelid and contype = 'u'),
+  pg_get_indexdef(indexrelid))
 from pg_index join pg_class on pg_class.oid = indrelid
 where indisreplident and not indisprimary and ${isOwnTable}
-  and not exists (select from pg_constraint where conindid = indexrelid)
 order by relname`
 
 /** What the stream says of changed rows, where it is not the primary key. */
@@ -122,11 +83,12 @@ from pg_class
 where relkind = 'r' and relreplident <> 'd' and ${isOwnTable}
 order by relname`
 
-/** Unique and exclusion constraints, checks. */
+/** Unique and exclusion constraints, checks, and what must not be null but was never looked at (from PostgreSQL 18 on). */
 export const selectConstraints = `
 select format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid))
 from pg_constraint join pg_class on pg_class.oid = conrelid
-where contype in ('u', 'x', 'c') and conislocal and relkind = 'r' and ${isOwnTable}
+where (contype in ('u', 'x', 'c') or contype = 'n' and not convalidated) and conislocal and relkind = 'r' and ${isOwnTable}
+  and not exists (select from pg_index where indexrelid = conindid and indisreplident)
 order by relname, conname`
 
 /** Indexes that belong to no constraint, those of materialized views last. */
@@ -138,21 +100,23 @@ where ${isOwnTable} and relkind in ('r', 'm')
   and not (indisreplident and not indisprimary)
 order by relkind desc, relname, indexrelid::regclass::text`
 
+/** What is said of indexes beside their definition: the order in which CLUSTER puts a table, and what ANALYZE does. */
+export const selectIndexSettings = `
+select format('alter table %s cluster on %I', indrelid::regclass, own.relname)
+from pg_index join pg_class on pg_class.oid = indrelid join pg_class as own on own.oid = indexrelid
+where indisclustered and pg_class.relnamespace = $1::regnamespace
+union all
+select format('alter index %s alter column %s set statistics %s', attrelid::regclass, attnum, attstattarget)
+from pg_attribute join pg_class on pg_class.oid = attrelid
+where relkind = 'i' and ${isOwnTable} and attstattarget >= 0
+order by 1`
+
 /** Foreign keys, after all keys that they refer to. */
 export const selectForeignKeys = `
 select format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid))
 from pg_constraint join pg_class on pg_class.oid = conrelid
 where contype = 'f' and ${isOwnTable}
 order by relname, conname`
-
-/** Views in the order of their making, which is one in which they can be made. */
-export const selectViews = `
-select format(E'create %s %s%s as\\n%s', case relkind when 'm' then 'materialized view' else 'view' end, oid::regclass,
-  case when reloptions is null then '' else format(' with (%s)', array_to_string(reloptions, ', ')) end,
-  rtrim(pg_get_viewdef(oid), '; '))
-from pg_class
-where relkind in ('v', 'm') and ${isOwnTable}
-order by oid`
 
 /** Triggers, and which of them are switched off. */
 export const selectTriggers = `
@@ -164,12 +128,15 @@ select format('alter table %s disable trigger %I', tgrelid::regclass, tgname)
 from pg_trigger join pg_class on pg_class.oid = tgrelid
 where not tgisinternal and tgenabled = 'D' and tgname <> 'hv_fence' and ${isOwnTable}`
 
-/** Rules other than those that views are made of. */
+/** Rules other than those that views are made of, and which of them are switched off. */
 export const selectRules = `
 select pg_get_ruledef(pg_rewrite.oid)
 from pg_rewrite join pg_class on pg_class.oid = ev_class
 where rulename <> '_RETURN' and ${isOwnTable}
-order by relname, rulename`
+union all
+select format('alter table %s disable rule %I', ev_class::regclass, rulename)
+from pg_rewrite join pg_class on pg_class.oid = ev_class
+where ev_enabled = 'D' and ${isOwnTable}`
 
 /** Row security, and its policies. */
 export const selectPolicies = `
@@ -188,7 +155,10 @@ where ${isOwnTable}`
 
 /** Extended statistics. */
 export const selectStatistics = `
-select pg_get_statisticsobjdef(oid) from pg_statistic_ext where stxnamespace = $1::regnamespace order by stxname`
+select pg_get_statisticsobjdef(oid) from pg_statistic_ext where stxnamespace = $1::regnamespace
+union all
+select format('alter statistics %s.%I set statistics %s', stxnamespace::regnamespace, stxname, stxstattarget)
+from pg_statistic_ext where stxnamespace = $1::regnamespace and stxstattarget >= 0`
 
 /** Sequences that go when their column goes. */
 export const selectSequenceOwners = `
@@ -207,7 +177,13 @@ select format('comment on %s is %L',
     when 'pg_proc'::regclass then 'routine ' || objoid::regprocedure
     when 'pg_type'::regclass then 'type ' || objoid::regtype
     when 'pg_constraint'::regclass then
-      (select format('constraint %I on %s', conname, conrelid::regclass) from pg_constraint where oid = objoid)
+      (select case when contypid = 0 then format('constraint %I on %s', conname, conrelid::regclass)
+         else format('constraint %I on domain %s', conname, contypid::regtype) end
+       from pg_constraint where oid = objoid)
+    when 'pg_policy'::regclass then (select format('policy %I on %s', polname, polrelid::regclass) from pg_policy where oid = objoid)
+    when 'pg_rewrite'::regclass then (select format('rule %I on %s', rulename, ev_class::regclass) from pg_rewrite where oid = objoid)
+    when 'pg_statistic_ext'::regclass then
+      (select format('statistics %s.%I', stxnamespace::regnamespace, stxname) from pg_statistic_ext where oid = objoid)
     when 'pg_trigger'::regclass then
       (select format('trigger %I on %s', tgname, tgrelid::regclass) from pg_trigger where oid = objoid)
     else
@@ -223,10 +199,15 @@ select format('comment on %s is %L',
   end, description)
 from pg_description
 where (classoid = 'pg_namespace'::regclass and objoid = $1::regnamespace)
-  or (classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'S', 'v', 'm', 'i')))
+  or (classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'S', 'v', 'm', 'i', 'c')))
   or (classoid = 'pg_proc'::regclass and objoid in (select oid from pg_proc where pronamespace = $1::regnamespace))
-  or (classoid = 'pg_type'::regclass and objoid in (select oid from pg_type where typnamespace = $1::regnamespace and typtype in ('e', 'd')))
-  or (classoid = 'pg_constraint'::regclass and objoid in (select oid from pg_constraint where connamespace = $1::regnamespace and conrelid <> 0))
+  or (classoid = 'pg_type'::regclass and objoid in (select oid from pg_type where typnamespace = $1::regnamespace and ${hasOwnStatement}))
+  or (classoid = 'pg_constraint'::regclass and objoid in (select oid from pg_constraint where connamespace = $1::regnamespace))
   or (classoid = 'pg_trigger'::regclass and objoid in
     (select pg_trigger.oid from pg_trigger join pg_class on pg_class.oid = tgrelid where relnamespace = $1::regnamespace))
+  or (classoid = 'pg_policy'::regclass and objoid in
+    (select pg_policy.oid from pg_policy join pg_class on pg_class.oid = polrelid where relnamespace = $1::regnamespace))
+  or (classoid = 'pg_rewrite'::regclass and objoid in
+    (select pg_rewrite.oid from pg_rewrite join pg_class on pg_class.oid = ev_class where relnamespace = $1::regnamespace))
+  or (classoid = 'pg_statistic_ext'::regclass and objoid in (select oid from pg_statistic_ext where stxnamespace = $1::regnamespace))
 order by 1`

@@ -2,17 +2,15 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { OPENING } from '../../schema/drift/shape-sql.ts'
 import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
 import * as definition from './definition-queries.ts'
+import { selectObjects } from './object-queries.ts'
 import * as ownership from './ownership-queries.ts'
 import { readShardNeeds } from './read-shard-needs.ts'
 import type { ShardDefinition } from './shard-definition.ts'
 
-const beforeCopy = [
-  definition.selectExtension,
-  definition.selectTypes,
-  definition.selectSequences,
-  definition.selectFunctions,
-  definition.selectTables,
-  definition.selectStorage,
+const beforeTables = [definition.selectExtension, definition.selectSequences]
+
+const behindTables = [
+  definition.selectColumnSettings,
   definition.selectPrimaryKeys,
   definition.selectIdentityIndexes,
   definition.selectReplicaIdentities,
@@ -20,8 +18,9 @@ const beforeCopy = [
 
 const afterCopy = [
   definition.selectConstraints,
-  definition.selectViews,
+  definition.selectViewDefaults,
   definition.selectIndexes,
+  definition.selectIndexSettings,
   definition.selectForeignKeys,
   definition.selectStatistics,
   definition.selectTriggers,
@@ -29,6 +28,8 @@ const afterCopy = [
   definition.selectPolicies,
   definition.selectSequenceOwners,
 ]
+
+const owning = [ownership.selectOwners, ownership.selectGrants, ownership.selectDefaultPrivileges]
 
 /** A function may name what is made only after it. */
 const SETTINGS = ['set local check_function_bodies = off', "set local search_path = ''"]
@@ -44,12 +45,22 @@ export function readShardDefinition(session: ServerSession, shardId: number): Pr
   return session.transaction(OPENING, async () => {
     const [needs] = await readShardNeeds(session, [shardId])
     if (needs === undefined) throw new Error('bug: a shard without an answer')
+    const objects = await session.read({ text: selectObjects, values: [schema] })
+    const made = (isLate: boolean): string[] =>
+      objects.filter(([, late]) => (late === 't') === isLate).map(([statement]) => statement ?? '')
     return Object.freeze({
       ...needs,
       sequences: await list([selectSequenceNames]),
-      beforeCopy: [...SETTINGS, `create schema ${schema}`, ...(await list(beforeCopy))],
+      beforeCopy: [
+        ...SETTINGS,
+        `create schema ${schema}`,
+        ...(await list(beforeTables)),
+        ...made(false),
+        ...(await list(behindTables)),
+      ],
       afterCopy: [
         ...SETTINGS,
+        ...made(true),
         ...(await list(afterCopy)),
         ...(await listOwnership(session, schema)),
         ...(await list([definition.selectComments])),
@@ -60,7 +71,7 @@ export function readShardDefinition(session: ServerSession, shardId: number): Pr
 
 async function listOwnership(session: ServerSession, schema: string): Promise<string[]> {
   const lists: ServerRow[][] = []
-  for (const text of [ownership.selectOwners, ownership.selectGrants]) {
+  for (const text of owning) {
     lists.push(await session.read({ text, values: [[schema]] }))
   }
   return lists.flat().map(([, statement]) => statement ?? '')

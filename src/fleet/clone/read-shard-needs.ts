@@ -7,8 +7,6 @@ import type { ClonedTable, ShardDefinition } from './shard-definition.ts'
 /** What has to do with whether a shard can move, and where to. */
 export type ShardNeeds = Pick<ShardDefinition, 'shardId' | 'tables' | 'types' | 'roles' | 'owners' | 'refusals'>
 
-const identities = { d: 'default', i: 'index', f: 'full', n: 'nothing' } as const
-
 /**
  * Reads the needs of shards, in a few statements for all of them. A schema that is not there needs nothing. The session is
  * in a transaction with an empty search path, which makes the server qualify every name (`OPENING` of shape-sql.ts).
@@ -51,12 +49,11 @@ function second([, text]: ServerRow): string {
   return text ?? ''
 }
 
-function toTable([, name, identity, rows, bytes, key]: ServerRow): ClonedTable {
+function toTable([, name, rows, bytes, key]: ServerRow): ClonedTable {
   const columns = JSON.parse(key ?? '[]') as [string, string][]
   return Object.freeze({
     name: name ?? '',
     key: columns.map(([column, type]) => ({ name: column, type })),
-    identity: identities[(identity ?? 'd') as keyof typeof identities],
     rowsEstimate: Number(rows),
     bytes: Number(bytes),
   })

@@ -1,9 +1,21 @@
+import { isNoExtension } from './object-queries.ts'
 import { ofShards } from './shards-sql.ts'
 
 /*
  * What keeps shards from moving, and what they need where they go to. As in shards-sql.ts, `$1` are the schemas, and each
  * row begins with the schema that it is about.
  */
+
+const isTable = "relkind = 'r' and relname <> 'hv_marker'"
+
+const hasKey = (further = ''): string =>
+  `exists (select from pg_index where indrelid = pg_class.oid and indisprimary ${further})`
+
+/** PostgreSQL has no operator class for these, nor for arrays of them and domains over them. */
+const isWithoutEquality = `(
+  select bare.typcategory = 'G' or bare.typname in ('json', 'xml', 'jsonpath', 'pg_snapshot', 'txid_snapshot')
+  from pg_type as bare
+  where bare.oid = case pg_type.typcategory when 'A' then pg_type.typelem else coalesce(nullif(pg_type.typbasetype, 0), pg_type.oid) end)`
 
 /** Problems of what is in a schema, in words: what it is, and after a colon what to do. */
 export const selectRefusals = `${ofShards}
@@ -17,6 +29,60 @@ select schema, format('table %s is unlogged, so its rows are not in the stream: 
 from pg_class join shard on relnamespace = id
 where relkind = 'r' and relpersistence = 'u'
 union all
+select schema, format('table %s has no replica identity: give it a primary key, or run: alter table %s replica identity full',
+  pg_class.oid::regclass, pg_class.oid::regclass)
+from pg_class join shard on relnamespace = id
+where ${isTable} and (relreplident = 'n' or relreplident = 'd' and not ${hasKey()})
+union all
+select schema, format('the primary key of table %s is deferrable, so the stream cannot tell rows apart by it: alter table %s replica identity full',
+  pg_class.oid::regclass, pg_class.oid::regclass)
+from pg_class join shard on relnamespace = id
+where ${isTable} and relreplident = 'd' and ${hasKey()} and not ${hasKey('and indimmediate')}
+union all
+select schema, format('column %I of %s is generated, so it is not in the stream, which tells rows apart by it: alter table %s alter column %I drop expression',
+  attname, attrelid::regclass, attrelid::regclass, attname)
+from pg_class join shard on relnamespace = id join pg_index on indrelid = pg_class.oid
+join pg_attribute on attrelid = indrelid and attnum = any (indkey[:indnkeyatts - 1])
+where ${isTable} and attgenerated <> '' and (indisprimary or indisreplident)
+union all
+select schema, format('column %I of %s has the type %s, which knows no equality, and rows are told apart by all columns: give the table a primary key',
+  attname, attrelid::regclass, format_type(atttypid, atttypmod))
+from pg_class join shard on relnamespace = id join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+join pg_type on pg_type.oid = atttypid
+where ${isTable} and relreplident = 'f' and not ${hasKey('and indimmediate')} and ${isWithoutEquality}
+union all
+select schema, format('table %s belongs to %I, who may not %s there, and as whom rows are written: grant %s on %s to %I',
+  pg_class.oid::regclass, pg_get_userbyid(relowner), privilege, privilege, pg_class.oid::regclass, pg_get_userbyid(relowner))
+from pg_class join shard on relnamespace = id, unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as privilege
+where ${isTable} and relacl is not null
+  and not exists (select from aclexplode(relacl) where grantee = relowner and privilege_type = upper(privilege))
+union all
+select schema, format('table %s has foreign keys that are switched off, which is not carried: alter table %s enable trigger all',
+  tgrelid::regclass, tgrelid::regclass)
+from pg_trigger join pg_class on pg_class.oid = tgrelid join shard on relnamespace = id
+where ${isTable} and tgisinternal and tgenabled <> 'O'
+group by schema, tgrelid
+union all
+select schema, format('rule %I of %s acts on replicated rows, and would act twice: alter table %s enable rule %I',
+  rulename, ev_class::regclass, ev_class::regclass, rulename)
+from pg_rewrite join pg_class on pg_class.oid = ev_class join shard on relnamespace = id
+where ${isTable} and ev_enabled in ('A', 'R')
+union all
+select schema, format('table %s is of type %s, which is not carried: alter table %s not of', pg_class.oid::regclass, reloftype::regtype, pg_class.oid::regclass)
+from pg_class join shard on relnamespace = id
+where ${isTable} and reloftype <> 0
+union all
+select schema, format('table %s is in publication %I, which stays at this server: alter publication %I drop table %s', prrelid::regclass, pubname, pubname, prrelid::regclass)
+from pg_publication_rel join pg_publication on pg_publication.oid = prpubid
+join pg_class on pg_class.oid = prrelid join shard on relnamespace = id
+where pubname !~ '^hv_'
+union all
+select schema, format('schema %s is in publication %I, which stays at this server: alter publication %I drop tables in schema %s', schema, pubname, pubname, schema)
+from pg_publication_namespace join pg_publication on pg_publication.oid = pnpubid join shard on pnnspid = id
+union all
+select schema, format('extension %I is in schema %s, which goes away: alter extension %I set schema public', extname, schema, extname)
+from pg_extension join shard on extnamespace = id
+union all
 select schema, format('table %s inherits, which is not carried: alter table %s no inherit %s', inhrelid::regclass, inhrelid::regclass, inhparent::regclass)
 from pg_inherits join pg_class on pg_class.oid = inhrelid join pg_class as parent on parent.oid = inhparent
 join shard on id in (pg_class.relnamespace, parent.relnamespace)
@@ -25,11 +91,11 @@ union all
 select schema, format('%s %s cannot be carried: drop it before the move, and make it again after',
   case prokind when 'a' then 'aggregate' else 'window function' end, oid::regprocedure)
 from pg_proc join shard on pronamespace = id
-where prokind in ('a', 'w')
+where prokind in ('a', 'w') and ${isNoExtension('pg_proc', 'pg_proc.oid')}
 union all
 select schema, format('type %s cannot be carried: use one of another schema', oid::regtype)
 from pg_type join shard on typnamespace = id
-where typtype in ('r', 'm') or typtype = 'b' and typcategory <> 'A'
+where (typtype in ('r', 'm', 'p') or typtype = 'b' and typcategory <> 'A') and ${isNoExtension('pg_type', 'pg_type.oid')}
 union all
 select schema, format('trigger %I on %s fires for replicated rows, and would fire twice: alter table %s enable trigger %I',
   tgname, tgrelid::regclass, tgrelid::regclass, tgname)
@@ -63,12 +129,18 @@ join pg_depend on classid = 'pg_rewrite'::regclass and objid = pg_rewrite.oid an
 join pg_class as other on other.oid = refobjid
 where other.relnamespace not in (id, 'pg_catalog'::regnamespace)
 union all
-select schema, format('collation, operator or text search object in schema %s cannot be carried: keep it in another schema', schema)
-from shard
-where exists (select from pg_collation where collnamespace = id)
-  or exists (select from pg_operator where oprnamespace = id)
-  or exists (select from pg_ts_config where cfgnamespace = id)
-  or exists (select from pg_ts_dict where dictnamespace = id)`
+select schema, format('%s %I in schema %s cannot be carried: keep it in another schema', word, name, schema)
+from shard join (
+  select 'collation', collname, collnamespace from pg_collation where ${isNoExtension('pg_collation', 'pg_collation.oid')}
+  union all select 'conversion', conname, connamespace from pg_conversion
+  union all select 'operator', oprname, oprnamespace from pg_operator where ${isNoExtension('pg_operator', 'pg_operator.oid')}
+  union all select 'operator class', opcname, opcnamespace from pg_opclass where ${isNoExtension('pg_opclass', 'pg_opclass.oid')}
+  union all select 'operator family', opfname, opfnamespace from pg_opfamily where ${isNoExtension('pg_opfamily', 'pg_opfamily.oid')}
+  union all select 'text search configuration', cfgname, cfgnamespace from pg_ts_config
+  union all select 'text search dictionary', dictname, dictnamespace from pg_ts_dict
+  union all select 'text search parser', prsname, prsnamespace from pg_ts_parser
+  union all select 'text search template', tmplname, tmplnamespace from pg_ts_template
+) as others (word, name, namespace) on namespace = id`
 
 /** Types of columns, functions and domains that are neither the shard's own nor PostgreSQL's own. */
 export const selectForeignTypes = `${ofShards}
@@ -87,7 +159,7 @@ order by 1, 2`
 
 /** The tables that hold rows. */
 export const selectClonedTables = `${ofShards}
-select schema, relname, relreplident, reltuples::bigint, pg_table_size(oid),
+select schema, relname, reltuples::bigint, pg_table_size(oid),
   (select json_agg(json_build_array(attname, format_type(atttypid, atttypmod)) order by place)
    from pg_index, unnest(indkey) with ordinality as keys (number, place)
    join pg_attribute on attnum = number

@@ -3,8 +3,6 @@ export interface ClonedTable {
   readonly name: string
   /** Columns of the primary key with their types, in order; empty without one. */
   readonly key: readonly { readonly name: string; readonly type: string }[]
-  /** How changed rows are told apart in the stream. */
-  readonly identity: 'default' | 'index' | 'full' | 'nothing'
   readonly rowsEstimate: number
   readonly bytes: number
 }

@@ -5,7 +5,7 @@ import type { ServerSession } from '../../schema/server-session.ts'
 import { OPENING } from '../../schema/drift/shape-sql.ts'
 import { readShardNeeds } from '../clone/read-shard-needs.ts'
 import type { CleanupKind } from '../move/journal.ts'
-import { findMissing, listShardProblems, readReadiness, type ServerReadiness } from '../move/preflight.ts'
+import { findMissing, readReadiness, type ServerReadiness } from '../move/preflight.ts'
 import { findMissingPrivileges } from '../move/privileges.ts'
 import type { FleetLink, FleetLinks } from '../servers.ts'
 import { isPooled } from './pooler-probe.ts'
@@ -184,10 +184,7 @@ async function readProblems(
   for (const some of batches(shardIds, SHARDS_OF_CATALOGS)) {
     signal?.throwIfAborted()
     const shards = await session.transaction(OPENING, () => readShardNeeds(session, some))
-    for (const shard of shards) {
-      const problems = listShardProblems(shard)
-      if (problems.length > 0) shardProblems.set(shard.shardId, problems)
-    }
+    for (const { shardId, refusals } of shards) if (refusals.length > 0) shardProblems.set(shardId, refusals)
     needs = uniteNeeds([needs, ...shards])
   }
   return { shardProblems, needs }

@@ -1,7 +1,6 @@
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import type { ClonedTable, ShardDefinition } from '../clone/shard-definition.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
 import { findMissingPrivileges } from './privileges.ts'
@@ -50,23 +49,10 @@ export async function findMoveProblems(
     ...judgeServer(target.serverId, to),
     ...privileges.flat(),
     ...judgeClocks(from, to),
-    ...listShardProblems(definition),
+    ...definition.refusals,
     ...(await target.withSession((session) => findMissing(session, types, roles))),
     ...(await target.withSession((session) => findLeftovers(session, move.shardId))),
   ]
-}
-
-/** What keeps a shard from moving anywhere, each with its remedy. */
-export function listShardProblems({
-  shardId,
-  tables,
-  refusals,
-}: Pick<ShardDefinition, 'shardId' | 'tables' | 'refusals'>): string[] {
-  const isUntold = ({ identity, key }: ClonedTable): boolean =>
-    identity === 'nothing' || (identity === 'default' && key.length === 0)
-  const remedyOf = ({ name }: ClonedTable): string =>
-    `table ${name} has no replica identity: give it a primary key, or run: alter table ${shardSchema(shardId)}.${name} replica identity full`
-  return [...refusals, ...tables.filter(isUntold).map(remedyOf)]
 }
 
 /** What a server lacks for any move, each with its remedy. */
