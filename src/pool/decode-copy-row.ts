@@ -7,7 +7,8 @@ const controls: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', 
  * before what would end a column, a row or an escape.
  */
 export function decodeCopyRow(line: string): TextRow {
-  return line.replace(/\n$/, '').split('\t').map(decodeColumn)
+  const columns = line.slice(0, line.endsWith('\n') ? -1 : undefined).split('\t')
+  return line.includes('\\') ? columns.map(decodeColumn) : columns
 }
 
 function decodeColumn(text: string): string | null {
