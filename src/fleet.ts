@@ -6,7 +6,13 @@ export type { SecretReference } from './catalog/secret.ts'
 export type { ServerSettings, TlsSettings } from './catalog/server-settings.ts'
 export type { DoctorOptions, DoctorReport } from './fleet/doctor/doctor.ts'
 export type { Finding, FindingKind } from './fleet/doctor/finding.ts'
-export { Fleet, type FleetOptions, type MoveResult, type MoveRunOptions } from './fleet/fleet.ts'
+export {
+  Fleet,
+  type FleetOptions,
+  type MoveResult,
+  type MoveRunOptions,
+  type MoveTargetOptions,
+} from './fleet/fleet.ts'
 export type { MoveHooks } from './fleet/move/open-move.ts'
 export type { MoveProgress } from './fleet/move/move-context.ts'
 export type { JournalEntry } from './fleet/move/journal.ts'

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fleet, MoveResult, MoveRunOptions } from '../fleet/fleet.ts'
 import type { MoveVerb } from '../fleet/move/observe-move.ts'
 import { assertShardId } from '../key/shard-id.ts'
+import { parseByteRate } from './byte-rate.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
 import { MoveProgressLine } from './move-progress.ts'
@@ -16,6 +17,7 @@ interface MoveOptions {
   readonly dryRun?: boolean
   readonly maxPause?: string
   readonly keepReverse?: string
+  readonly throttle?: string
 }
 
 type MoveWork = (fleet: Fleet, options: MoveRunOptions) => Promise<MoveResult | undefined>
@@ -34,6 +36,10 @@ export function addMoveCommand(program: Command, context: Context): void {
     .option('--to <server>', 'where it goes')
     .option('--dry-run', 'print every step and statement and all that stands in the way, and change nothing')
     .option('--max-pause <time>', 'longest pause of the writers; beyond it they go on at the source (default: 500ms)')
+    .option(
+      '--throttle <rate>',
+      'most bytes of rows in a second while they are copied, such as 20MB; they go through this process then (default: as fast as PostgreSQL copies)',
+    )
     .option('--keep-reverse <time>', 'complete the move by itself after this time (default: when told)')
     .addHelpText(
       'after',
@@ -41,6 +47,7 @@ export function addMoveCommand(program: Command, context: Context): void {
 Examples:
   hypervault move 5 --to s3 --dry-run
   hypervault move 5 --to s3 --max-pause 250ms
+  hypervault move 5 --to s3 --throttle 20MB
   hypervault move complete 17
   hypervault move status 17 --watch
 
@@ -109,22 +116,24 @@ function addLookCommands(move: Command, context: Context): void {
 }
 
 async function runMove(shard: string | undefined, options: MoveOptions, context: Context): Promise<void> {
-  const { to, dryRun, maxPause, keepReverse } = options
+  const { to, dryRun, maxPause, keepReverse, throttle } = options
   if (shard === undefined || to === undefined) {
     throw new UsageError('a move needs a shard and --to', 'Such as: hypervault move 5 --to s3')
   }
   const shardId = parseShard(shard)
   const maxPauseMs = maxPause === undefined ? undefined : parseDuration('--max-pause', maxPause)
+  const throttleBytesPerSecond = throttle === undefined ? undefined : parseByteRate('--throttle', throttle)
   const keepMs = keepReverse === undefined ? undefined : parseDuration('--keep-reverse', keepReverse)
   if (dryRun === true) {
     return context.withFleet(async (fleet) => {
-      const plan = await checkUsageOf(() => fleet.planMove(shardId, { to }))
+      const plan = await checkUsageOf(() => fleet.planMove(shardId, { to, throttleBytesPerSecond }))
       if (plan.problems.length > 0) context.exitCode = 1
       await printPlan(plan, context)
     })
   }
   await runWork(async (fleet, hooks) => {
-    const result = await checkUsageOf(() => fleet.moveShard(shardId, { ...hooks, to, maxPauseMs }))
+    const how = { to, maxPauseMs, throttleBytesPerSecond }
+    const result = await checkUsageOf(() => fleet.moveShard(shardId, { ...hooks, ...how }))
     if (keepMs !== undefined) await completeLater(fleet, result, keepMs, hooks, context)
     return result
   }, context)

@@ -89,6 +89,10 @@ export async function printStatus(
       next: nextCommands(move.moveId, next),
     })
   await printMoves([move], context)
+  const { throttleBytesPerSecond } = move.options
+  if (throttleBytesPerSecond !== undefined) {
+    await output.data(`throttle: the rows are copied at no more than ${formatBytes(throttleBytesPerSecond)}/s`)
+  }
   await output.data(
     formatTable(
       left('at', 'step', 'state'),

@@ -5,6 +5,7 @@ import type { RebalancePlan, RebalancePlanOptions } from '../fleet/rebalance/reb
 import type { MovedShard } from '../fleet/rebalance/run-moves.ts'
 import type { RebalanceMeasure } from '../fleet/rebalance/weigh-shards.ts'
 import { formatBytes, formatCount } from './amounts.ts'
+import { parseByteRate } from './byte-rate.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
 import { describeMoveProgress } from './move-progress.ts'
@@ -23,6 +24,7 @@ interface RebalanceOptions {
   readonly concurrent?: string
   readonly maxPause?: string
   readonly keepReverse?: boolean
+  readonly throttle?: string
 }
 
 const measures: Readonly<Record<string, RebalanceMeasure>> = { bytes: 'bytes', writes: 'writes', count: 'count' }
@@ -42,6 +44,10 @@ export function addRebalanceCommand(program: Command, context: Context): void {
     .option('--sample <time>', 'how long writes are counted, with --by writes (default: 5s)')
     .option('--concurrent <moves>', 'most moves under way on one server (default: 1)')
     .option('--max-pause <time>', 'longest pause of the writers of a shard (default: 500ms)')
+    .option(
+      '--throttle <rate>',
+      'most bytes of rows in a second while those of one shard are copied, such as 20MB (default: as fast as PostgreSQL copies)',
+    )
     .option('--keep-reverse', 'keep the way back of each move, until hypervault move complete')
     .addHelpText(
       'after',
@@ -65,6 +71,8 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
   const wanted = parsePlanOptions(options)
   const concurrentMoves = options.concurrent === undefined ? 1 : parseWhole('--concurrent', options.concurrent)
   const maxPauseMs = options.maxPause === undefined ? undefined : parseDuration('--max-pause', options.maxPause)
+  const throttleBytesPerSecond =
+    options.throttle === undefined ? undefined : parseByteRate('--throttle', options.throttle)
   const { output } = context
   using stop = new StopRequest(context.signals, output.closed)
   const { signal } = stop
@@ -75,7 +83,8 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
       if (options.apply !== true) return printPlan(plan, context)
       if (!context.isJson) await printPlan(plan, context)
       const { keepReverse } = options
-      await applyPlan(fleet, plan, { concurrentMoves, maxPauseMs, keepReverse, signal }, moved, context)
+      const how = { concurrentMoves, maxPauseMs, throttleBytesPerSecond, keepReverse, signal }
+      await applyPlan(fleet, plan, how, moved, context)
       if (context.isJson) await output.json({ ...plan, moved })
     })
   } catch (error) {
@@ -91,6 +100,7 @@ async function applyPlan(
   options: {
     concurrentMoves: number
     maxPauseMs: number | undefined
+    throttleBytesPerSecond: number | undefined
     keepReverse: boolean | undefined
     signal: AbortSignal
   },

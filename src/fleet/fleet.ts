@@ -20,6 +20,7 @@ import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from
 import { planMove, type MovePlan } from './move/plan-move.ts'
 import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
+import { assertThrottle } from './move/throttle.ts'
 import { Rebalance } from './rebalance/rebalance.ts'
 import { FleetLinks } from './servers.ts'
 
@@ -36,6 +37,17 @@ export interface FleetOptions {
 export interface MoveRunOptions extends MoveHooks {
   /** Longest pause of the writers in milliseconds; default 500. Beyond it they go on at the source. */
   readonly maxPauseMs?: number | undefined
+}
+
+/** Where a shard goes, and how. */
+export interface MoveTargetOptions {
+  /** The server that it goes to. */
+  readonly to: string
+  /**
+   * Most bytes of rows in a second while they are copied, at least 65,536. The rows go through this process then, not from
+   * server to server. Default: as fast as PostgreSQL copies.
+   */
+  readonly throttleBytesPerSecond?: number | undefined
 }
 
 /** What a move has shown, and where it stands. */
@@ -143,30 +155,31 @@ export class Fleet implements AsyncDisposable {
    *
    * A failure before the switch leaves the move where it is: `resume()` goes on, `abort()` takes it away.
    *
-   * @throws `HV_MOVE_REFUSED` with all problems, `HV_MOVE_UNDER_WAY`, `HV_MOVE_LEASED`, `HV_MOVE_BLOCKED`,
+   * @throws TypeError, RangeError; `HV_MOVE_REFUSED` with all problems, `HV_MOVE_UNDER_WAY`, `HV_MOVE_LEASED`, `HV_MOVE_BLOCKED`,
    *   `HV_MOVE_UNREACHABLE`, `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
    */
-  async moveShard(shardId: number, options: MoveRunOptions & { to: string }): Promise<MoveResult> {
+  async moveShard(shardId: number, options: MoveRunOptions & MoveTargetOptions): Promise<MoveResult> {
     assertShardId(shardId)
-    const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS } = options
+    const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS, throttleBytesPerSecond } = options
+    assertThrottle(throttleBytesPerSecond)
     await using lease = await ShardLease.take(this.#catalog, shardId)
     const source = await this.#findSource(shardId, to)
-    const move = await this.#catalog.withSession((session) =>
-      insertMove(session, { shardId, source, target: to, options: { maxPauseMs }, actor: currentActor() }),
-    )
+    const wanted = { shardId, source, target: to, options: { maxPauseMs, throttleBytesPerSecond } }
+    const move = await this.#catalog.withSession((session) => insertMove(session, { ...wanted, actor: currentActor() }))
     return await this.#run(move, lease, options)
   }
 
   /**
    * Plans what {@link moveShard} would do: every step and statement, and all that stands in the way. Changes nothing.
    *
-   * @throws RangeError, `HV_SERVER_UNKNOWN`, `HV_SHARD_UNKNOWN`
+   * @throws TypeError, RangeError, `HV_SERVER_UNKNOWN`, `HV_SHARD_UNKNOWN`
    */
-  async planMove(shardId: number, { to }: { readonly to: string }): Promise<MovePlan> {
+  async planMove(shardId: number, { to, throttleBytesPerSecond }: MoveTargetOptions): Promise<MovePlan> {
     assertShardId(shardId)
+    assertThrottle(throttleBytesPerSecond)
     const source = await this.#findSource(shardId, to)
     const [from, target] = await Promise.all([this.#links.get(source), this.#links.get(to)])
-    return planMove({ shardId, source, target: to }, from, target)
+    return planMove({ shardId, source, target: to }, from, target, { throttleBytesPerSecond })
   }
 
   /** Goes on with a move that a crash or a failure has interrupted. */

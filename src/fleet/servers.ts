@@ -4,6 +4,7 @@ import { readSecret } from '../catalog/secret.ts'
 import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
 import { HypervaultError } from '../errors.ts'
 import { cutAndCancel } from '../pool/cancel-request.ts'
+import type { Lease } from '../pool/lease.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { ServerSession } from '../schema/server-session.ts'
 
@@ -14,6 +15,20 @@ const CONNECTIONS = 8
 
 /** Longest time for one statement that may work on a whole table, such as the making of an index. */
 const LONG_STATEMENT_MS = 24 * 3_600_000
+
+/** A session, and the connection that it is on. */
+export interface OwnSession {
+  readonly lease: Lease
+  readonly session: ServerSession
+}
+
+/** A session that is opened for one piece of work. */
+export interface OwnSessionOptions {
+  /** Its `application_name`, by which others find it. */
+  readonly name: string
+  /** Whether it takes the commands of replication too; its statements have no values then. */
+  readonly canReplicate: boolean
+}
 
 /** One server of a fleet, and a few connections to it. */
 export class FleetLink implements AsyncDisposable {
@@ -26,33 +41,26 @@ export class FleetLink implements AsyncDisposable {
     this.serverId = serverId
     this.settings = settings
     this.clientConfig = toClientConfig(settings)
-    this.pool = new ServerPool({
-      serverId,
-      clientConfig: this.clientConfig,
-      max: CONNECTIONS,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
-    })
+    this.pool = makePool(serverId, this.clientConfig, CONNECTIONS)
   }
 
   /**
    * Lends a session for the time of `work`. An abort ends the statement in flight, at the server too, and rejects with the
    * signal's reason.
    */
-  async withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await using lease = await this.pool.acquire({ signal })
-    const onAbort = (): void => {
-      if (!lease.isReturned) cutAndCancel(lease)
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await work(new ServerSession(lease, LONG_STATEMENT_MS))
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-    }
+  withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return lend(this.pool, ({ session }) => work(session), signal)
+  }
+
+  /** Opens a session of its own for the time of `work`, which nobody has before or after. An abort is as above. */
+  async withOwnSession<T>(
+    { name, canReplicate }: OwnSessionOptions,
+    work: (own: OwnSession) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const replication = canReplicate ? { replication: 'database' } : {}
+    await using pool = makePool(this.serverId, { ...this.clientConfig, application_name: name, ...replication }, 1)
+    return await lend(pool, work, signal)
   }
 
   /** How another server connects to this one: a text for libpq. It holds the password: never print it. */
@@ -75,6 +83,32 @@ export class FleetLink implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.pool.close({ timeoutMs: 0 })
+  }
+}
+
+function makePool(serverId: string, clientConfig: ClientConfig, max: number): ServerPool {
+  return new ServerPool({
+    serverId,
+    clientConfig,
+    max,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
+  })
+}
+
+async function lend<T>(pool: ServerPool, work: (own: OwnSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  await using lease = await pool.acquire({ signal })
+  const onAbort = (): void => {
+    if (!lease.isReturned) cutAndCancel(lease)
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await work({ lease, session: new ServerSession(lease, LONG_STATEMENT_MS) })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
   }
 }
 

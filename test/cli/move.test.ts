@@ -15,6 +15,9 @@ describe('a call of hypervault move', () => {
     [['move', 'x', '--to', 's3'], 'shard must be an integer, got "x"'],
     [['move', '9999', '--to', 's3'], 'shard must be an integer from 0 to 8191'],
     [['move', '5', '--to', 's3', '--max-pause', '5'], '--max-pause must be a time such as 500ms'],
+    [['move', '5', '--to', 's3', '--throttle', '20'], '--throttle must be 64kB or more in a second'],
+    [['move', '5', '--to', 's3', '--throttle', '1kB'], '--throttle must be 64kB or more in a second'],
+    [['rebalance', '--apply', '--throttle', 'fast'], '--throttle must be 64kB or more in a second'],
     [['move', 'abort', 'x'], 'move must be a whole number from 1'],
   ])('%j is a wrong one: 2', async (args, what) => {
     await using folder = await makeFolder()
@@ -91,6 +94,24 @@ describe('hypervault move', () => {
     expect(stdout).not.toContain(fleet.connections[0]?.password)
     expect(parseDocument(await run('move', 'list', '--all', '--json'))).toEqual({ moves: [] })
     expect([await listHomes(fleet, 1), await listLeftovers(fleet)]).toEqual([['s1'], []])
+  })
+
+  test('with --throttle says how the rows are copied, before and afterwards', async () => {
+    const { stdout } = await run('move', '1', '--to', 's3', '--throttle', '1.5MB', '--dry-run')
+    const [, , copying = ''] = /^-- throttled copy, at s1: (.*)\n(begin[^]*?)\n\n/m.exec(stdout) ?? []
+    expect(copying.split('\n')).toEqual([
+      'begin isolation level repeatable read read only;',
+      `CREATE_REPLICATION_SLOT "hv_move_0_planned" LOGICAL pgoutput (SNAPSHOT 'use');`,
+      'copy shard0001."entities" ("id", "type", "body", "updated") to stdout;',
+      expect.stringMatching(/^copy shard0001."hv_migrations" \(.*\) to stdout;$/),
+    ])
+    expect(stdout).toContain('at most 1572864 bytes a second through this process')
+    expect(stdout).toMatch(/^create subscription hv_move_0_planned .* copy_data = false/m)
+    expect((await run('move', '1', '--to', 's3', '--throttle', '20MB/s')).exitCode).toBe(0)
+    const status = await run('move', 'status', '1')
+    expect(status.stdout).toMatch(
+      /^throttle: the rows are copied at no more than 20.0 MB\/s\n.*\n.* throttled copy +begun\n/ms,
+    )
   })
 
   test('with --dry-run tells all that stands in the way', async () => {

@@ -147,26 +147,30 @@ async function createReader(): Promise<void> {
 }
 
 describe('what an application has in a shard', () => {
-  it('is the same where the shard moves to, and works there', async () => {
-    await createReader()
-    await queryServer(servers, 0, application)
-    const before = await queryServer(servers, 0, inventory)
-    // 50, 50 and 3, and the row of the shard's own migrations.
-    const { moveId, mismatches, rows } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
-    expect({ mismatches, rows }).toEqual({ mismatches: [], rows: 104 })
-    expect(await queryServer(servers, 2, inventory)).toEqual(before)
-    await fleet.complete(moveId)
-    const [made] = await queryServer(servers, 2, addRow)
-    expect(made).toEqual(['1500', 51, 350, 102])
-    await queryServer(servers, 2, `update ${odd} set amount = 5 where label = 'later'`)
-    await queryServer(servers, 2, 'refresh materialized view shard0001.counts')
-    expect(await queryServer(servers, 2, 'select n from shard0001.counts')).toEqual([['51']])
-    await expect(queryServer(servers, 2, `insert into shard0001.log (odd) values (1)`)).rejects.toMatchObject({
-      code: '23503',
-    })
-    await expect(queryServer(servers, 2, addRow)).rejects.toMatchObject({ code: '23505' })
-    expect(await listLeftovers(servers)).toEqual([])
-  })
+  it.each([undefined, 10_000_000])(
+    'is the same where the shard moves to, and works there; throttled: %s',
+    async (limit) => {
+      await createReader()
+      await queryServer(servers, 0, application)
+      const before = await queryServer(servers, 0, inventory)
+      // 50, 50 and 3, and the row of the shard's own migrations.
+      const how = { to: 's3', maxPauseMs: 60_000, throttleBytesPerSecond: limit }
+      const { moveId, mismatches, rows } = await fleet.moveShard(1, how)
+      expect({ mismatches, rows }).toEqual({ mismatches: [], rows: 104 })
+      expect(await queryServer(servers, 2, inventory)).toEqual(before)
+      await fleet.complete(moveId)
+      const [made] = await queryServer(servers, 2, addRow)
+      expect(made).toEqual(['1500', 51, 350, 102])
+      await queryServer(servers, 2, `update ${odd} set amount = 5 where label = 'later'`)
+      await queryServer(servers, 2, 'refresh materialized view shard0001.counts')
+      expect(await queryServer(servers, 2, 'select n from shard0001.counts')).toEqual([['51']])
+      await expect(queryServer(servers, 2, `insert into shard0001.log (odd) values (1)`)).rejects.toMatchObject({
+        code: '23503',
+      })
+      await expect(queryServer(servers, 2, addRow)).rejects.toMatchObject({ code: '23505' })
+      expect(await listLeftovers(servers)).toEqual([])
+    },
+  )
 
   it('comes back with all changes, those of a table without a key too', async () => {
     await createReader()

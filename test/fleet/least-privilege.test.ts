@@ -146,7 +146,8 @@ describe('a role that is no superuser', () => {
     )
     expect(stream).toEqual(['mover', true])
     expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [], rows: 2 })
-    const again = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
+    const throttled = { throttleBytesPerSecond: 10_000_000, maxPauseMs: 60_000 }
+    const again = await fleet.moveShard(1, { to: 's3', ...throttled })
     await fleet.complete(again.moveId)
     const client = new Client({ ...servers.connections[2], user: 'app', password: 'p4ss of the app' })
     await client.connect()

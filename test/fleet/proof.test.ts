@@ -6,7 +6,7 @@ import { FleetLink } from '../../src/fleet/servers.ts'
 import { createFleet, settingsOf } from '../support/fleet.ts'
 import { listHomes, queryServer } from './fleet-query.ts'
 
-const table = { name: 'entities', key: [], identity: 'default', rowsEstimate: 0, bytes: 0 } as const
+const table = { name: 'entities', columns: ['id'], key: [], identity: 'default', rowsEstimate: 0, bytes: 0 } as const
 
 const mismatch = (upTo: string, seen: string): Mismatch => ({ table, after: undefined, upTo: [upTo], seen })
 

@@ -83,7 +83,7 @@ async function bringToEnd(fleet: Fleet, shouldAbort: boolean): Promise<MoveRecor
 }
 
 /** Moves the shard, with a server that dies on the way. */
-async function moveWith(place: string, victim: Victim, shouldAbort: boolean): Promise<void> {
+async function moveWith(place: string, victim: Victim, shouldAbort: boolean, how: object = {}): Promise<void> {
   const source = shard.home
   const to = source === 's1' ? 's3' : 's1'
   const killed = { source: numberOf(source), target: numberOf(to), catalog: 'catalog' as const }[victim]
@@ -95,7 +95,7 @@ async function moveWith(place: string, victim: Victim, shouldAbort: boolean): Pr
   }
   const move = await shard.withWriter(async () => {
     await using fleet = await shard.openFleet()
-    await tryOrder(() => fleet.moveShard(1, { to, onCheckpoint, maxPauseMs: MAX_PAUSE_MS }))
+    await tryOrder(() => fleet.moveShard(1, { to, onCheckpoint, maxPauseMs: MAX_PAUSE_MS, ...how }))
     expect(isKilled).toBe(true)
     return await bringToEnd(fleet, shouldAbort)
   })
@@ -138,6 +138,12 @@ describe('a server that is killed and started again', () => {
       })
     }
   })
+
+  it.each(['source', 'target'] as const)(
+    'as the %s of a throttled copy is followed by resume, and nothing is lost',
+    { timeout: 120_000 },
+    (victim) => moveWith('throttled copy: entities copied', victim, false, { throttleBytesPerSecond: 10_000_000 }),
+  )
 
   it('as the new home right after the switch keeps the way back', { timeout: 120_000 }, async () => {
     await using fleet = await shard.openFleet()

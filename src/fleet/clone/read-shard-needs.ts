@@ -49,11 +49,12 @@ function second([, text]: ServerRow): string {
   return text ?? ''
 }
 
-function toTable([, name, rows, bytes, key]: ServerRow): ClonedTable {
-  const columns = JSON.parse(key ?? '[]') as [string, string][]
+function toTable([, name, rows, bytes, key, columns]: ServerRow): ClonedTable {
+  const keyColumns = JSON.parse(key ?? '[]') as [string, string][]
   return Object.freeze({
     name: name ?? '',
-    key: columns.map(([column, type]) => ({ name: column, type })),
+    columns: JSON.parse(columns ?? '[]') as string[],
+    key: keyColumns.map(([column, type]) => ({ name: column, type })),
     rowsEstimate: Number(rows),
     bytes: Number(bytes),
   })

@@ -163,7 +163,9 @@ select schema, relname, reltuples::bigint, pg_table_size(oid),
   (select json_agg(json_build_array(attname, format_type(atttypid, atttypmod)) order by place)
    from pg_index, unnest(indkey) with ordinality as keys (number, place)
    join pg_attribute on attnum = number
-   where indrelid = pg_class.oid and indisprimary and attrelid = pg_class.oid)
+   where indrelid = pg_class.oid and indisprimary and attrelid = pg_class.oid),
+  (select json_agg(attname order by attnum) from pg_attribute
+   where attrelid = pg_class.oid and attnum > 0 and not attisdropped and attgenerated = '')
 from pg_class join shard on relnamespace = id
 where relkind = 'r' and relname <> 'hv_marker'
 order by 1, 2`

@@ -1,6 +1,8 @@
 /** A table of a shard that holds rows. */
 export interface ClonedTable {
   readonly name: string
+  /** Columns that hold values, in order: those that are computed are left out. */
+  readonly columns: readonly string[]
   /** Columns of the primary key with their types, in order; empty without one. */
   readonly key: readonly { readonly name: string; readonly type: string }[]
   readonly rowsEstimate: number

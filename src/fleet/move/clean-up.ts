@@ -3,21 +3,24 @@ import { dropFenceSql, openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import type { FleetLinks } from '../servers.ts'
+import { endNamedSessions } from './copy-sql.ts'
 import { dropPublication } from './drop-publication.ts'
 import { cleanupKinds, type Cleanup, type CleanupKind, type Journal } from './journal.ts'
 import { dropMarkerTableSql } from './marker-sql.ts'
 import { dropSlot, dropSubscriptionSql, endReader, findSlot, findSubscription } from './replication-sql.ts'
 
 /*
- * Takes away what a move has made: subscriptions before the slots that they read, slots before publications, and a schema
- * before its fence, so that nobody writes into what is about to go. What is gone already counts as taken away, so it can
- * be done again after any crash.
+ * Takes away what a move has made: sessions before what they work on, subscriptions before the slots that they read, slots
+ * before publications, and a schema before its fence, so that nobody writes into what is about to go. What is gone
+ * already counts as taken away, so it can be done again after any crash.
  */
 
 /** Longest lock of a table that is dropped: readers of it queue behind the drop. */
 const LOCK_TIMEOUT_MS = 2_000
 const SLOT_TRIES = 100
 const SLOT_PAUSE_MS = 50
+const SESSION_TRIES = 10
+const SESSION_WAIT_MS = 1_000
 
 type Remove = (session: ServerSession, name: string, shardId: number) => Promise<void>
 
@@ -25,6 +28,7 @@ const removers: Readonly<Record<CleanupKind, Remove>> = {
   subscription: async (session, name) => {
     if ((await session.read(findSubscription(name))).length > 0) await session.execute(dropSubscriptionSql(name))
   },
+  session: endSessions,
   slot: removeSlot,
   publication: dropPublication,
   fence: removeFence,
@@ -60,6 +64,14 @@ export async function cleanUp(
     await checkpoint(`${cleanup.kind} removed at ${cleanup.serverId}`)
     await journal.strike(cleanup)
   }
+}
+
+/** Sessions of an operator that is gone, or was cut off: after this none of them can commit anything. */
+export async function endSessions(session: ServerSession, name: string): Promise<void> {
+  for (let tries = SESSION_TRIES; tries > 0; tries -= 1) {
+    if ((await session.read(endNamedSessions(name, SESSION_WAIT_MS))).length === 0) return
+  }
+  throw new Error(`sessions ${name} on server ${session.serverId} do not end`)
 }
 
 /** The reader of a slot may need a moment to notice that its subscription is gone. */

@@ -1,5 +1,6 @@
 import { HypervaultError } from '../../errors.ts'
 import type { FleetLink } from '../servers.ts'
+import { estimateRows } from './copy-progress.ts'
 import { decideCutover } from './decide-cutover.ts'
 import type { MoveContext } from './move-context.ts'
 import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
@@ -18,7 +19,7 @@ const MAX_ERRORS = 5
 export async function waitForCopy(context: MoveContext): Promise<void> {
   const { objects, target, move, signal } = context
   const { tables } = await context.definition()
-  const rowsTotal = tables.reduce((sum, table) => sum + Math.max(0, table.rowsEstimate), 0)
+  const rowsTotal = estimateRows(tables)
   const watch = new StallWatch(context)
   await target.withSession(
     (session) =>

@@ -9,8 +9,8 @@ import type { MovePhase, MoveRecord, MoveReport } from './move-record.ts'
  * clean-up before it is made. Everything is written under the lease: who lost it can write nothing.
  */
 
-/** Sorts of objects that a move makes, in the order in which they are taken away. */
-export const cleanupKinds = ['subscription', 'slot', 'publication', 'schema', 'fence', 'marker'] as const
+/** Sorts of objects that a move makes, in the order in which they are taken away. A session is known by its name. */
+export const cleanupKinds = ['session', 'subscription', 'slot', 'publication', 'schema', 'fence', 'marker'] as const
 
 /** Sort of an object that a move makes. */
 export type CleanupKind = (typeof cleanupKinds)[number]

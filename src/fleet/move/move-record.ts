@@ -32,6 +32,8 @@ export type MovePhase =
 export interface MoveOptions {
   /** Longest pause of the writers, in milliseconds. */
   readonly maxPauseMs: number
+  /** Most bytes of rows in a second while they are copied; undefined when PostgreSQL copies them, as fast as it can. */
+  readonly throttleBytesPerSecond?: number | undefined
 }
 
 /** What a move can prove. */

@@ -6,11 +6,14 @@ export interface MoveObjects {
   readonly forward: string
   /** Publication and slot at the target, subscription at the source. */
   readonly reverse: string
+  /** Sessions at both sides that carry the rows of a throttled copy. */
+  readonly copy: string
 }
 
 /** The names of one move. */
 export function objectsOf({ moveId, tag }: Pick<MoveRecord, 'moveId' | 'tag'>): MoveObjects {
-  return Object.freeze({ forward: `hv_move_${moveId}_${tag}`, reverse: `hv_back_${moveId}_${tag}` })
+  const nameOf = (purpose: string): string => `hv_${purpose}_${moveId}_${tag}`
+  return Object.freeze({ forward: nameOf('move'), reverse: nameOf('back'), copy: nameOf('copy') })
 }
 
 /** Table in the schema of the shard that markers are written to. */

@@ -4,8 +4,9 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import type { FleetLink } from '../servers.ts'
+import { closeTargetSql, copyInSql, copyOutSql, createSlotAndSee, openSourceSql, openTargetSql } from './copy-sql.ts'
 import { createMarkerTableSql, dropMarkerTableSql, writeMarker } from './marker-sql.ts'
-import type { MoveRecord } from './move-record.ts'
+import type { MoveOptions, MoveRecord } from './move-record.ts'
 import { objectsOf } from './object-names.ts'
 import { findMoveProblems } from './preflight.ts'
 import { finishTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
@@ -17,6 +18,7 @@ import {
   dropPublicationSql,
   dropSlot,
   dropSubscriptionSql,
+  type SubscriptionStart,
 } from './replication-sql.ts'
 import { placeSql } from './switch.ts'
 
@@ -49,11 +51,12 @@ export async function planMove(
   move: Pick<MoveRecord, 'shardId' | 'source' | 'target'>,
   source: FleetLink,
   target: FleetLink,
+  { throttleBytesPerSecond }: Pick<MoveOptions, 'throttleBytesPerSecond'>,
 ): Promise<MovePlan> {
   const { shardId } = move
   const definition = await source.withSession((session) => readShardDefinition(session, shardId))
   const problems = await findMoveProblems({ move, source, target, definition: () => Promise.resolve(definition) })
-  const sides = { definition, source, target }
+  const sides = { definition, source, target, throttleBytesPerSecond }
   return Object.freeze({
     ...move,
     problems,
@@ -66,9 +69,11 @@ interface PlannedSides {
   readonly definition: ShardDefinition
   readonly source: FleetLink
   readonly target: FleetLink
+  readonly throttleBytesPerSecond: number | undefined
 }
 
-function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
+function planCopy(sides: PlannedSides): PlannedStep[] {
+  const { definition, source, target } = sides
   const { shardId } = definition
   const tables = publishedTables(definition)
   const at = { source: source.serverId, target: target.serverId }
@@ -82,14 +87,42 @@ function planCopy({ definition, source, target }: PlannedSides): PlannedStep[] {
       targetTablesSql(definition, { target: source.serverId, epoch: 0 }),
     ),
     step('publication', at.source, 'what changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
-    step('slot', at.source, 'keeps changes from here on', [createSlot(NAMES.forward).text]),
-    step('subscription', at.target, 'copies the rows, then follows the changes', [subscribeSql(source, 'forward')]),
+    ...planRows(sides),
     step('indexes', at.target, 'the rest of the definition, and statistics', finishTablesSql(definition)),
     step('way back', at.target, 'publication and slot for after the switch', [
       createPublicationSql(NAMES.reverse, shardId, tables),
       createSlot(NAMES.reverse).text,
     ]),
     step('compare', `${at.source}, ${at.target}`, 'live rows of both sides, chunk by chunk', []),
+  ]
+}
+
+/** The slot, and the rows that are there before it: copied by the subscription, or by this process at a limited rate. */
+function planRows({ definition, source, target, throttleBytesPerSecond }: PlannedSides): PlannedStep[] {
+  const { shardId, tables } = definition
+  if (throttleBytesPerSecond === undefined) {
+    return [
+      step('slot', source.serverId, 'keeps changes from here on', [createSlot(NAMES.forward).text]),
+      step('subscription', target.serverId, 'copies the rows, then follows the changes', [
+        createForwardSql(source, { isCopying: true }),
+      ]),
+    ]
+  }
+  const fence = { shardId, target: source.serverId, epoch: 0 }
+  const rate = `at most ${throttleBytesPerSecond} bytes a second through this process`
+  return [
+    step('throttled copy', source.serverId, `keeps changes from here on, and gives the rows, ${rate}`, [
+      ...openSourceSql,
+      createSlotAndSee(NAMES.forward).text,
+      ...tables.map((table) => copyOutSql(shardId, table)),
+    ]),
+    step('throttled copy', target.serverId, 'takes the rows, behind the fence', [
+      ...openTargetSql(fence, tables),
+      ...tables.map((table) => copyInSql(shardId, table)),
+      ...closeTargetSql(fence, tables),
+      'commit',
+    ]),
+    step('subscription', target.serverId, 'follows the changes', [createForwardSql(source, { isCopying: false })]),
   ]
 }
 
@@ -115,7 +148,7 @@ function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
     step('turn', source.serverId, 'the stream back begins', [
       dropSlot(NAMES.forward).text,
       dropPublicationSql(NAMES.forward),
-      subscribeSql(target, 'reverse'),
+      createReverseSql(target),
     ]),
     step('prove', `${source.serverId}, ${target.serverId}`, 'all rows, on snapshots of the cutover', []),
     step('complete', source.serverId, 'on hypervault move complete: the way back, and the old shard', [
@@ -132,12 +165,17 @@ function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
   ]
 }
 
-function subscribeSql({ settings }: FleetLink, way: 'forward' | 'reverse'): string {
+function createForwardSql(source: FleetLink, start: SubscriptionStart): string {
+  return createSubscriptionSql(NAMES.forward, describeConnection(source), start)
+}
+
+function createReverseSql(target: FleetLink): string {
+  return createSubscriptionSql(NAMES.reverse, describeConnection(target), { isCopying: false, isLocalOnly: true })
+}
+
+function describeConnection({ settings }: FleetLink): string {
   const { host = '', port = '', database = '', user = '' } = settings
-  const connection = `host=${host} port=${port} dbname=${database} user=${user} password=***`
-  const name = NAMES[way]
-  const start = way === 'forward' ? { isCopying: true } : { isCopying: false, isLocalOnly: true }
-  return createSubscriptionSql(name, connection, start)
+  return `host=${host} port=${port} dbname=${database} user=${user} password=***`
 }
 
 function step(name: string, at: string, what: string, statements: readonly string[]): PlannedStep {

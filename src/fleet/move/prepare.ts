@@ -87,9 +87,7 @@ export async function makeSlot(context: MoveContext, link: FleetLink, name: stri
     await session.read(dropSlot(name))
     await session.execute([`set lock_timeout = ${slotTimeoutMs}`])
     try {
-      await session.read(createSlot(name))
-    } catch (error) {
-      throw isHypervaultError(error, 'HV_SERVER_BUSY') ? await blockedError(context, link) : error
+      await session.read(createSlot(name)).catch((error: unknown) => explainSlot(error, context, link))
     } finally {
       await session.execute(['reset lock_timeout'])
     }
@@ -137,10 +135,12 @@ async function changingError({ move, limits }: MoveContext, link: FleetLink): Pr
   return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId, blockers })
 }
 
-async function blockedError({ move, limits }: MoveContext, link: FleetLink): Promise<Error> {
+/** Throws why a slot could not be made: `HV_MOVE_BLOCKED` when there are transactions that it had to wait for. */
+export async function explainSlot(error: unknown, { move, limits }: MoveContext, link: FleetLink): Promise<never> {
+  if (!isHypervaultError(error, 'HV_SERVER_BUSY')) throw error
   const blockers = await listBlockers(link, listWriters)
   const message = `server ${link.serverId} has transactions that kept a slot from being made for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
-  return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId: move.shardId, blockers })
+  throw new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId: move.shardId, blockers })
 }
 
 /** @param statement gives `(pid, user, state, seconds)` */

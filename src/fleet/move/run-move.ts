@@ -14,6 +14,7 @@ import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
 import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
 import { ComparedSides } from './snapshots.ts'
+import { copyThrottled } from './throttled-copy.ts'
 import { subscribeBack } from './turn.ts'
 
 /*
@@ -26,7 +27,10 @@ import { subscribeBack } from './turn.ts'
  *   rehearsal          nothing; the whole definition, rolled back          target
  *   tables             schema, fenced tables; table of markers            target; source
  *   publication, slot  the stream of changes                              source
- *   subscription       its reader, which first copies the rows            target
+ *   throttled copy     in the place of the slot, if a rate is given: the
+ *                      slot and the rows, see throttled-copy.ts           source, target
+ *   subscription       its reader, which first copies the rows, unless
+ *                      they are there                                     target
  *   indexes            the rest of the definition, statistics             target
  *   way back           publication and slot for after the switch          target
  *   compare            nothing; live rows of both sides
@@ -44,19 +48,22 @@ export async function runMove(context: MoveContext): Promise<MoveReport> {
 }
 
 async function copyRows(context: MoveContext): Promise<void> {
-  const { journal, objects, source, target } = context
+  const { journal, objects, source, target, move } = context
   const { forward } = objects
+  const { throttleBytesPerSecond } = move.options
   await step(context, 'preflight', () => preflight(context))
   await step(context, 'rehearsal', () => rehearse(context))
   await step(context, 'tables', () => createTables(context))
   await step(context, 'publication', () => publish(context, source, forward))
   // Behind the publication, because nobody changes what the shard is made of from then on.
   await assertTablesAsMade(context)
-  await step(context, 'slot', () => makeSlot(context, source, forward))
+  const isCopying = throttleBytesPerSecond === undefined
+  if (isCopying) await step(context, 'slot', () => makeSlot(context, source, forward))
   await journal.enter('copying')
+  if (!isCopying) await step(context, 'throttled copy', () => copyThrottled(context, throttleBytesPerSecond))
   await step(context, 'subscription', () =>
     subscribe(context, { publisher: source, subscriber: target, name: forward }, (connection) => [
-      createSubscriptionSql(forward, connection, { isCopying: true }),
+      createSubscriptionSql(forward, connection, { isCopying }),
     ]),
   )
   await step(context, 'copy', () => whileSame(context, () => waitForCopy(context)))

@@ -2,6 +2,7 @@ import { assertInteger, assertOptions } from '../../arguments.ts'
 import type { MoveProgress } from '../move/move-context.ts'
 import { listMoves, type MoveReport } from '../move/move-record.ts'
 import type { MovePlace } from '../move/open-move.ts'
+import { assertThrottle } from '../move/throttle.ts'
 import { decideRebalance, type PlannedMove, type ServerLoad } from './decide-rebalance.ts'
 import { runMoves, type MovedShard } from './run-moves.ts'
 import { rebalanceMeasures, weighShards, type RebalanceMeasure } from './weigh-shards.ts'
@@ -32,6 +33,8 @@ export interface RebalanceApplyOptions {
   readonly keepReverse?: boolean | undefined
   /** Longest pause of the writers of a shard, in milliseconds; default that of a move. */
   readonly maxPauseMs?: number | undefined
+  /** Most bytes of rows in a second while those of one shard are copied; default as fast as PostgreSQL copies. */
+  readonly throttleBytesPerSecond?: number | undefined
   /** Begins no further move, and ends those under way at their next wait. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: MoveProgress) => void) | undefined
@@ -40,7 +43,10 @@ export interface RebalanceApplyOptions {
 
 /** What carries out a move. */
 export interface Mover {
-  moveShard(shardId: number, options: MoverOptions & { to: string }): Promise<{ moveId: number } & MoveReport>
+  moveShard(
+    shardId: number,
+    options: MoverOptions & Pick<RebalanceApplyOptions, 'throttleBytesPerSecond'> & { to: string },
+  ): Promise<{ moveId: number } & MoveReport>
   complete(moveId: number, options: MoverOptions): Promise<void>
 }
 
@@ -52,7 +58,15 @@ const MAX_SAMPLE_MS = 3_600_000
 const MAX_CONCURRENT_MOVES = 16
 
 const planNames = ['by', 'threshold', 'sampleMs', 'signal']
-const applyNames = ['concurrentMoves', 'keepReverse', 'maxPauseMs', 'signal', 'onProgress', 'onMoved']
+const applyNames = [
+  'concurrentMoves',
+  'keepReverse',
+  'maxPauseMs',
+  'throttleBytesPerSecond',
+  'signal',
+  'onProgress',
+  'onMoved',
+]
 
 /** Spreads the shards of a fleet evenly, and empties servers that are being drained. */
 export class Rebalance {
@@ -94,10 +108,12 @@ export class Rebalance {
     assertOptions('apply', options, applyNames)
     const { concurrentMoves = 1, keepReverse = false, signal, onMoved } = options
     assertInteger('concurrentMoves', concurrentMoves, 1, MAX_CONCURRENT_MOVES)
-    const { maxPauseMs, onProgress } = options
+    const { maxPauseMs, throttleBytesPerSecond, onProgress } = options
+    assertThrottle(throttleBytesPerSecond)
     const hooks = { maxPauseMs, onProgress, signal }
     const move = async (planned: PlannedMove): Promise<MovedShard> => {
-      const { moveId, rows, pauseMs } = await this.#mover.moveShard(planned.shardId, { to: planned.to, ...hooks })
+      const how = { to: planned.to, throttleBytesPerSecond, ...hooks }
+      const { moveId, rows, pauseMs } = await this.#mover.moveShard(planned.shardId, how)
       if (!keepReverse) await this.#mover.complete(moveId, hooks)
       const moved = Object.freeze({ ...planned, moveId, rows, pauseMs })
       onMoved?.(moved)
