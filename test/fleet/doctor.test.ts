@@ -70,6 +70,11 @@ async function spoil(): Promise<void> {
     `create extension ltree; create domain shard0004.path as public.ltree;
      create function shard0004.depth(public.lquery) returns integer language sql as 'select 1'`,
   )
+  await queryServer(
+    servers,
+    3,
+    `create subscription ${aborted} connection 'port=1' publication none with (connect = false, slot_name = none)`,
+  )
   await queryServer(servers, 2, 'create publication hv_move_99_deadbeef')
   await queryServer(servers, 3, 'create schema shard0077')
   await servers.catalog.withSession((session) =>
@@ -115,6 +120,7 @@ describe('the doctor', () => {
       'problem leftover s1 1',
       'problem leftover s2 4',
       'problem leftover s3',
+      'problem leftover s4 4',
       'problem move-stopped fleet 6',
       'problem sequence-cached s2 3',
       'problem server-unreachable s9',
@@ -141,7 +147,7 @@ describe('the doctor', () => {
         .filter(({ isFixed }) => isFixed)
         .map(({ kind, shardId }) => `${kind} ${shardId}`)
         .sort(),
-    ).toEqual(['leftover 1', 'leftover 3', 'leftover 4', 'sequence-cached 3'])
+    ).toEqual(['leftover 1', 'leftover 3', 'leftover 4', 'leftover 4', 'sequence-cached 3'])
     expect(
       fixed.findings.every(({ isFixable, isFixed, fixProblem }) => isFixable === isFixed && fixProblem === undefined),
     ).toBe(true)
@@ -164,6 +170,89 @@ describe('the doctor', () => {
 
   it('ends when its signal says so', async () => {
     await expect(fleet.doctor({ signal: AbortSignal.abort(enough) })).rejects.toBe(enough)
+  })
+})
+
+/** Everything that a move of shard 1 from s1 to s2 would be refused for. */
+const obstacles = `
+  create foreign data wrapper nothing;
+  create server nowhere foreign data wrapper nothing;
+  create extension citext;
+  select lo_create(0);
+  create foreign table shard0001.far (n integer) server nowhere;
+  create table shard0001.parted (n integer) partition by range (n);
+  create table shard0001.part partition of shard0001.parted default;
+  create table public.parent (n integer);
+  create table shard0001.child () inherits (public.parent);
+  create unlogged table shard0001.fleeting (id bigint primary key);
+  create table shard0001.keyless (line text);
+  create table shard0001.blobs (id bigint primary key, blob oid, name public.citext);
+  create aggregate shard0001.total (integer) (sfunc = int4pl, stype = integer);
+  create type shard0001.span as range (subtype = integer);
+  create collation shard0001.plain from "C";
+  create trigger twice before update on shard0001.entities
+    for each row execute function suppress_redundant_updates_trigger();
+  alter table shard0001.entities enable always trigger twice;
+  create table shard0001.line (id bigint primary key references shard0002.entities);
+  create table public.outside (id bigint primary key references shard0001.entities);
+  create view shard0001.neighbours as select id, type from shard0002.entities;
+  create index broken on shard0001.blobs (blob);
+  update pg_index set indisvalid = false where indexrelid = 'shard0001.broken'::regclass;
+  create role hv_doctor_reader;
+  grant select on shard0001.entities to hv_doctor_reader`
+
+/** The clock of s2 is so far behind, for every session that begins from now on. */
+const slowClock = `
+  create schema behind;
+  create function behind.clock_timestamp() returns timestamptz language sql volatile
+    as $$ select pg_catalog.clock_timestamp() - interval '90 seconds' $$;
+  do $$ begin execute format('alter database %I set search_path = behind, pg_catalog, public', current_database()); end $$`
+
+describe('a doctor and the preflight of a move', () => {
+  it('find the same, in the same words, each with its remedy, and nothing of it is mended', async () => {
+    await using few = await createFleet(2)
+    await queryServer(few, 0, obstacles)
+    await queryServer(few, 1, slowClock)
+    await queryServer(few, 1, 'create schema shard0001')
+    await using pooler = await startTransactionPooler(few.connections[1]!, 2)
+    await queryServer(
+      few,
+      'catalog',
+      `update hypervault.servers set settings = settings || '{"port": ${pooler.port}}' where server_id = 's2'`,
+    )
+    await using own = await Fleet.open({ catalog: { ...few.catalogConnection } })
+    const { problems } = await own.planMove(1, { to: 's2' })
+    const { findings } = await own.doctor({ fix: true })
+    const told = findings.map(({ what, remedy }) => `${what}: ${remedy}`)
+    // What is about two servers has words of its own.
+    const [clock, schema] = [problems.find((text) => text.includes('90 s apart')), problems.at(-1)]
+    expect(schema).toContain('server s2 has a schema shard0001 already')
+    expect(findings.filter(({ kind }) => kind === 'clock-skew')).toMatchObject([{ level: 'problem' }])
+    expect(findings.filter(({ kind }) => kind === 'shard-stray')).toMatchObject([{ serverId: 's2', shardId: 1 }])
+    const others = problems.filter((text) => text !== clock && text !== schema)
+    expect(others.filter((text) => !told.some((finding) => finding.endsWith(text)))).toEqual([])
+    expect(others.filter((text) => !/: \S/.test(text))).toEqual([])
+    const pieces = [
+      ...[
+        'far',
+        'parted',
+        'part',
+        'child',
+        'fleeting',
+        'span',
+        'span_multirange',
+        'broken',
+        'neighbours',
+        'total(integer)',
+      ].map((name) => `shard0001.${name} `),
+      ...['trigger twice', 'key line_id_fkey', 'key outside_id_fkey', 'column blob', 'collation', 'type public.citext'],
+      ...['child', 'keyless', 'part'].map((name) => `table shard0001.${name} has no replica identity`),
+      ...['detach partition shard0001.part', 'no inherit public.parent', 'role hv_doctor_reader'],
+    ]
+    expect(pieces.filter((piece) => !others.some((text) => text.includes(piece)))).toEqual([])
+    expect(others).toHaveLength(20)
+    expect(find({ findings } as DoctorReport, 'behind-pooler')).toMatchObject({ serverId: 's2', level: 'notice' })
+    expect(findings.filter(({ isFixable }) => isFixable)).toEqual([])
   })
 })
 

@@ -118,6 +118,12 @@ describe('a role that is no superuser', () => {
     await actAs('mover', 'HV_TEST_MOVER')
     await using fleet = await openFleet()
     const problems = await listProblems(fleet)
+    // A doctor has no eyes for what this role may not read, but for everything else.
+    const { findings, servers: seen } = await fleet.doctor()
+    expect(seen.every(({ isReachable }) => isReachable)).toBe(true)
+    expect(findings.map(({ what, remedy }) => `${what}: ${remedy}`)).toEqual(
+      expect.arrayContaining(problems as string[]),
+    )
     for (const [server, serverId] of [[0, 's1'] as const, [2, 's3'] as const]) {
       const told = problems.filter((problem) => problem.startsWith(`server ${serverId} `))
       expect(told.map((problem) => problem.split(': ').at(-1))).toEqual(grants)
@@ -125,6 +131,7 @@ describe('a role that is no superuser', () => {
     }
     expect(problems).toHaveLength(2 * grants.length)
     expect(await listProblems(fleet)).toEqual([])
+    expect((await fleet.doctor()).findings.filter(({ shardId }) => shardId === 1)).toEqual([])
   })
 
   it('moves a shard of another role over TLS, back, and for good, and no secret is seen', async () => {

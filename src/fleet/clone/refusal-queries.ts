@@ -83,7 +83,9 @@ union all
 select schema, format('extension %I is in schema %s, which goes away: alter extension %I set schema public', extname, schema, extname)
 from pg_extension join shard on extnamespace = id
 union all
-select schema, format('table %s inherits, which is not carried: alter table %s no inherit %s', inhrelid::regclass, inhrelid::regclass, inhparent::regclass)
+select schema, format('table %s inherits, which is not carried: alter table %s', inhrelid::regclass,
+  case when pg_class.relispartition then format('%s detach partition %s', inhparent::regclass, inhrelid::regclass)
+    else format('%s no inherit %s', inhrelid::regclass, inhparent::regclass) end)
 from pg_inherits join pg_class on pg_class.oid = inhrelid join pg_class as parent on parent.oid = inhparent
 join shard on id in (pg_class.relnamespace, parent.relnamespace)
 where pg_class.relkind = 'r'

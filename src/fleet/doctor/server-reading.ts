@@ -25,13 +25,13 @@ export interface ServerReading {
   /** How far its clock is ahead of this machine's, in milliseconds; as exact as the round trip. */
   readonly clockOffsetMs: number
   readonly isPooled: boolean
-  /** Every schema that is named like a shard, and whether it has the table of entities. */
-  readonly schemas: ReadonlyMap<number, { readonly hasEntities: boolean }>
+  /** Every schema that is named like a shard, and whether it has the table of entities, which may be read. */
+  readonly schemas: ReadonlyMap<number, { readonly hasEntities: boolean; readonly isReadable: boolean }>
   readonly objects: readonly FoundObject[]
   readonly preparedTransactions: readonly { readonly gid: string; readonly seconds: number }[]
   /** Shards whose sequence hands out numbers in blocks. */
   readonly cachedSequences: readonly number[]
-  /** Highest id of each shard with rows, of those that live here. */
+  /** Highest id of each shard with rows, of those that live here and may be read. */
   readonly highestIds: ReadonlyMap<number, bigint>
   /** Texts `what: remedy`, of those that live here and have any. */
   readonly shardProblems: ReadonlyMap<number, readonly string[]>
@@ -95,7 +95,10 @@ async function readServer(
     objects: await readObjects(session),
     preparedTransactions: await readPrepared(session),
     cachedSequences: await readCachedSequences(session),
-    highestIds: await readHighestIds(session, present),
+    highestIds: await readHighestIds(
+      session,
+      present.filter((shardId) => schemas.get(shardId)?.isReadable),
+    ),
     ...(await readProblems(session, present, signal)),
   }
 }
@@ -117,11 +120,17 @@ async function readClock(session: ServerSession): Promise<Pick<ServerReading, 'r
 
 async function readSchemas(session: ServerSession): Promise<ServerReading['schemas']> {
   const text = [
-    "select nspname, exists (select from pg_class where relnamespace = n.oid and relname = 'entities' and relkind = 'r')",
-    "from pg_namespace as n where nspname ~ '^shard[0-9]{4}$'",
+    "select nspname, pg_class.oid is not null, has_schema_privilege(n.oid, 'usage') and has_table_privilege(pg_class.oid, 'select')",
+    "from pg_namespace as n left join pg_class on relnamespace = n.oid and relname = 'entities' and relkind = 'r'",
+    "where nspname ~ '^shard[0-9]{4}$'",
   ].join('\n')
   const rows = await session.read({ text })
-  return new Map(rows.map(([name, hasEntities]) => [shardIdOf(name), { hasEntities: hasEntities === 't' }]))
+  return new Map(
+    rows.map(([name, hasEntities, isReadable]) => [
+      shardIdOf(name),
+      { hasEntities: hasEntities === 't', isReadable: isReadable === 't' },
+    ]),
+  )
 }
 
 async function readObjects(session: ServerSession): Promise<FoundObject[]> {
