@@ -283,6 +283,10 @@ describe('what a doctor makes of readings', () => {
     freeSlots: 9,
     freeSenders: 9,
     freeWorkers: 9,
+    freeProcesses: 9,
+    freeOrigins: 9,
+    copyWorkers: 9,
+    encoding: 'UTF8',
     isStandby: false,
     clockMs: 0,
   }

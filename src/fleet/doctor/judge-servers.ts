@@ -1,5 +1,6 @@
 import type { FleetServer } from '../../catalog/fleet-record.ts'
-import { judgeServer, MAX_SKEW_MS } from '../move/preflight.ts'
+import { MAX_SKEW_MS } from '../move/preflight.ts'
+import { judgeServer } from '../move/server-readiness.ts'
 import { splitProblem, type Diagnosis } from './finding.ts'
 import type { FailedReading, ServerReading } from './server-reading.ts'
 

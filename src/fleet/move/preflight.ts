@@ -4,17 +4,7 @@ import type { ServerSession } from '../../schema/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
 import { findMissingPrivileges } from './privileges.ts'
-
-/** What a server says of itself, as far as a move needs to know. */
-export interface ServerReadiness {
-  readonly version: number
-  readonly walLevel: string
-  readonly freeSlots: number
-  readonly freeSenders: number
-  readonly freeWorkers: number
-  readonly isStandby: boolean
-  readonly clockMs: number
-}
+import { judgeServer, readReadiness, type ServerReadiness } from './server-readiness.ts'
 
 /** Clocks further apart than this make keys that are out of order for longer than anybody expects. */
 export const MAX_SKEW_MS = 60_000
@@ -49,28 +39,10 @@ export async function findMoveProblems(
     ...judgeServer(target.serverId, to),
     ...privileges.flat(),
     ...judgeClocks(from, to),
+    ...judgeEncodings({ [source.serverId]: from, [target.serverId]: to }),
     ...definition.refusals,
     ...(await target.withSession((session) => findMissing(session, types, roles))),
     ...(await target.withSession((session) => findLeftovers(session, move.shardId))),
-  ]
-}
-
-/** What a server lacks for any move, each with its remedy. */
-export function judgeServer(serverId: string, server: ServerReadiness): string[] {
-  const problem = (isWrong: boolean, text: string): string[] => (isWrong ? [`server ${serverId} ${text}`] : [])
-  return [
-    ...problem(server.version < 150_000, 'is older than PostgreSQL 15: upgrade it'),
-    ...problem(server.isStandby, 'is a standby: name the primary'),
-    ...problem(
-      server.walLevel !== 'logical',
-      "has wal_level below logical: alter system set wal_level = 'logical', and restart",
-    ),
-    ...problem(server.freeSlots < 2, 'has no free replication slots: raise max_replication_slots, and restart'),
-    ...problem(server.freeSenders < 2, 'has no free WAL senders: raise max_wal_senders, and restart'),
-    ...problem(
-      server.freeWorkers < 2,
-      'has too few workers: raise max_logical_replication_workers and max_worker_processes, and restart',
-    ),
   ]
 }
 
@@ -79,6 +51,15 @@ function judgeClocks(from: ServerReadiness, to: ServerReadiness): string[] {
   return skewMs <= MAX_SKEW_MS
     ? []
     : [`the clocks of the servers are ${Math.round(skewMs / 1000)} s apart: set them right`]
+}
+
+/** A text of the one may be none in the other, which would be found out in the middle of the copy. */
+function judgeEncodings(servers: Readonly<Record<string, ServerReadiness>>): string[] {
+  const encodings = new Set(Object.values(servers).map(({ encoding }) => encoding))
+  const named = Object.entries(servers).map(([serverId, { encoding }]) => `${serverId} has ${encoding}`)
+  return encodings.size === 1
+    ? []
+    : [`the databases have different encodings, ${named.join(', ')}: make one anew with the encoding of the other`]
 }
 
 /** What the definition names and the target lacks. The extension hstore is made by the move. */
@@ -105,28 +86,4 @@ async function findLeftovers(session: ServerSession, shardId: number): Promise<s
   const [row] = await session.read({ text: 'select to_regnamespace($1)', values: [name] })
   if (row?.[0] == null) return []
   return [`server ${session.serverId} has a schema ${name} already: look what is in it, and drop or rename it`]
-}
-
-/** Asks a server. */
-export async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
-  const [row] = await session.read({
-    text: [
-      'select',
-      "  current_setting('server_version_num'), current_setting('wal_level'),",
-      "  current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots),",
-      "  current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication),",
-      "  current_setting('max_logical_replication_workers')::int - (select count(*) from pg_stat_subscription where pid is not null),",
-      '  pg_is_in_recovery(), floor(extract(epoch from clock_timestamp()) * 1000)',
-    ].join('\n'),
-  })
-  const [version, walLevel, slots, senders, workers, standby, clock] = row ?? []
-  return {
-    version: Number(version),
-    walLevel: walLevel ?? '',
-    freeSlots: Number(slots),
-    freeSenders: Number(senders),
-    freeWorkers: Number(workers),
-    isStandby: standby === 't',
-    clockMs: Number(clock),
-  }
 }
