@@ -1,21 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
-import { Fleet } from '../../src/fleet/fleet.ts'
-import { createFleet, type TestFleet } from '../support/fleet.ts'
+import type { Fleet } from '../../src/fleet/fleet.ts'
+import type { TestFleet } from '../support/fleet.ts'
 import { listLeftovers, queryServer } from './fleet-query.ts'
+import { useFleet } from './use-fleet.ts'
 
 let servers: TestFleet
 let fleet: Fleet
-
-beforeEach(async () => {
-  servers = await createFleet()
-  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
-})
-
-afterEach(async () => {
-  await fleet.close()
-  await servers[Symbol.asyncDispose]()
-})
+useFleet((used) => ({ servers, fleet } = used))
 
 /** What an application may have in a shard. */
 const application = `

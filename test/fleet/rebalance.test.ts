@@ -1,24 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
-import { Fleet } from '../../src/fleet/fleet.ts'
+import type { Fleet } from '../../src/fleet/fleet.ts'
 import type { Key } from '../../src/key/key.ts'
-import { createFleet, type TestFleet } from '../support/fleet.ts'
+import type { TestFleet } from '../support/fleet.ts'
 import { listHomes, listLeftovers, queryServer } from './fleet-query.ts'
+import { useFleet } from './use-fleet.ts'
 
-/** Servers s1 and s2 with the shards 1 … 4, and s3 without any. */
 let servers: TestFleet
 let fleet: Fleet
-
-beforeEach(async () => {
-  servers = await createFleet()
-  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
-})
-
-afterEach(async () => {
-  await fleet.close()
-  await servers[Symbol.asyncDispose]()
-})
+useFleet((used) => ({ servers, fleet } = used))
 
 describe('a rebalance', () => {
   it('empties a drained server while it is written, and then has nothing to do', async () => {

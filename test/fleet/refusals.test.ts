@@ -1,25 +1,17 @@
 import { Client } from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
-import { createFleet, type TestFleet } from '../support/fleet.ts'
+import type { TestFleet } from '../support/fleet.ts'
 import { until } from '../support/until.ts'
 import { listHomes, listLeftovers, queryServer } from './fleet-query.ts'
+import { useFleet } from './use-fleet.ts'
 
 const LEASE_CLASS = String(0x68766c73)
 
 let servers: TestFleet
 let fleet: Fleet
-
-beforeEach(async () => {
-  servers = await createFleet()
-  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
-})
-
-afterEach(async () => {
-  await fleet.close()
-  await servers[Symbol.asyncDispose]()
-})
+useFleet((used) => ({ servers, fleet } = used))
 
 const execute = (text: string): Promise<unknown> => queryServer(servers, 0, text)
 

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
-import { Fleet } from '../../src/fleet/fleet.ts'
+import type { Fleet } from '../../src/fleet/fleet.ts'
 import type { MoveProgress } from '../../src/fleet/move/move-context.ts'
 import type { Key } from '../../src/key/key.ts'
-import { createFleet, type TestFleet } from '../support/fleet.ts'
+import type { TestFleet } from '../support/fleet.ts'
 import { listLeftovers, queryServer } from './fleet-query.ts'
+import { useFleet } from './use-fleet.ts'
 
 const LIMIT = 128 * 1024
 
@@ -15,16 +16,7 @@ const filler = `insert into shard0001.entities (type, body)
 
 let servers: TestFleet
 let fleet: Fleet
-
-beforeEach(async () => {
-  servers = await createFleet()
-  fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
-})
-
-afterEach(async () => {
-  await fleet.close()
-  await servers[Symbol.asyncDispose]()
-})
+useFleet((used) => ({ servers, fleet } = used))
 
 /** Writes until it is told to end, and gives the keys that were acknowledged. */
 async function writeUntil(isOver: AbortSignal): Promise<string[]> {
