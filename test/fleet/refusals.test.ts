@@ -294,8 +294,8 @@ describe('a move that does not get through', () => {
       code: 'HV_MOVE_CHANGED',
       details: {
         different: [
-          'only at the source: create table shard0001.entities (… note text …)',
           'only at the source: create table shard0001.late',
+          'only at the source: create table shard0001.entities (… note text …)',
           'only at the source: alter table shard0001.late replica identity full',
         ],
       },
