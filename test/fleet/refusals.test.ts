@@ -306,6 +306,21 @@ describe('a move that does not get through', () => {
     await expect(fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })).resolves.toMatchObject({ mismatches: [] })
   })
 
+  it('lets a schema be that somebody else has made at the target while it was at rest', async () => {
+    const enough = new Error('enough')
+    const onCheckpoint = (name: string): void => {
+      if (name === 'rehearsal done') throw enough
+    }
+    await expect(fleet.moveShard(1, { to: 's3', onCheckpoint })).rejects.toBe(enough)
+    await queryServer(servers, 2, 'create schema shard0001; create table shard0001.precious as select 7 as n')
+    await expect(fleet.resume(1)).rejects.toMatchObject({
+      code: 'HV_MOVE_REFUSED',
+      details: { problems: ['server s3 has a schema shard0001 already: look what is in it, and drop or rename it'] },
+    })
+    await fleet.abort(1)
+    expect(await queryServer(servers, 2, 'select n from shard0001.precious')).toEqual([[7]])
+  })
+
   it('says what was changed when nothing arrives for that reason', async () => {
     const onCheckpoint = async (name: string): Promise<void> => {
       if (name === 'slot done') await execute('alter table shard0001.entities add column note text')

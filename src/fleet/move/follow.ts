@@ -70,7 +70,7 @@ export async function waitForCatchUp(context: MoveContext, publisher: FleetLink,
             { lagBytes, waitedMs },
             { maxLagBytes: limits.maxLagBytes, timeoutMs: limits.stallTimeoutMs },
           )
-          if (decision.action === 'abort') throw stalled(context, `it is ${String(lagBytes)} bytes behind`)
+          if (decision.action === 'abort') throw stalled(context, describeLag(lagBytes))
           return decision.action === 'go' ? true : undefined
         },
         { signal, pauseMs: POLL_MS },
@@ -121,6 +121,10 @@ async function answers(link: FleetLink): Promise<boolean> {
       () => true,
       () => false,
     )
+}
+
+function describeLag(lagBytes: number | undefined): string {
+  return lagBytes === undefined ? 'nobody reads its stream' : `it is ${lagBytes} bytes behind`
 }
 
 /** The error of a stream that brings nothing any more. */

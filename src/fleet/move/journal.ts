@@ -101,6 +101,12 @@ export class Journal {
     )
   }
 
+  /** Whether an object is recorded, and not yet cleaned up. */
+  async hasRecorded({ serverId, kind, name }: Cleanup): Promise<boolean> {
+    const recorded = await this.listCleanups()
+    return recorded.some((each) => each.serverId === serverId && each.kind === kind && each.name === name)
+  }
+
   /** What is left to be cleaned up. */
   async listCleanups(): Promise<Cleanup[]> {
     const text = 'select server_id, kind, name from hypervault.cleanups where move_id = $1 and done_at is null'

@@ -15,9 +15,20 @@ export const MAX_SKEW_MS = 60_000
  * @throws `HV_MOVE_REFUSED` with all problems at once; nothing was made
  */
 export async function preflight(context: MoveContext): Promise<void> {
-  const problems = await findMoveProblems(context)
+  assertNone(context.move, await findMoveProblems(context))
+}
+
+/**
+ * Looks once more before the schema is made at the target: long after the preflight somebody else may have made one.
+ *
+ * @throws `HV_MOVE_REFUSED`
+ */
+export async function assertNoSchema({ move, target }: Pick<MoveContext, 'move' | 'target'>): Promise<void> {
+  assertNone(move, await target.withSession((session) => findLeftovers(session, move.shardId)))
+}
+
+function assertNone({ moveId, shardId }: MoveRecord, problems: string[]): void {
   if (problems.length === 0) return
-  const { moveId, shardId } = context.move
   const message = `shard ${shardId} cannot move: ${problems.join('; ')}`
   throw new HypervaultError('HV_MOVE_REFUSED', message, { moveId, shardId, problems })
 }

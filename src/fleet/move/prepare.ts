@@ -6,6 +6,7 @@ import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
 import { dropPublication } from './drop-publication.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
+import { assertNoSchema } from './preflight.ts'
 import { publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
@@ -32,7 +33,10 @@ export async function createTables(context: MoveContext): Promise<void> {
   const definition = await context.definition()
   await journal.record({ serverId: source.serverId, kind: 'marker', name })
   await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
-  await journal.record({ serverId: target.serverId, kind: 'schema', name })
+  const schema = { serverId: target.serverId, kind: 'schema', name } as const
+  // One that this move has not recorded is somebody else's, and would be dropped here or by an abort.
+  if (!(await journal.hasRecorded(schema))) await assertNoSchema(context)
+  await journal.record(schema)
   await context.checkpoint('schema recorded')
   const { epoch } = await context.catalog.readFleet()
   const statements = targetTablesSql(definition, { target: source.serverId, epoch })
