@@ -1,13 +1,11 @@
-import { hasOwnStatement } from './object-queries.ts'
+import { hasOwnStatement, isOwnTable } from './object-queries.ts'
 
 /*
  * What a schema is made of beside its types, functions, tables and views (object-queries.ts), read from the catalogs of
  * PostgreSQL: there is no pg_dump. Each query gives statements, one a row, made by the server's own functions where it has
- * them. They run with an empty search path, so that every name that they give is qualified; `$1` is the schema. Objects of extensions, and those of a move (`hv_fence`, `hv_marker`),
- * are left out.
+ * them. They run with an empty search path, so that every name that they give is qualified; `$1` is the schema. Objects of
+ * extensions, and those of a move (`hv_fence`, `hv_marker`), are left out.
  */
-
-const isOwnTable = "relnamespace = $1::regnamespace and relname <> 'hv_marker'"
 
 /** Two transactions that make an extension at once get a unique violation, whatever "if not exists" says: "hvextens". */
 const EXTENSION_LOCK = '7527315395219648115'

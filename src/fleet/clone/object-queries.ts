@@ -8,7 +8,8 @@
 export const isNoExtension = (catalog: string, oid: string): string =>
   `not exists (select from pg_depend where classid = '${catalog}'::regclass and objid = ${oid} and deptype = 'e')`
 
-const isOwnTable = "relnamespace = $1::regnamespace and relname <> 'hv_marker'"
+/** Tables, views and the like of the schema, without those of a move. */
+export const isOwnTable = "relnamespace = $1::regnamespace and relname <> 'hv_marker'"
 
 /** Whether a type is made by a statement of its own: enumerations, domains, and composite types that are not those of tables. */
 export const hasOwnStatement = `(pg_type.typtype in ('e', 'd') or pg_type.typtype = 'c'
