@@ -52,6 +52,12 @@ export function flooredNextIdSql(shardId: number, epochMs: number, floor: KeyFlo
 /** The floor in the text of a `next_id()`: a pattern of PostgreSQL, and of JavaScript as well. */
 export const FLOOR_PATTERN = '[0-9]+ \\+ \\(number - [0-9]+\\) / 1024'
 
+/** The floor of a `next_id()` with this body; undefined without one. */
+export function readFloor(body: string): KeyFloor | undefined {
+  const [ms, number] = new RegExp(FLOOR_PATTERN).exec(body)?.[0].match(/[0-9]+/g) ?? []
+  return ms === undefined || number === undefined ? undefined : { ms: Number(ms), number: BigInt(number) }
+}
+
 /** What a `language sql` function does: the text between its dollars. */
 export function bodyOf(sql: string): string {
   return /\$\$(.*)\$\$/s.exec(sql)?.[1] ?? ''

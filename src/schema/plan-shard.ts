@@ -1,4 +1,4 @@
-import { nextIdSql } from '../key/next-id-sql.ts'
+import { isNextIdBody, nextIdSql } from '../key/next-id-sql.ts'
 import { layoutMigration } from './migrations/built-in.ts'
 import { createStateTableSql, insertLayoutSql } from './migrations/state/state-sql.ts'
 import {
@@ -13,7 +13,6 @@ import {
   createEntitiesSql,
   createSchemaSql,
   createSequenceSql,
-  nextIdSource,
   renamePrimaryKeySql,
   setIdDefaultSql,
   type ShardTarget,
@@ -54,9 +53,12 @@ function planStates(shardId: number, layout: ShardLayout | undefined, { isFollow
   return [createStateTableSql(shardId), insertLayoutSql(shardId, layoutMigration, { isDone })]
 }
 
-/** Whether `next_id()` is, to the letter, the one that this epoch and shard call for. */
+/**
+ * Whether `next_id()` is, to the letter, the one that this epoch and shard call for, or that one with a floor: a move to a
+ * server whose clock is behind has put it there, and without it keys would be issued twice.
+ */
 export function isCurrentNextId(shardId: number, { language, source }: NextIdLayout, epochMs: number): boolean {
-  return language === 'sql' && source === nextIdSource(shardId, epochMs)
+  return language === 'sql' && isNextIdBody(source, shardId, epochMs)
 }
 
 function outcomeOf(layout: ShardLayout | undefined, statements: readonly string[]): ShardOutcome {

@@ -1,5 +1,4 @@
 import { escapeIdentifier } from 'pg'
-import { nextIdSql } from '../key/next-id-sql.ts'
 import { shardSchema } from '../key/shard-id.ts'
 
 /*
@@ -63,13 +62,6 @@ export function setIdDefaultSql(shardId: number): string {
 /** Renames the primary key to `entities_pk`: by this name a repeated key is told from other violations. */
 export function renamePrimaryKeySql(shardId: number, name: string): string {
   return `alter table ${shardSchema(shardId)}.entities rename constraint ${quoteName(name)} to entities_pk`
-}
-
-/** Body of `next_id()` as `pg_proc.prosrc` holds it. */
-export function nextIdSource(shardId: number, epochMs: number): string {
-  const source = nextIdSql(shardId, epochMs).split('$$')[1]
-  if (source === undefined) throw new Error('bug: next_id() without a body')
-  return source
 }
 
 /** The extension goes where everybody expects it; an existing one stays where it is. */

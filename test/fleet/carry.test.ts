@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
 import type { Fleet } from '../../src/fleet/fleet.ts'
 import type { TestFleet } from '../support/fleet.ts'
 import { listLeftovers, queryServer } from './fleet-query.ts'
@@ -182,65 +181,5 @@ describe('what an application has in a shard', () => {
     const after = await queryServer(servers, 0, inventory)
     const withoutSequences = (rows: unknown[][]): unknown[][] => rows.filter(([kind]) => kind !== 'sequence')
     expect(withoutSequences(after)).toEqual(withoutSequences(before))
-  })
-})
-
-describe('the clock of the new server', () => {
-  /** From now on the clock of s3 is so far behind, for every session that begins. */
-  async function setBack(seconds: number): Promise<void> {
-    await queryServer(
-      servers,
-      2,
-      `create schema if not exists behind;
-       create or replace function behind.clock_timestamp() returns timestamptz language sql volatile
-         as $$ select pg_catalog.clock_timestamp() - interval '${seconds} seconds' $$;
-       do $$ begin execute format('alter database %I set search_path = behind, pg_catalog, public', current_database()); end $$`,
-    )
-  }
-
-  it('may be 5 s behind, and then catch up: no key comes twice, and none at or below the highest', async () => {
-    await using db = await Datastore.open({ catalog: { ...servers.catalogConnection } })
-    await setBack(5)
-    const [clocks] = await queryServer(
-      servers,
-      2,
-      'select pg_catalog.clock_timestamp() - clock_timestamp() > interval $$4 s$$',
-    )
-    expect(clocks).toEqual([true])
-    const bodies = Array.from({ length: 2_500 }, (_, n) => ({ n: String(n) }))
-    let highest = 0n
-    const seen = new Set<bigint>()
-    /** Puts one by one and many at once; every key is above all keys that were there before. */
-    const put = async (): Promise<void> => {
-      const singles = await Promise.all(bodies.map((body) => db.put(1, 1, body)))
-      const many = await db.putMany(1, 1, bodies)
-      const ids = [...singles, ...many].map(({ id }) => id)
-      expect(ids.filter((id) => id <= highest || seen.has(id))).toEqual([])
-      for (const id of ids) seen.add(id)
-      expect(seen.size % (2 * bodies.length)).toBe(0)
-      highest = ids.reduce((left, right) => (left > right ? left : right))
-    }
-    await put()
-    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
-    await put()
-    await setBack(0)
-    await put()
-    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
-    await put()
-  })
-
-  it('may be behind when a cutover ends just before the switch: the move is resumed', async () => {
-    await using db = await Datastore.open({ catalog: { ...servers.catalogConnection } })
-    await setBack(5)
-    const { id } = await db.put(1, 1, {})
-    const enough = new Error('enough')
-    const onCheckpoint = (name: string): void => {
-      if (name === 'ready to switch') throw enough
-    }
-    await expect(fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000, onCheckpoint })).rejects.toBe(enough)
-    expect(await fleet.resume(1)).toMatchObject({ mismatches: [] })
-    expect((await db.put(1, 1, {})).id).toBeGreaterThan(id)
-    await fleet.complete(1)
-    expect(await listLeftovers(servers)).toEqual([])
   })
 })

@@ -2,7 +2,7 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { raiseFence } from './fence.ts'
-import { ensureKeyFloor, readHighestMs } from './key-floor.ts'
+import { ensureKeyFloor, readIssuedMs } from './key-floor.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'
 import { readSequences, writeSequences } from './sequences-sql.ts'
 import { waitFor } from './wait.ts'
@@ -93,12 +93,12 @@ async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<Cuto
   await waitForMarker(cutover, assertInTime)
   await cutover.checkpoint('marker arrived')
   await cutover.assertHeld()
-  const [lsn, highestMs] = await Promise.all([
+  const [lsn, issuedMs] = await Promise.all([
     cutover.openSnapshots(),
-    carrySequences(cutover).then(() => readHighestMs(from, shardId, epochMs)),
+    carrySequences(cutover).then(() => readIssuedMs(from, shardId, epochMs)),
     cutover.startReverse(),
   ])
-  const hasFloor = await ensureKeyFloor(to, shardId, epochMs, highestMs)
+  const hasFloor = await ensureKeyFloor(to, shardId, epochMs, issuedMs)
   await cutover.checkpoint('ready to switch')
   assertInTime()
   return { lsn, hasFloor }

@@ -20,9 +20,3 @@ export function writeSequences(shardId: number, names: readonly string[], rows: 
   })
   return { text: `select ${calls.map(({ call }) => call).join(', ')}`, values: calls.flatMap(({ values }) => values) }
 }
-
-/** The highest key of a shard, as its unsigned order has it: keys after 2048 are negative. Null without rows. */
-export function readHighestKey(shardId: number): ServerStatement {
-  const table = `${shardSchema(shardId)}.entities`
-  return { text: `select coalesce((select max(id) from ${table} where id < 0), (select max(id) from ${table}))` }
-}
