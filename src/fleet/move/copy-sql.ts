@@ -3,7 +3,7 @@ import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fenc
 import type { ServerStatement } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
-import { sameTextSql } from './proof.ts'
+import { sameTextSql } from './proof-sql.ts'
 
 /*
  * The statements of a throttled copy. Its sessions write values as text that means the same on the other side, and
@@ -12,7 +12,6 @@ import { sameTextSql } from './proof.ts'
 
 const EVERY_SESSION: readonly string[] = [
   ...sameTextSql,
-  "set search_path = ''",
   // What a crash of the target takes back must not be in the catalog as done.
   'set synchronous_commit = on',
   // Some of these came with later versions.

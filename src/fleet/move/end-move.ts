@@ -4,8 +4,7 @@ import { openFence } from './fence.ts'
 import { waitForCatchUp } from './follow.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
-import { compareRows, wholeTables } from './proof.ts'
-import { describeMismatches } from './prove.ts'
+import { compareFrozen } from './prove.ts'
 import { ComparedSides } from './snapshots.ts'
 
 /*
@@ -54,13 +53,11 @@ export async function reverseMove(context: MoveContext): Promise<MoveReport | un
 }
 
 async function crossBack(context: MoveContext): Promise<MoveReport> {
-  const { move, source, target, objects } = context
-  const { tables } = await context.definition()
+  const { source, target, objects } = context
   await waitForCatchUp(context, target, objects.reverse)
   await using sides = await ComparedSides.open(target, source)
   const { pauseMs, lsn } = await crossBackward(context, sides)
-  const compared = await compareRows(move.shardId, wholeTables(tables), sides.sessions)
-  return { ...compared, mismatches: describeMismatches(compared), pauseMs, lsn, isExact: true }
+  return { ...(await compareFrozen(context, sides)), pauseMs, lsn, isExact: true }
 }
 
 function removeAll(context: MoveContext): Promise<void> {

@@ -93,7 +93,7 @@ function planCopy(sides: PlannedSides): PlannedStep[] {
       createPublicationSql(NAMES.reverse, shardId, tables),
       createSlot(NAMES.reverse).text,
     ]),
-    step('compare', `${at.source}, ${at.target}`, 'live rows of both sides, chunk by chunk', []),
+    step('compare', `${at.source}, ${at.target}`, 'live rows of both sides, by the sums of their hashes', []),
   ]
 }
 

@@ -1,173 +1,159 @@
-import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
+import { readPieces, sumPiece, type ChunkFilter } from './proof-sql.ts'
 
 /*
- * Compares the rows of two servers. Each table is cut into chunks of its primary key; of each chunk both sides give the
- * number of rows and the sum of the hashes of their texts. A table without a key is one chunk. What is compared is the
- * text of whole rows, so both sessions are set to write values in the same way, and the columns must be the same ones
- * in the same order: the definition says so.
+ * Compares the rows of two servers. The rows of a table fall into chunks by a hash of the text of their key, and of each chunk
+ * both sides give the number of rows and the sum of the hashes of their texts. A table without a key falls into chunks by
+ * the text of whole rows. No order is needed, so neither collations nor indexes have a say, and each side reads its table
+ * once, in pieces that are short enough to be given up between two of them.
+ *
+ * What is compared is the text of whole rows, so both sessions write values in the same way (sameTextSql), and the columns
+ * must be the same ones in the same order: the definition says so. Both sessions must see frozen rows while they are read.
  */
 
 /** What was compared, and what differed. */
 export interface Comparison {
   readonly tables: number
   readonly rows: number
+  /** Chunks with rows. */
   readonly chunks: number
   /** The chunks that differ. */
   readonly mismatches: readonly Mismatch[]
 }
 
-/** A run of rows: after `after`, up to and including `upTo`; undefined for no bound. */
-export interface Chunk {
+/** A chunk of a table that differs: the rows with these last bits of the hash. */
+export interface Mismatch {
   readonly table: ClonedTable
-  readonly after: readonly string[] | undefined
-  readonly upTo: readonly string[] | undefined
-}
-
-/** A run of rows that differs. */
-export interface Mismatch extends Chunk {
+  readonly bits: number
+  readonly chunk: string
+  /** Number of rows at both sides. */
+  readonly rows: readonly [number, number]
   /** What both sides gave: equal texts of two looks mean that nothing has changed between them. */
   readonly seen: string
 }
 
-/** Rows in a chunk: small enough to be done in well under a second, large enough to be few. */
-const ROWS_PER_CHUNK = 20_000
-
-/** Makes a session write values as the other one does, whatever its defaults are. */
-export const sameTextSql: readonly string[] = [
-  "set datestyle = 'ISO, YMD'",
-  "set intervalstyle = 'postgres'",
-  "set timezone = 'UTC'",
-  'set extra_float_digits = 3',
-  "set bytea_output = 'hex'",
-  "set xmloption = 'content'",
-  "set lc_monetary = 'C'",
-  'set row_security = off',
-]
-
-/** All rows of these tables. */
-export function wholeTables(tables: readonly ClonedTable[]): Chunk[] {
-  return tables.map((table) => ({ table, after: undefined, upTo: undefined }))
+/** How a comparison is done. */
+export interface CompareOptions {
+  readonly onRows?: (rows: number) => void
+  /** Ends it between two pieces of a table. */
+  readonly signal?: AbortSignal | undefined
 }
 
-/** All rows of these tables up to the last one that is there now: what is added meanwhile never ends a comparison. */
-export async function endedTables(
-  session: ServerSession,
+/** Bits of the first look: few enough chunks that their number costs nothing, enough that what differs is small. */
+const FIRST_BITS = 12
+
+/** Two to the power of this is about the most chunks of one look at what differs. */
+const MAX_CHUNKS_BITS = 17
+
+/** All bits of a hash: a chunk is one key then. */
+const ALL_BITS = 64
+
+/** Compares all rows of these tables. */
+export function compareTables(
   shardId: number,
   tables: readonly ClonedTable[],
-): Promise<Chunk[]> {
-  const runs: Chunk[] = []
-  for (const run of wholeTables(tables)) {
-    const upTo = await findKey(session, shardId, run, 'desc', 0)
-    if (upTo !== undefined || run.table.key.length === 0) runs.push({ ...run, upTo })
-  }
-  return runs
+  sides: readonly [ServerSession, ServerSession],
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const filters = tables.map((table) => ({ table, bits: FIRST_BITS, within: undefined }))
+  return compareChunks(shardId, filters, sides, options)
+}
+
+/** Looks again at what differed: in smaller chunks, down to single keys, or with `isFinest` in the same ones. */
+export function compareAgain(
+  shardId: number,
+  before: readonly Mismatch[],
+  sides: readonly [ServerSession, ServerSession],
+  { isFinest = false, ...options }: CompareOptions & { readonly isFinest?: boolean } = {},
+): Promise<Comparison> {
+  const tables = [...new Set(before.map(({ table }) => table))]
+  const filters = tables.map((table): ChunkFilter => {
+    const chunks = before.filter((mismatch) => mismatch.table === table)
+    const bits = chunks[0]?.bits ?? FIRST_BITS
+    const within = { bits, chunks: chunks.map(({ chunk }) => chunk) }
+    return { table, bits: isFinest ? bits : refine(bits, chunks.length), within }
+  })
+  return compareChunks(shardId, filters, sides, options)
 }
 
 /** Of mismatches those that were there before and of which neither side has changed since. */
 export function listLasting(before: readonly Mismatch[], now: readonly Mismatch[]): Mismatch[] {
-  const textOf = (mismatch: Mismatch): string => JSON.stringify([describeChunk(mismatch), mismatch.seen])
+  const textOf = ({ table, bits, chunk, seen }: Mismatch): string => JSON.stringify([table.name, bits, chunk, seen])
   const known = new Set(before.map(textOf))
   return now.filter((mismatch) => known.has(textOf(mismatch)))
 }
 
-/**
- * Compares runs of rows, chunk by chunk. Unless both sessions see frozen rows, what differs may be in flight and wants
- * another look, with smaller chunks.
- */
-export async function compareRows(
+/** Says what differs, a line for each table. Values of rows are of the application: they are counted, and never told. */
+export function describeMismatches(mismatches: readonly Mismatch[], serverIds: readonly [string, string]): string[] {
+  const tables = [...new Set(mismatches.map(({ table }) => table.name))]
+  return tables.map((name) => {
+    const own = mismatches.filter(({ table }) => table.name === name)
+    const count = (side: 0 | 1): number => own.reduce((sum, { rows }) => sum + rows[side], 0)
+    return `${name}: rows differ, at most ${count(0)} at ${serverIds[0]} and ${count(1)} at ${serverIds[1]}`
+  })
+}
+
+function refine(bits: number, chunks: number): number {
+  return Math.min(ALL_BITS, bits + Math.max(0, MAX_CHUNKS_BITS - Math.ceil(Math.log2(chunks))))
+}
+
+async function compareChunks(
   shardId: number,
-  runs: readonly Chunk[],
+  filters: readonly ChunkFilter[],
   sides: readonly [ServerSession, ServerSession],
-  options: CompareOptions = {},
+  options: CompareOptions,
 ): Promise<Comparison> {
-  const { rowsPerChunk = ROWS_PER_CHUNK, onRows = () => undefined } = options
   let [rows, chunks] = [0, 0]
   const mismatches: Mismatch[] = []
-  for (const run of runs) {
-    for await (const chunk of cut(sides[0], shardId, run, rowsPerChunk)) {
-      const [left = [], right = []] = await Promise.all(sides.map((side) => sumChunk(side, shardId, chunk)))
-      if (left[0] !== right[0] || left[1] !== right[1]) mismatches.push({ ...chunk, seen: [...left, ...right].join() })
-      rows += Number(left[0])
-      chunks += 1
-      onRows(rows)
-    }
+  for (const filter of filters) {
+    const onRows = (more: number): void => options.onRows?.(rows + more)
+    const [left, right] = await Promise.all([
+      sumChunks(sides[0], shardId, filter, { ...options, onRows }),
+      sumChunks(sides[1], shardId, filter, { signal: options.signal }),
+    ])
+    for (const { rows: count } of left.values()) rows += count
+    chunks += left.size
+    mismatches.push(...findMismatches(filter, left, right))
   }
-  return { tables: new Set(runs.map(({ table }) => table.name)).size, rows, chunks, mismatches }
+  return { tables: filters.length, rows, chunks, mismatches }
 }
 
-/** How a comparison is done. */
-export interface CompareOptions {
-  readonly rowsPerChunk?: number
-  readonly onRows?: (rows: number) => void
+interface ChunkSum {
+  readonly rows: number
+  readonly hash: bigint
 }
 
-async function* cut(session: ServerSession, shardId: number, run: Chunk, size: number): AsyncGenerator<Chunk> {
-  let { after } = run
-  for (;;) {
-    const end = await findKey(session, shardId, { ...run, after }, 'asc', size - 1)
-    yield { table: run.table, after, upTo: end ?? run.upTo }
-    if (end === undefined) return
-    after = end
-  }
-}
+type ChunkSums = ReadonlyMap<string, ChunkSum>
 
-/** Names a chunk in a report. Keys are of the application, so they are told by place and not by value. */
-export function describeChunk({ table, after, upTo }: Chunk): string {
-  const bounds = [after && `after ${after.join(', ')}`, upTo && `up to ${upTo.join(', ')}`].filter(Boolean).join(' ')
-  return `${table.name}${bounds === '' ? '' : ` ${bounds}`}`
-}
+const NOTHING: ChunkSum = { rows: 0, hash: 0n }
 
-/** The key of a row of a run, counted from one of its ends; undefined if the run has fewer rows. */
-async function findKey(
+async function sumChunks(
   session: ServerSession,
   shardId: number,
-  run: Chunk,
-  direction: 'asc' | 'desc',
-  offset: number,
-): Promise<readonly string[] | undefined> {
-  const { table } = run
-  if (table.key.length === 0) return undefined
-  const { where, values } = boundsOf(run)
-  const order = table.key.map(({ name }) => `${quoteName(name)} ${direction}`).join(', ')
-  const [row] = await session.read({
-    text: [
-      `select ${table.key.map(({ name }) => `${quoteName(name)}::text`).join(', ')}`,
-      `from ${shardSchema(shardId)}.${quoteName(table.name)}`,
-      where,
-      `order by ${order} offset ${offset} limit 1`,
-    ].join('\n'),
-    values,
+  filter: ChunkFilter,
+  { onRows, signal }: CompareOptions,
+): Promise<ChunkSums> {
+  const sums = new Map<string, ChunkSum>()
+  let rows = 0
+  for (const piece of await readPieces(session, shardId, filter.table.name)) {
+    signal?.throwIfAborted()
+    for (const [chunk = '', count, hash] of await session.read(sumPiece(shardId, filter, piece))) {
+      const known = sums.get(chunk ?? '') ?? NOTHING
+      sums.set(chunk ?? '', { rows: known.rows + Number(count), hash: known.hash + BigInt(hash ?? 0) })
+      rows += Number(count)
+    }
+    onRows?.(rows)
+  }
+  return sums
+}
+
+function findMismatches({ table, bits }: ChunkFilter, left: ChunkSums, right: ChunkSums): Mismatch[] {
+  const chunks = [...new Set([...left.keys(), ...right.keys()])]
+  return chunks.flatMap((chunk) => {
+    const [own, other] = [left.get(chunk) ?? NOTHING, right.get(chunk) ?? NOTHING]
+    if (own.rows === other.rows && own.hash === other.hash) return []
+    const seen = [own.rows, own.hash, other.rows, other.hash].join()
+    return [{ table, bits, chunk, rows: [own.rows, other.rows] as const, seen }]
   })
-  return row?.map((value) => value ?? '')
-}
-
-async function sumChunk(session: ServerSession, shardId: number, chunk: Chunk): Promise<ServerRow> {
-  const { where, values } = boundsOf(chunk)
-  const [row] = await session.read({
-    text: [
-      'select count(*), coalesce(sum(hashtextextended(chunk::text, 0)::numeric), 0)',
-      `from ${shardSchema(shardId)}.${quoteName(chunk.table.name)} as chunk`,
-      where,
-    ].join('\n'),
-    values,
-  })
-  return row ?? []
-}
-
-function boundsOf({ table, after, upTo }: Chunk): { where: string; values: readonly string[] } {
-  const conditions = [
-    ...(after === undefined ? [] : [compareKey(table, '>', 1)]),
-    ...(upTo === undefined ? [] : [compareKey(table, '<=', 1 + (after?.length ?? 0))]),
-  ]
-  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
-  return { where, values: [...(after ?? []), ...(upTo ?? [])] }
-}
-
-function compareKey({ key }: ClonedTable, operator: '>' | '<=', firstParameter: number): string {
-  const names = key.map(({ name }) => quoteName(name)).join(', ')
-  const values = key.map(({ type }, index) => `$${firstParameter + index}::text::${type}`).join(', ')
-  return `(${names}) ${operator} (${values})`
 }

@@ -8,8 +8,7 @@ import type { MoveReport } from './move-record.ts'
 import { preflight } from './preflight.ts'
 import { createTables, makeSlot, publish, subscribe } from './prepare.ts'
 import { finishTablesSql } from './prepare-sql.ts'
-import { compareRows, wholeTables } from './proof.ts'
-import { compareLive, describeMismatches } from './prove.ts'
+import { compareFrozen, compareLive } from './prove.ts'
 import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
 import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
@@ -87,17 +86,15 @@ function followSource(context: MoveContext): Promise<void> {
 }
 
 async function crossOver(context: MoveContext): Promise<MoveReport> {
-  const { journal, source, target, move } = context
+  const { journal, source, target } = context
   await assertSameDefinition(context)
   await using sides = await ComparedSides.open(source, target)
   const end = await crossForward(context, sides)
   journal.noteEntered('switched')
   await turn(context)
-  const { tables } = await context.definition()
-  const onRows = (rows: number): void => context.tell({ phase: 'switched', step: 'prove', rows })
-  const compared = await compareRows(move.shardId, wholeTables(tables), sides.sessions, { onRows })
+  const compared = await compareFrozen(context, sides)
   const { pauseMs, lsn } = end
-  const report = { ...compared, mismatches: describeMismatches(compared), pauseMs, lsn, isExact: true }
+  const report = { ...compared, pauseMs, lsn, isExact: true }
   await journal.keepReport(report)
   await journal.enter('mirroring')
   return assertProved(context, report)
@@ -109,7 +106,7 @@ async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
   await openFence(target, move.shardId)
   await turn(context)
   const compared = await compareLive(context, { from: target, to: source })
-  const report = { ...compared, mismatches: describeMismatches(compared), pauseMs: 0, lsn: '', isExact: false }
+  const report = { ...compared, pauseMs: 0, lsn: '', isExact: false }
   await journal.keepReport(report)
   await journal.enter('mirroring')
   return assertProved(context, report)
@@ -139,7 +136,7 @@ async function finishTables(context: MoveContext): Promise<void> {
 async function assertEqual(context: MoveContext): Promise<void> {
   const { source, target } = context
   const compared = await compareLive(context, { from: source, to: target })
-  if (compared.mismatches.length > 0) throw mismatchError(context, describeMismatches(compared), 'abort')
+  if (compared.mismatches.length > 0) throw mismatchError(context, compared.mismatches, 'abort')
 }
 
 function assertProved(context: MoveContext, report: MoveReport): MoveReport {

@@ -1,9 +1,9 @@
 import type { Lease } from '../../pool/lease.ts'
 import { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
-import { sameTextSql } from './proof.ts'
+import { compareSessionSql } from './proof-sql.ts'
 
-/** Longest time for one chunk. */
+/** Longest time for one piece of a table. */
 const STATEMENT_MS = 600_000
 
 /** A session of its own at each side, for as long as a comparison takes. */
@@ -16,7 +16,7 @@ export class ComparedSides implements AsyncDisposable {
     try {
       for (const { pool } of [left, right]) leases.push(await pool.acquire())
       const sides = new ComparedSides(leases as [Lease, Lease])
-      await Promise.all(sides.sessions.map((session) => session.execute(sameTextSql)))
+      await Promise.all(sides.sessions.map((session) => session.execute(compareSessionSql)))
       return sides
     } catch (error) {
       for (const lease of leases) lease.destroy()
@@ -36,6 +36,14 @@ export class ComparedSides implements AsyncDisposable {
     await Promise.all([left.execute(opening), right.execute(opening)])
     const [row] = await left.read({ text: 'select pg_current_wal_insert_lsn()' })
     return row?.[0] ?? ''
+  }
+
+  /** Does some work on frozen rows, of a moment for each side, and lets both see what is written afterwards. */
+  async look<T>(work: () => Promise<T>): Promise<T> {
+    await this.freeze()
+    const result = await work()
+    await Promise.all(this.sessions.map((session) => session.execute(['commit'])))
+    return result
   }
 
   /** The sessions were set up for this alone, so nobody gets them afterwards. */
