@@ -168,7 +168,10 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
   async disconnect(): Promise<void> {
     const { disconnectTimeoutMs: timeoutMs } = this.#options
     this.#retire()
-    await Promise.all([this.#feed?.stop(), ...[...this.#retired].map((pools) => pools.close({ timeoutMs }))])
+    await Promise.all([
+      this.#feed?.stop({ timeoutMs }),
+      ...[...this.#retired].map((pools) => pools.close({ timeoutMs })),
+    ])
   }
 
   /** Starts afresh with new pools, also after `disconnect()`. What is still lent out is closed when it comes back. */
@@ -198,7 +201,10 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
       lifetimeMs,
       logger,
     })
-    const follower = new ShardFollower(pools, this.#feed && (() => this.#refresh()))
+    const follower = new ShardFollower(
+      pools,
+      this.#feed && ((bounds) => this.#feed?.refresh(bounds) ?? Promise.resolve(undefined)),
+    )
     return { pools, entities: new EntityStore(pools, follower, this.#log, entitySettings(this.#options), this.kinds) }
   }
 
@@ -206,10 +212,6 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     const { pools, entities } = this.#generation
     pools.adopt(topology)
     entities.reroute()
-  }
-
-  async #refresh(): Promise<void> {
-    await this.#feed?.refresh()
   }
 
   #retire(): void {

@@ -1,10 +1,11 @@
-import { hostname, userInfo } from 'node:os'
 import type { ClientConfig } from 'pg'
-import { HypervaultError, isHypervaultError } from '../errors.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { Logger } from '../pool/logger.ts'
 import { ServerPool } from '../pool/server-pool.ts'
-import { withServerSession, type ServerSession } from '../schema/server-session.ts'
+import { silentError } from '../schema/server-error.ts'
+import { withServerSession, type ServerSession, type SessionOptions } from '../schema/server-session.ts'
+import { Deadline } from '../shard/transaction/deadline.ts'
+import { Change, type ChangeRecord } from './change.ts'
 import { assertCatalog, ensureCatalog } from './ensure-catalog.ts'
 import { readFleet, type FleetRecord } from './fleet-record.ts'
 
@@ -19,44 +20,68 @@ import { readFleet, type FleetRecord } from './fleet-record.ts'
  * So a topology of an epoch is complete, and one of a higher epoch is newer.
  */
 
-/** Channel of the notifications; the payload is the epoch. */
-export const TOPOLOGY_CHANNEL = 'hypervault_topology'
-
 /** How the catalog is reached: a connection string, or whatever `pg` takes. */
 export type CatalogConnection = string | ClientConfig
 
-/** What is written into the history. */
-export interface ChangeRecord {
-  readonly action: string
-  readonly details: Readonly<Record<string, unknown>>
-  /** Who; default the user and the host. */
-  readonly actor?: string | undefined
+/** Other bounds of one session than the usual ones, or another signal than that of the catalog. */
+export type CatalogSessionOptions = Partial<
+  Pick<SessionOptions, 'signal' | 'statementTimeoutMs' | 'connectionTimeoutMs'>
+>
+
+/** How long a change may take, and how long it is asked for when the answer to its commit does not come. */
+export interface ChangeBounds {
+  readonly timeoutMs?: number | undefined
+  readonly askMs?: number | undefined
+  /** What to do when nobody can tell what became of the change. */
+  readonly hint?: string | undefined
 }
 
 /** Most connections: each move under way holds one. */
 const CONNECTIONS = 20
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** The database with Hypervault's own tables. */
+/** Longest time for one round trip. The statements of a catalog touch a few rows, but may wait for another change. */
+const STATEMENT_TIMEOUT_MS = 15_000
+
+/** Longest time for a change of the layout, which may wait for others and makes indexes. */
+const LAYOUT_TIMEOUT_MS = 60_000
+
+/** Longest time for a whole change, and longest time that it is asked for afterwards. */
+const CHANGE_TIMEOUT_MS = 20_000
+const ASK_MS = 10_000
+
+/** The database with Hypervault's own tables. Every wait for it has a bound, and ends with the signal of its caller. */
 export class Catalog implements AsyncDisposable {
   readonly clientConfig: ClientConfig
   readonly #pool: ServerPool
+  readonly #signal: AbortSignal | undefined
+  readonly #isView: boolean
 
-  constructor(connection: CatalogConnection, logger?: Logger) {
+  /** @param view what {@link under} gives: the same connections, under a signal */
+  constructor(connection: CatalogConnection, logger?: Logger, view?: { pool: ServerPool; signal: AbortSignal }) {
     this.clientConfig = parseCatalogConnection(connection)
-    this.#pool = new ServerPool({
-      serverId: 'catalog',
-      clientConfig: this.clientConfig,
-      max: CONNECTIONS,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
-      logger,
-    })
+    this.#isView = view !== undefined
+    this.#signal = view?.signal
+    this.#pool =
+      view?.pool ??
+      new ServerPool({
+        serverId: 'catalog',
+        clientConfig: this.clientConfig,
+        max: CONNECTIONS,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
+        logger,
+      })
+  }
+
+  /** The same catalog, on the same connections, for work that ends with a signal. It need not be disposed of. */
+  under(signal: AbortSignal | undefined): Catalog {
+    return signal === undefined ? this : new Catalog(this.clientConfig, undefined, { pool: this.#pool, signal })
   }
 
   /** Makes the tables, or brings them to the layout of this release. Returns how many layouts were added. */
   ensure(): Promise<number> {
-    return this.withSession(ensureCatalog)
+    return this.withSession(ensureCatalog, { statementTimeoutMs: LAYOUT_TIMEOUT_MS })
   }
 
   /** Throws `HV_CATALOG_MISSING` or `HV_CATALOG_LAYOUT` unless the tables are those of this release. */
@@ -65,53 +90,51 @@ export class Catalog implements AsyncDisposable {
   }
 
   /** The servers, and where each shard lives, at one epoch. */
-  readFleet(signal?: AbortSignal): Promise<FleetRecord> {
-    return this.withSession(readFleet, signal)
+  readFleet(options: CatalogSessionOptions = {}): Promise<FleetRecord> {
+    return this.withSession(readFleet, options)
   }
 
   /**
-   * Changes servers or placements, in one transaction, and resolves to the new epoch and what `work` returned.
+   * Changes servers or placements, in one transaction, and resolves to the new epoch and what `work` returned. When the
+   * answer to the commit does not come, the catalog is asked on another connection what became of the change.
    *
-   * @throws `HV_OUTCOME_UNKNOWN` when the connection ended during the commit: read the fleet again
+   * @throws `HV_OUTCOME_UNKNOWN` when the catalog cannot be asked either; with every other error nothing has changed
    */
-  change<T>(
+  async change<T>(
     record: ChangeRecord,
     work: (session: ServerSession, epoch: number) => Promise<T>,
+    { timeoutMs = CHANGE_TIMEOUT_MS, askMs = ASK_MS, hint }: ChangeBounds = {},
   ): Promise<{ epoch: number; result: T }> {
-    return this.withSession(async (session) => {
-      let isComplete = false
-      try {
-        return await session.transaction(['begin'], async () => {
-          const epoch = await raiseEpoch(session)
-          const result = await work(session, epoch)
-          await writeHistory(session, epoch, record)
-          isComplete = true
-          return { epoch, result }
-        })
-      } catch (error) {
-        throw isComplete ? outcomeUnknown(error) : error
-      }
-    })
+    using deadline = new Deadline(timeoutMs, this.#signal, () => silentError('catalog', timeoutMs))
+    const change = new Change(record, work)
+    try {
+      await withServerSession(this.#pool, { signal: deadline.signal }, (session) => change.run(session, timeoutMs))
+    } catch (error) {
+      if (!change.isUnknownAfter(error, deadline.signal)) throw error
+      await change.settle(this.#pool, { askMs, hint }, error)
+    }
+    return change.outcome
   }
 
   /** Lends a session of the catalog for the time of `work`. */
-  withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withServerSession(this.#pool, { signal }, work)
+  withSession<T>(work: (session: ServerSession) => Promise<T>, options: CatalogSessionOptions = {}): Promise<T> {
+    const { signal = this.#signal, ...bounds } = options
+    return withServerSession(this.#pool, { signal, statementTimeoutMs: STATEMENT_TIMEOUT_MS, ...bounds }, work)
   }
 
   /** Lends a connection of the catalog for as long as the caller likes. */
   acquire(): Promise<Lease> {
-    return this.#pool.acquire()
+    return this.#pool.acquire({ signal: this.#signal })
+  }
+
+  /** Closes all connections; those that are in use are cut after `timeoutMs`, default 5,000. */
+  async close({ timeoutMs = CONNECT_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (!this.#isView) await this.#pool.close({ timeoutMs })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#pool.close({ timeoutMs: CONNECT_TIMEOUT_MS })
+    return this.close()
   }
-}
-
-/** Who is written into the history when nobody is named. */
-export function currentActor(): string {
-  return `${userInfo().username}@${hostname()}`
 }
 
 /** Checks how a catalog is reached. Throws a TypeError. */
@@ -119,29 +142,4 @@ export function parseCatalogConnection(connection: unknown): ClientConfig {
   if (typeof connection === 'string' && connection !== '') return Object.freeze({ connectionString: connection })
   if (typeof connection === 'object' && connection !== null) return Object.freeze({ ...connection })
   throw new TypeError("catalog must be a connection string such as 'postgres://host/db', or what pg takes to connect")
-}
-
-async function raiseEpoch(session: ServerSession): Promise<number> {
-  const [row] = await session.read({ text: 'update hypervault.topology set epoch = epoch + 1 returning epoch' })
-  return Number(row?.[0])
-}
-
-async function writeHistory(session: ServerSession, epoch: number, record: ChangeRecord): Promise<void> {
-  const { action, details, actor = currentActor() } = record
-  await session.read({
-    text: [
-      'with written as (',
-      '  insert into hypervault.history (epoch, actor, action, details) values ($1, $2, $3, $4)',
-      ')',
-      `select pg_notify('${TOPOLOGY_CHANNEL}', $1::text)`,
-    ].join('\n'),
-    values: [String(epoch), actor, action, JSON.stringify(details)],
-  })
-}
-
-/** After the last statement only the commit can fail; a lost connection says nothing about it. */
-function outcomeUnknown(error: unknown): unknown {
-  if (!isHypervaultError(error, 'HV_CONNECTION_LOST')) return error
-  const message = 'the connection to the catalog ended during a commit: the change may or may not be there'
-  return new HypervaultError('HV_OUTCOME_UNKNOWN', message, { ...error.details }, { cause: error })
 }

@@ -1,5 +1,6 @@
 import { isHypervaultError } from '../errors.ts'
 import type { Logger } from '../pool/logger.ts'
+import { within, type Bounds } from '../pool/within.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Catalog, type CatalogConnection } from './catalog.ts'
 import type { FleetRecord } from './fleet-record.ts'
@@ -14,7 +15,9 @@ import { TopologyListener } from './topology-listener.ts'
  *   polling          every `pollMs`, less or more by a quarter, so that many clients do not ask at once
  *   refresh()        asked for by whoever was refused by a fence (HV001), or found a shard gone
  *
- * A topology is taken over only if its epoch is higher. While the catalog is down the last one stays in force.
+ * A topology is taken over only if its epoch is higher. While the catalog is down the last one stays in force. A catalog
+ * that does not answer is given up after READ_TIMEOUT_MS, longer each time in a row, and asked again on another
+ * connection: one of two may be dead without a word. Whoever waits for a refresh leaves at the end of its own time.
  */
 
 /** How a topology is followed. */
@@ -31,6 +34,13 @@ export interface FeedOptions {
 const DEFAULT_POLL_MS = 5_000
 const POLL_JITTER = 0.25
 
+/** Too short never ends on a slow network, too long holds up who waits for a connection that is dead. */
+const READ_TIMEOUT_MS = 2_000
+const LONGEST_READ_MS = 15_000
+const MAX_SILENCES = 10
+
+const STOP_TIMEOUT_MS = 5_000
+
 /** The newest topology that is known, and who wants to hear of newer ones. */
 export class TopologyFeed implements AsyncDisposable {
   #catalog: Catalog
@@ -39,7 +49,8 @@ export class TopologyFeed implements AsyncDisposable {
   readonly #listeners = new Set<(topology: Topology) => void>()
   #listener: TopologyListener | undefined
   #topology: Topology
-  #reading: Promise<void> | undefined
+  #reading: Promise<string | undefined> | undefined
+  #silences = 0
   #timer: NodeJS.Timeout | undefined
   #isStopped = true
 
@@ -52,11 +63,11 @@ export class TopologyFeed implements AsyncDisposable {
   static async open(options: FeedOptions): Promise<TopologyFeed> {
     const catalog = new Catalog(options.catalog, options.logger)
     try {
-      const feed = new TopologyFeed(catalog, options, await readFirst(catalog, options))
+      const feed = new TopologyFeed(catalog, options, await readFirst(catalog.under(options.signal), options))
       feed.start()
       return feed
     } catch (error) {
-      await catalog[Symbol.asyncDispose]()
+      await catalog.close({ timeoutMs: 0 })
       throw error
     }
   }
@@ -77,12 +88,16 @@ export class TopologyFeed implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Asks the catalog. Resolves when the answer is in force, or when there was none; never rejects. */
-  async refresh(): Promise<void> {
-    // What is being read may be older than the call, so it is waited for, and then asked again.
-    if (this.#reading !== undefined) await this.#reading
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
-    await this.#reading
+  /**
+   * Asks the catalog. Resolves when the answer is in force, or to what stands in the way of one. Rejects with the reason
+   * of the signal only.
+   */
+  refresh(bounds: Bounds): Promise<string | undefined> {
+    return within(
+      this.#readAnew(),
+      bounds,
+      () => `the catalog did not answer within ${Math.round(bounds.timeoutMs)} ms`,
+    )
   }
 
   /** Follows again after {@link stop}. */
@@ -90,16 +105,16 @@ export class TopologyFeed implements AsyncDisposable {
     if (!this.#isStopped) return
     if (this.#listener !== undefined) this.#catalog = new Catalog(this.#options.catalog, this.#options.logger)
     this.#isStopped = false
-    this.#listener = new TopologyListener(this.#catalog.clientConfig, () => void this.refresh())
+    this.#listener = new TopologyListener(this.#catalog.clientConfig, () => void this.#readAnew())
     this.#listener.start()
     this.#poll()
   }
 
-  /** Closes every connection to the catalog. The last topology stays in force. */
-  async stop(): Promise<void> {
+  /** Closes every connection to the catalog, within a bound. The last topology stays in force. */
+  async stop(bound: { readonly timeoutMs: number } = { timeoutMs: STOP_TIMEOUT_MS }): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#timer)
-    await Promise.all([this.#listener?.close(), this.#catalog[Symbol.asyncDispose]()])
+    await Promise.all([this.#listener?.close(bound), this.#catalog.close(bound)])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -111,15 +126,30 @@ export class TopologyFeed implements AsyncDisposable {
     if (this.#isStopped) return
     const { topologyPollMs = DEFAULT_POLL_MS } = this.#options
     const pauseMs = topologyPollMs * (1 + POLL_JITTER * (2 * Math.random() - 1))
-    this.#timer = setTimeout(() => void this.refresh().then(() => this.#poll()), pauseMs).unref()
+    this.#timer = setTimeout(() => void this.#readAnew().then(() => this.#poll()), pauseMs).unref()
   }
 
-  async #read(): Promise<void> {
-    if (this.#isStopped) return
+  async #readAnew(): Promise<string | undefined> {
+    // What is being read may be older than the call, so it is waited for, and then asked again.
+    if (this.#reading !== undefined) await this.#reading
+    this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
+    return this.#reading
+  }
+
+  /** Never rejects: resolves to what went wrong. Bounded. */
+  async #read(): Promise<string | undefined> {
+    if (this.#isStopped) return 'the datastore is closed'
+    const timeoutMs = Math.min(READ_TIMEOUT_MS * 2 ** this.#silences, LONGEST_READ_MS)
     try {
-      await this.#adopt(await this.#catalog.readFleet())
+      await this.#adopt(
+        await this.#catalog.readFleet({ statementTimeoutMs: timeoutMs, connectionTimeoutMs: timeoutMs }),
+      )
+      this.#silences = 0
+      return undefined
     } catch (error) {
+      this.#silences = Math.min(this.#silences + 1, MAX_SILENCES)
       if (!this.#isStopped) this.#warn('the catalog could not be read: the last topology stays in force', error)
+      return error instanceof Error ? error.message : String(error)
     }
   }
 
@@ -136,14 +166,18 @@ export class TopologyFeed implements AsyncDisposable {
   }
 }
 
+/** What a catalog fails by that cannot be reached, or does not answer. */
+const downCodes = ['HV_CONNECT_FAILED', 'HV_POOL_TIMEOUT', 'HV_CONNECTION_LOST'] as const
+
 async function readFirst(catalog: Catalog, options: FeedOptions): Promise<FleetRecord> {
   try {
     await catalog.assert()
-    const fleet = await catalog.readFleet(options.signal)
+    const fleet = await catalog.readFleet()
     await keep(fleet, options)
     return fleet
   } catch (error) {
-    const isDown = isHypervaultError(error, 'HV_CONNECT_FAILED') || isHypervaultError(error, 'HV_POOL_TIMEOUT')
+    options.signal?.throwIfAborted()
+    const isDown = downCodes.some((code) => isHypervaultError(error, code))
     const { topologyFile } = options
     const kept = isDown && topologyFile !== undefined ? await tryReadTopologyFile(topologyFile) : undefined
     if (kept === undefined) throw error

@@ -1,5 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
-import { TOPOLOGY_CHANNEL } from './catalog.ts'
+import { within } from '../pool/within.ts'
+import { TOPOLOGY_CHANNEL } from './change.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const MIN_PAUSE_MS = 250
@@ -26,8 +27,8 @@ export class TopologyListener {
     void this.#connect()
   }
 
-  /** Ends the connection, and does not come back. */
-  async close(): Promise<void> {
+  /** Ends the connection, by force if the goodbye takes longer than `timeoutMs`, and does not come back. */
+  async close({ timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
     const client = this.#client
@@ -35,7 +36,7 @@ export class TopologyListener {
     if (client === undefined) return
     // Closing is waited for: without this Node.js could end in the middle of it.
     keepRunning(client, true)
-    await client.end().catch(() => undefined)
+    await endClient(client, timeoutMs)
   }
 
   async #connect(): Promise<void> {
@@ -46,12 +47,12 @@ export class TopologyListener {
     client.on('notification', () => this.#onChange())
     try {
       await client.connect()
-      await client.query(`listen ${TOPOLOGY_CHANNEL}`)
+      await within(client.query(`listen ${TOPOLOGY_CHANNEL}`), listenBounds, () => new Error('no answer to listen'))
       keepRunning(client, false)
       this.#pauseMs = MIN_PAUSE_MS
       this.#onChange()
     } catch {
-      await client.end().catch(() => undefined)
+      client.connection.stream.destroy()
       this.#reconnect(client)
     }
   }
@@ -62,6 +63,14 @@ export class TopologyListener {
     this.#timer = setTimeout(() => void this.#connect(), this.#pauseMs * (0.5 + Math.random())).unref()
     this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS)
   }
+}
+
+const listenBounds = { signal: undefined, timeoutMs: CONNECT_TIMEOUT_MS }
+
+/** A server that is frozen does not answer a goodbye either. */
+async function endClient(client: Client, timeoutMs: number): Promise<void> {
+  const end = client.end().catch(() => undefined)
+  await within(end, { signal: undefined, timeoutMs }, () => void client.connection.stream.destroy())
 }
 
 /** Says whether a connection keeps Node.js running. Listening alone does not. */

@@ -97,10 +97,10 @@ export class Context {
     throw new UsageError('this command works on the catalog of a fleet, and the configuration names none', hint)
   }
 
-  /** Works with the datastore of the configuration, and disconnects. */
-  async withDatastore<T>(work: (db: Datastore) => Promise<T>): Promise<T> {
+  /** Works with the datastore of the configuration, and disconnects. The signal ends the opening. */
+  async withDatastore<T>(work: (db: Datastore) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { options, catalog } = await this.loadConfig()
-    await using db = catalog === undefined ? new Datastore(options) : await Datastore.open(options)
+    await using db = catalog === undefined ? new Datastore(options) : await Datastore.open({ ...options, signal })
     return await work(db)
   }
 
@@ -111,10 +111,10 @@ export class Context {
     return db.topology
   }
 
-  /** Works with the fleet of the configuration, and closes it. */
-  async withFleet<T>(work: (fleet: Fleet) => Promise<T>): Promise<T> {
+  /** Works with the fleet of the configuration, and closes it. The signal ends the opening. */
+  async withFleet<T>(work: (fleet: Fleet) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { catalog, epochMs } = await this.loadCatalog()
-    await using fleet = await Fleet.open({ catalog, epochMs })
+    await using fleet = await Fleet.open({ catalog, epochMs, signal })
     return await work(fleet)
   }
 

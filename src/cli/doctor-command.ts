@@ -34,7 +34,7 @@ async function runDoctor(fix: boolean, context: Context): Promise<void> {
   const { output, isJson } = context
   using stop = new StopRequest(context.signals, output.closed)
   try {
-    const report = await context.withFleet((fleet) => fleet.doctor({ fix, signal: stop.signal }))
+    const report = await context.withFleet((fleet) => fleet.doctor({ fix, signal: stop.signal }), stop.signal)
     if (!report.isHealthy) context.exitCode = 1
     await (isJson ? output.json(redacted(report, output)) : printReport(report, output))
   } catch (error) {

@@ -86,7 +86,7 @@ async function runExport(file: string, flags: ExportFlags, context: Context): Pr
       const report = await (places === undefined ? exportToOutput(db, all, context) : exportToFile(db, all, places))
       progress[Symbol.dispose]()
       await printReport(report, isStream, context)
-    })
+    }, stop.signal)
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error
     tellStopped(isStream, context)

@@ -38,6 +38,9 @@ function describe(error: unknown): Omit<Failure, 'stack'> {
     const exitCode = usageCodes.includes(error.code) ? 2 : 1
     return { exitCode, code: error.code, what: error.message, hint: error.hint }
   }
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { exitCode: 1, code: 'STOPPED', what: 'stopped before the end', hint: HELP_HINT }
+  }
   return { exitCode: 1, code: 'UNEXPECTED', what: String(error), hint: DEBUG_HINT }
 }
 

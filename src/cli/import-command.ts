@@ -83,7 +83,7 @@ async function runImport(file: string, flags: ImportFlags, context: Context): Pr
     await context.withDatastore(async (db) => {
       const options = { ...choices, ...form, ...places, signal: stop.signal }
       await printReport(await importWithProgress(db, input, options, context), context)
-    })
+    }, stop.signal)
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error
     tellStopped(places.journalPath, context)

@@ -119,8 +119,9 @@ function readDefinition(field: string | undefined, { body, kind, cast, unique }:
 async function runWork(verb: IndexVerb, context: Context, work: IndexWork): Promise<void> {
   using stop = new StopRequest(context.signals, context.output.closed)
   try {
-    const report = await context.withDatastore((db) =>
-      workWithProgress(`index ${verb}`, db, stop.signal, context, work),
+    const report = await context.withDatastore(
+      (db) => workWithProgress(`index ${verb}`, db, stop.signal, context, work),
+      stop.signal,
     )
     await printIndexReport(report, verb, context)
   } catch (error) {

@@ -76,8 +76,9 @@ async function runUp(options: UpOptions, command: Command, context: Context): Pr
 
 async function upWithProgress(options: MigrateOptions, context: Context): Promise<MigrationReport> {
   using progress = new MigrateProgress(context.output, 'migrate up')
-  return await context.withDatastore((db) =>
-    withUsageCheck(() => db.migrations.up({ ...options, onProgress: (event) => progress.update(event) })),
+  return await context.withDatastore(
+    (db) => withUsageCheck(() => db.migrations.up({ ...options, onProgress: (event) => progress.update(event) })),
+    options.signal,
   )
 }
 

@@ -68,5 +68,5 @@ async function verifyWithProgress(options: DriftOptions, context: Context): Prom
     })
     const sum = new ProgressSum(progress)
     return await db.verify({ ...options, onProgress: (event) => sum.add(event) })
-  })
+  }, options.signal)
 }

@@ -169,7 +169,7 @@ async function runWork(work: MoveWork, context: Context, known?: number): Promis
     } finally {
       if (moveId !== undefined) await tellWhereItIs(fleet, moveId, context)
     }
-  })
+  }, stop.signal)
 }
 
 async function withProgress(

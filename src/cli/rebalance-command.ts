@@ -86,7 +86,7 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
       const how = { concurrentMoves, maxPauseMs, throttleBytesPerSecond, keepReverse, signal }
       await applyPlan(fleet, plan, how, moved, context)
       if (context.isJson) await output.json({ ...plan, moved })
-    })
+    }, signal)
   } catch (error) {
     if (!signal.aborted) throw error
     context.exitCode = 1

@@ -153,7 +153,7 @@ async function readVersion(serverId: string, settings: ServerSettings): Promise<
   })
   try {
     const text = "select split_part(current_setting('server_version'), ' ', 1)"
-    const [row] = await withServerSession(pool, {}, (session) => session.read({ text }))
+    const [row] = await withServerSession(pool, { signal: undefined }, (session) => session.read({ text }))
     return row?.[0] ?? ''
   } finally {
     await pool.close({ timeoutMs: 0 })

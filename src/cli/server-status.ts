@@ -107,13 +107,13 @@ async function countConnections(pool: ServerPool): Promise<Connections> {
     'from pg_stat_database',
     'where datname = current_database()',
   ].join('\n')
-  const [row] = await withServerSession(pool, {}, (session) => session.read({ text }))
+  const [row] = await withServerSession(pool, { signal: undefined }, (session) => session.read({ text }))
   return { open: Number(row?.[0]), max: Number(row?.[1]) }
 }
 
 /** The quickest of a few round trips, in milliseconds with one decimal. */
 async function measureLatency(pool: ServerPool): Promise<number> {
-  return withServerSession(pool, {}, async (session) => {
+  return withServerSession(pool, { signal: undefined }, async (session) => {
     const times: number[] = []
     for (let trip = 0; trip < ROUND_TRIPS; trip += 1) {
       const startedAt = performance.now()

@@ -60,6 +60,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #returned: Batch<Input, Output, Cargo>[] = []
   readonly #findSuccessor: () => Lane<Input, Output, Cargo>
   #followed = 0
+  /** Why the lane goes after its shard, while it does. */
+  #refusal: unknown
   #isBoarding = false
   #isFlying = false
   #timer: NodeJS.Timeout | undefined
@@ -206,7 +208,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   async #follow(batch: Batch<Input, Output, Cargo>, refusal: unknown): Promise<void> {
     const startedAt = batch.items[0]?.startedAt ?? 0
     const leftMs = startedAt + this.site.waitTimeoutMs - performance.now()
-    await this.site.follow(refusal, this.#followed, leftMs)
+    this.#refusal = refusal
+    await this.site.follow(refusal, this.#followed, leftMs).finally(() => (this.#refusal = undefined))
     this.#followed += 1
     const successor = this.#findSuccessor()
     if (successor === this) this.#returned.unshift(batch)
@@ -270,7 +273,10 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   /** Whether an operation needs nothing any more; rejects it if it has waited too long. */
   #isOver(operation: Operation<Input, Output, Cargo>): boolean {
     const { waitTimeoutMs, pool } = this.site
-    return operation.expire(waitTimeoutMs, (waitedMs) => pool.timeoutError(waitedMs))
+    return operation.expire(
+      waitTimeoutMs,
+      (waitedMs) => (this.#refusal as Error | undefined) ?? pool.timeoutError(waitedMs),
+    )
   }
 }
 

@@ -1,4 +1,5 @@
-import { Catalog, currentActor, type CatalogConnection } from '../catalog/catalog.ts'
+import { Catalog, type CatalogConnection } from '../catalog/catalog.ts'
+import { currentActor } from '../catalog/change.ts'
 import { settingsOfConnection } from '../catalog/connection-settings.ts'
 import { addServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
 import type { FleetRecord } from '../catalog/fleet-record.ts'
@@ -31,6 +32,14 @@ export interface FleetOptions {
   /** Zero of the keys' clock; default that of the original. */
   readonly epochMs?: number | undefined
   readonly logger?: Logger | undefined
+  /** Ends the opening. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What every call on a fleet takes. */
+export interface FleetCallOptions {
+  /** Ends the call with its reason. What was sent to the catalog may still be carried out. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How one move, or its end, is done. */
@@ -79,10 +88,10 @@ export class Fleet implements AsyncDisposable {
   static async open(options: FleetOptions): Promise<Fleet> {
     const catalog = new Catalog(options.catalog, options.logger)
     try {
-      await catalog.assert()
+      await catalog.under(options.signal).assert()
       return new Fleet(catalog, options)
     } catch (error) {
-      await catalog[Symbol.asyncDispose]()
+      await catalog.close({ timeoutMs: 0 })
       throw error
     }
   }
@@ -95,13 +104,13 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** The servers, and where each shard lives, at one epoch. */
-  readFleet(): Promise<FleetRecord> {
-    return this.#catalog.readFleet()
+  readFleet({ signal }: FleetCallOptions = {}): Promise<FleetRecord> {
+    return this.#catalog.under(signal).readFleet()
   }
 
   /** The last changes of servers and places, the newest first; default 100. */
-  history({ limit = 100 }: { readonly limit?: number } = {}): Promise<FleetChange[]> {
-    return this.#catalog.withSession((session) => listChanges(session, limit))
+  history({ limit = 100, signal }: FleetCallOptions & { readonly limit?: number } = {}): Promise<FleetChange[]> {
+    return this.#catalog.under(signal).withSession((session) => listChanges(session, limit))
   }
 
   /**
@@ -111,10 +120,10 @@ export class Fleet implements AsyncDisposable {
   async addServer(
     serverId: string,
     settings: ServerSettings,
-    { shardIds = [] }: { readonly shardIds?: readonly number[] } = {},
+    { shardIds = [], signal }: FleetCallOptions & { readonly shardIds?: readonly number[] } = {},
   ): Promise<void> {
     shardIds.forEach((shardId) => assertShardId(shardId))
-    await addServers(this.#catalog, [{ serverId, settings, shardIds }])
+    await addServers(this.#catalog.under(signal), [{ serverId, settings, shardIds }])
   }
 
   /**
@@ -125,28 +134,33 @@ export class Fleet implements AsyncDisposable {
    */
   async importConnections(
     connections: readonly ConnectionEntry[],
-    { passwords = {} }: { readonly passwords?: Readonly<Record<string, SecretReference>> } = {},
+    {
+      passwords = {},
+      signal,
+    }: FleetCallOptions & {
+      readonly passwords?: Readonly<Record<string, SecretReference>>
+    } = {},
   ): Promise<void> {
     const servers = parseConnections(connections).map(({ serverId, shardIds, clientConfig }) => {
       const settings = settingsOfConnection(clientConfig, passwords[serverId], `server ${serverId}`)
       return { serverId, shardIds, settings }
     })
-    await addServers(this.#catalog, servers)
+    await addServers(this.#catalog.under(signal), servers)
   }
 
   /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */
-  async drainServer(serverId: string): Promise<void> {
-    await setServerState(this.#catalog, serverId, 'draining')
+  async drainServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
+    await setServerState(this.#catalog.under(signal), serverId, 'draining')
   }
 
   /** Lets a drained server get shards again. Throws `HV_SERVER_UNKNOWN`. */
-  async activateServer(serverId: string): Promise<void> {
-    await setServerState(this.#catalog, serverId, 'active')
+  async activateServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
+    await setServerState(this.#catalog.under(signal), serverId, 'active')
   }
 
   /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */
-  async removeServer(serverId: string): Promise<void> {
-    await removeServer(this.#catalog, serverId)
+  async removeServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
+    await removeServer(this.#catalog.under(signal), serverId)
   }
 
   /**
@@ -160,10 +174,10 @@ export class Fleet implements AsyncDisposable {
    */
   async moveShard(shardId: number, options: MoveRunOptions & MoveTargetOptions): Promise<MoveResult> {
     assertShardId(shardId)
-    const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS, throttleBytesPerSecond } = options
+    const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS, throttleBytesPerSecond, signal } = options
     assertThrottle(throttleBytesPerSecond)
-    await using lease = await ShardLease.take(this.#catalog, shardId)
-    const source = await this.#findSource(shardId, to)
+    await using lease = await ShardLease.take(this.#catalog, shardId, signal)
+    const source = await this.#findSource(shardId, to, signal)
     const wanted = { shardId, source, target: to, options: { maxPauseMs, throttleBytesPerSecond } }
     const move = await this.#catalog.withSession((session) => insertMove(session, { ...wanted, actor: currentActor() }))
     return await this.#run(move, lease, options)
@@ -174,17 +188,20 @@ export class Fleet implements AsyncDisposable {
    *
    * @throws TypeError, RangeError, `HV_SERVER_UNKNOWN`, `HV_SHARD_UNKNOWN`
    */
-  async planMove(shardId: number, { to, throttleBytesPerSecond }: MoveTargetOptions): Promise<MovePlan> {
+  async planMove(
+    shardId: number,
+    { to, throttleBytesPerSecond, signal }: MoveTargetOptions & FleetCallOptions,
+  ): Promise<MovePlan> {
     assertShardId(shardId)
     assertThrottle(throttleBytesPerSecond)
-    const source = await this.#findSource(shardId, to)
-    const [from, target] = await Promise.all([this.#links.get(source), this.#links.get(to)])
+    const source = await this.#findSource(shardId, to, signal)
+    const [from, target] = await Promise.all([this.#links.get(source, signal), this.#links.get(to, signal)])
     return planMove({ shardId, source, target: to }, from, target, { throttleBytesPerSecond })
   }
 
   /** Goes on with a move that a crash or a failure has interrupted. */
   async resume(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
-    return this.#withMove(moveId, async (move, lease) => {
+    return this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.isOver) return move.report && toResult(move, move.report)
       if (move.phase === 'aborting') await this.#end(move, lease, options, abortMove)
       else if (move.phase === 'completing') await this.#end(move, lease, options, completeMove)
@@ -197,7 +214,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Gives up the way back and takes the old shard away. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch. */
   async complete(moveId: number, options: MoveRunOptions = {}): Promise<void> {
-    await this.#withMove(moveId, async (move, lease) => {
+    await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'completed') return
       assertPhase(move, 'complete', ['mirroring', 'completing'])
       await this.#end(move, lease, options, completeMove)
@@ -206,7 +223,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Brings the shard back to where it was. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch and when complete. */
   async reverse(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
-    return this.#withMove(moveId, async (move, lease) => {
+    return this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'reversed') return move.report && toResult(move, move.report)
       assertPhase(move, 'reverse', ['mirroring', 'reversing'])
       const report = await this.#end(move, lease, options, reverseMove)
@@ -216,7 +233,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Takes away what a move has made before its switch. Safe to repeat. Throws `HV_MOVE_PHASE` after it. */
   async abort(moveId: number, options: MoveRunOptions = {}): Promise<void> {
-    await this.#withMove(moveId, async (move, lease) => {
+    await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'aborted') return
       assertPhase(move, 'abort', ['preparing', 'copying', 'catching-up', 'aborting'])
       await this.#end(move, lease, options, abortMove)
@@ -224,13 +241,13 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** The moves, the newest first; all of them, or only those that are over or not. */
-  moves(filter: { isOver?: boolean } = {}): Promise<MoveRecord[]> {
-    return this.#catalog.withSession((session) => listMoves(session, filter))
+  moves({ signal, ...filter }: FleetCallOptions & { isOver?: boolean } = {}): Promise<MoveRecord[]> {
+    return this.#catalog.under(signal).withSession((session) => listMoves(session, filter))
   }
 
   /** A move, what it has done, and how far its stream is behind; also while somebody works on it. Throws `HV_MOVE_UNKNOWN`. */
-  observe(moveId: number): Promise<MoveStatus> {
-    return observeMove(this.#catalog, this.#links, moveId)
+  observe(moveId: number, { signal }: FleetCallOptions = {}): Promise<MoveStatus> {
+    return observeMove(this.#catalog.under(signal), this.#links, moveId, signal)
   }
 
   /**
@@ -254,8 +271,8 @@ export class Fleet implements AsyncDisposable {
     return { catalog: this.#catalog, links: this.#links, epochMs: this.#epochMs }
   }
 
-  async #findSource(shardId: number, to: string): Promise<string> {
-    const { servers } = await this.#catalog.readFleet()
+  async #findSource(shardId: number, to: string, signal: AbortSignal | undefined): Promise<string> {
+    const { servers } = await this.#catalog.under(signal).readFleet()
     const target = servers.find(({ serverId }) => serverId === to)
     if (target === undefined) {
       throw new HypervaultError('HV_SERVER_UNKNOWN', `the catalog has no server ${to}`, { serverId: to })
@@ -269,11 +286,16 @@ export class Fleet implements AsyncDisposable {
     return source.serverId
   }
 
-  async #withMove<T>(moveId: number, work: (move: MoveRecord, lease: ShardLease) => Promise<T>): Promise<T> {
-    const { shardId } = await getMove(this.#catalog, moveId)
-    await using lease = await ShardLease.take(this.#catalog, shardId)
+  async #withMove<T>(
+    moveId: number,
+    signal: AbortSignal | undefined,
+    work: (move: MoveRecord, lease: ShardLease) => Promise<T>,
+  ): Promise<T> {
+    const catalog = this.#catalog.under(signal)
+    const { shardId } = await getMove(catalog, moveId)
+    await using lease = await ShardLease.take(this.#catalog, shardId, signal)
     // Read again: whoever had the lease before may have gone on.
-    return await work(await getMove(this.#catalog, moveId), lease)
+    return await work(await getMove(catalog, moveId), lease)
   }
 
   async #run(move: MoveRecord, lease: ShardLease, options: MoveRunOptions): Promise<MoveResult> {

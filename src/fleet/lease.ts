@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
-import { currentActor } from '../catalog/catalog.ts'
+import { currentActor } from '../catalog/change.ts'
 import { HypervaultError } from '../errors.ts'
+import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
 import { ServerSession } from '../schema/server-session.ts'
 
@@ -17,6 +18,12 @@ const LEASE_CLASS = 0x68766c73
 /** Longest time of one look at the catalog. */
 const STATEMENT_MS = 10_000
 
+/** Longest time for giving a lease up politely; the end of its session gives it up too. */
+const UNLOCK_MS = 1_000
+
+/** An operator that is cut off must not keep its lease until the server of the catalog gives up by itself, after hours. */
+const keepAliveSql = ['set tcp_keepalives_idle = 10', 'set tcp_keepalives_interval = 5', 'set tcp_keepalives_count = 3']
+
 /** The right to act on a shard. */
 export class ShardLease implements AsyncDisposable {
   readonly token: number
@@ -29,16 +36,22 @@ export class ShardLease implements AsyncDisposable {
    *
    * @throws `HV_MOVE_LEASED` that names who has it
    */
-  static async take(catalog: Catalog, shardId: number, holder: string = currentHolder()): Promise<ShardLease> {
-    const connection = await catalog.acquire()
+  static async take(catalog: Catalog, shardId: number, signal?: AbortSignal): Promise<ShardLease> {
+    const connection = await catalog.under(signal).acquire()
+    const cut = (): void => {
+      if (!connection.isReturned) connection.destroy()
+    }
+    using _ = onAbort(signal, cut)
     try {
       const session = new ServerSession(connection, STATEMENT_MS)
+      await session.execute(keepAliveSql)
       const name = leaseName(shardId)
-      const token = await tryTake(session, { shardId, name, holder })
+      const token = await tryTake(session, { shardId, name, holder: currentHolder() })
       if (token === undefined) throw await heldError(session, shardId, name)
       return new ShardLease(catalog, connection, name, token)
     } catch (error) {
-      connection.destroy()
+      cut()
+      signal?.throwIfAborted()
       throw error
     }
   }
@@ -69,7 +82,7 @@ export class ShardLease implements AsyncDisposable {
   /** Gives the lease up. The session ends in any case, and the lock with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#connection.isReturned) return
-    const session = new ServerSession(this.#connection, STATEMENT_MS)
+    const session = new ServerSession(this.#connection, UNLOCK_MS)
     await session.read({ text: 'select pg_advisory_unlock_all()' }).catch(() => undefined)
     if (!this.#connection.isReturned) this.#connection.destroy()
   }

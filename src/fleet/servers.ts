@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { readSecret } from '../catalog/secret.ts'
 import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
 import { HypervaultError } from '../errors.ts'
+import { onAbort } from '../pool/abort-group.ts'
 import { cutAndCancel } from '../pool/cancel-request.ts'
 import type { Lease } from '../pool/lease.ts'
 import { ServerPool } from '../pool/server-pool.ts'
@@ -13,13 +14,20 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** Most connections of one piece of work on a server: a few steps hold several at once. */
 const CONNECTIONS = 8
 
-/** Longest time for one statement that may work on a whole table, such as the making of an index. */
-const LONG_STATEMENT_MS = 24 * 3_600_000
+/** Longest time for one statement; what may take longer is named as such. */
+const STATEMENT_MS = 600_000
+
+/** Longest time for one statement that works on a whole table, such as the making of an index. */
+export const LONG_STATEMENT_MS = 24 * 3_600_000
 
 /** A session, and the connection that it is on. */
 export interface OwnSession {
   readonly lease: Lease
   readonly session: ServerSession
+}
+
+interface Under {
+  readonly signal: AbortSignal | undefined
 }
 
 /** A session that is opened for one piece of work. */
@@ -36,31 +44,51 @@ export class FleetLink implements AsyncDisposable {
   readonly settings: ServerSettings
   readonly clientConfig: ClientConfig
   readonly pool: ServerPool
+  readonly #signal: AbortSignal | undefined
+  readonly #isView: boolean
 
-  constructor(serverId: string, settings: ServerSettings) {
+  /** @param view what {@link under} gives: the same connections, under another signal or none */
+  constructor(serverId: string, settings: ServerSettings, view?: Pick<FleetLink, 'clientConfig' | 'pool'> & Under) {
     this.serverId = serverId
     this.settings = settings
-    this.clientConfig = toClientConfig(settings)
-    this.pool = makePool(serverId, this.clientConfig, CONNECTIONS)
+    this.#isView = view !== undefined
+    this.#signal = view?.signal
+    this.clientConfig = view?.clientConfig ?? toClientConfig(settings)
+    this.pool = view?.pool ?? makePool(serverId, this.clientConfig, CONNECTIONS)
+  }
+
+  /** The same link for work that ends with a signal, or with none. It need not be disposed of. */
+  under(signal: AbortSignal | undefined): FleetLink {
+    const { serverId, settings, clientConfig, pool } = this
+    return new FleetLink(serverId, settings, { clientConfig, pool, signal })
   }
 
   /**
    * Lends a session for the time of `work`. An abort ends the statement in flight, at the server too, and rejects with the
-   * signal's reason.
+   * signal's reason. A statement has ten minutes, unless `statementTimeoutMs` says otherwise.
    */
-  withSession<T>(work: (session: ServerSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return lend(this.pool, ({ session }) => work(session), signal)
+  withSession<T>(
+    work: (session: ServerSession) => Promise<T>,
+    signal = this.#signal,
+    statementTimeoutMs = STATEMENT_MS,
+  ): Promise<T> {
+    return lend(this.pool, { signal, statementTimeoutMs }, ({ session }) => work(session))
+  }
+
+  /** Lends a connection for as long as the caller likes. */
+  acquire(): Promise<Lease> {
+    return this.pool.acquire({ signal: this.#signal })
   }
 
   /** Opens a session of its own for the time of `work`, which nobody has before or after. An abort is as above. */
   async withOwnSession<T>(
     { name, canReplicate }: OwnSessionOptions,
     work: (own: OwnSession) => Promise<T>,
-    signal?: AbortSignal,
+    signal = this.#signal,
   ): Promise<T> {
     const replication = canReplicate ? { replication: 'database' } : {}
     await using pool = makePool(this.serverId, { ...this.clientConfig, application_name: name, ...replication }, 1)
-    return await lend(pool, work, signal)
+    return await lend(pool, { signal, statementTimeoutMs: LONG_STATEMENT_MS }, work)
   }
 
   /** How another server connects to this one: a text for libpq. It holds the password: never print it. */
@@ -81,8 +109,8 @@ export class FleetLink implements AsyncDisposable {
     return given.map(([name, value]) => `${name}=${quoteForLibpq(String(value))}`).join(' ')
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.pool.close({ timeoutMs: 0 })
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isView) await this.pool.close({ timeoutMs: 0 })
   }
 }
 
@@ -96,19 +124,20 @@ function makePool(serverId: string, clientConfig: ClientConfig, max: number): Se
   })
 }
 
-async function lend<T>(pool: ServerPool, work: (own: OwnSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
+async function lend<T>(
+  pool: ServerPool,
+  { signal, statementTimeoutMs }: { signal: AbortSignal | undefined; statementTimeoutMs: number },
+  work: (own: OwnSession) => Promise<T>,
+): Promise<T> {
   await using lease = await pool.acquire({ signal })
-  const onAbort = (): void => {
+  using _ = onAbort(signal, () => {
     if (!lease.isReturned) cutAndCancel(lease)
-  }
-  signal?.addEventListener('abort', onAbort, { once: true })
+  })
   try {
-    return await work({ lease, session: new ServerSession(lease, LONG_STATEMENT_MS) })
+    return await work({ lease, session: new ServerSession(lease, statementTimeoutMs) })
   } catch (error) {
     signal?.throwIfAborted()
     throw error
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
   }
 }
 
@@ -121,14 +150,14 @@ export class FleetLinks implements AsyncDisposable {
     this.#catalog = catalog
   }
 
-  /** The link to a server, with its settings of now. Throws `HV_SERVER_UNKNOWN`. */
-  async get(serverId: string): Promise<FleetLink> {
-    const { servers } = await this.#catalog.readFleet()
+  /** The link to a server, with its settings of now, for work that ends with the signal. Throws `HV_SERVER_UNKNOWN`. */
+  async get(serverId: string, signal?: AbortSignal): Promise<FleetLink> {
+    const { servers } = await this.#catalog.under(signal).readFleet()
     const server = servers.find((each) => each.serverId === serverId)
     if (server === undefined) {
       throw new HypervaultError('HV_SERVER_UNKNOWN', `the catalog has no server ${serverId}`, { serverId })
     }
-    return this.#reuse(serverId, server.settings)
+    return this.#reuse(serverId, server.settings).under(signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

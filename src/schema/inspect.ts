@@ -34,7 +34,10 @@ const OLDEST_VERSION = 150_000
  *
  * @throws `HV_SERVER_UNSUPPORTED` for PostgreSQL older than 15, and the errors of the connection
  */
-export async function inspectServer(pool: ServerPool, options: SessionOptions = {}): Promise<ServerInspection> {
+export async function inspectServer(
+  pool: ServerPool,
+  options: SessionOptions = { signal: undefined },
+): Promise<ServerInspection> {
   return withServerSession(pool, options, (session) =>
     session.transaction(SNAPSHOT, async () => {
       const facts = await readServerFacts(session)

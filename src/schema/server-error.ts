@@ -22,12 +22,23 @@ export function serverError(serverId: string, cause: unknown): HypervaultError {
   return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, sqlstate }, extras)
 }
 
+/** The error of a statement that a server has not answered in time, so that its connection was cut. */
+export function silentError(serverId: string, timeoutMs: number, cause?: unknown): HypervaultError {
+  const message = `${nameOf(serverId)} did not answer a statement within ${timeoutMs} ms: its connection was cut`
+  return new HypervaultError('HV_CONNECTION_LOST', message, { serverId }, { cause })
+}
+
 function lostError(serverId: string, cause: unknown, sqlstate: string | undefined): HypervaultError {
   const details = { serverId, ...(sqlstate !== undefined && { sqlstate }) }
-  return new HypervaultError('HV_CONNECTION_LOST', `the connection to server ${serverId} ended`, details, { cause })
+  return new HypervaultError('HV_CONNECTION_LOST', `the connection to ${nameOf(serverId)} ended`, details, { cause })
 }
 
 function busyError(serverId: string, cause: unknown): HypervaultError {
   const message = `server ${serverId} is busy: another provisioning, or a transaction on a shard, held a lock too long`
   return new HypervaultError('HV_SERVER_BUSY', message, { serverId }, { cause })
+}
+
+/** The catalog of a fleet is reached like a server, but is none of the fleet's. */
+function nameOf(serverId: string): string {
+  return serverId === 'catalog' ? 'the catalog' : `server ${serverId}`
 }

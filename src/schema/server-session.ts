@@ -1,8 +1,10 @@
+import { onAbort } from '../pool/abort-group.ts'
+import { cutAndCancel } from '../pool/cancel-request.ts'
 import { CopiedTablesQuery } from '../pool/copied-tables-query.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import { asText, type TextRow } from '../pool/text-rows.ts'
-import { serverError } from './server-error.ts'
+import { serverError, silentError } from './server-error.ts'
 
 /** One statement with its values. */
 export interface ServerStatement {
@@ -66,35 +68,59 @@ export class ServerSession {
   }
 
   async #bounded<T>(query: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => this.#giveUp(), this.#timeoutMs)
+    this.#lease.assertHeld()
+    let isSilent = false
+    const timer = setTimeout(() => {
+      isSilent = true
+      cut(this.#lease)
+    }, this.#timeoutMs)
     try {
       return await query()
     } catch (error) {
-      throw serverError(this.serverId, error)
+      throw isSilent ? silentError(this.serverId, this.#timeoutMs, error) : serverError(this.serverId, error)
     } finally {
       clearTimeout(timer)
     }
-  }
-
-  #giveUp(): void {
-    if (!this.#lease.isReturned) this.#lease.destroy()
   }
 }
 
 /** How a session is lent. */
 export interface SessionOptions {
-  /** Ends the wait for a connection; not what runs on it. */
-  readonly signal?: AbortSignal | undefined
+  /** Ends the wait for a connection, and what runs on it: the statement is cancelled at the server too. */
+  readonly signal: AbortSignal | undefined
   /** Longest time for one round trip; default 60,000. */
-  readonly statementTimeoutMs?: number
+  readonly statementTimeoutMs?: number | undefined
+  /** Longest wait for a connection; default that of the pool. */
+  readonly connectionTimeoutMs?: number | undefined
+  /** How long `work` may take to end by itself after an abort before its connection is cut; default 0. */
+  readonly abortGraceMs?: number | undefined
 }
 
-/** Lends a session for the time of `work`. */
+/** Longest time for one round trip to a server unless something else is said. */
+const STATEMENT_TIMEOUT_MS = 60_000
+
+/** Lends a session for the time of `work`. Throws what `work` throws, or the reason of the signal. */
 export async function withServerSession<T>(
   pool: ServerPool,
-  { signal, statementTimeoutMs = 60_000 }: SessionOptions,
+  { signal, statementTimeoutMs = STATEMENT_TIMEOUT_MS, connectionTimeoutMs, abortGraceMs = 0 }: SessionOptions,
   work: (session: ServerSession) => Promise<T>,
 ): Promise<T> {
-  await using lease = await pool.acquire({ signal })
-  return await work(new ServerSession(lease, statementTimeoutMs))
+  await using lease = await pool.acquire({ signal, timeoutMs: connectionTimeoutMs })
+  let timer: NodeJS.Timeout | undefined
+  using _ = onAbort(signal, () => {
+    if (abortGraceMs === 0) cut(lease)
+    else timer = setTimeout(() => cut(lease), abortGraceMs)
+  })
+  try {
+    return await work(new ServerSession(lease, statementTimeoutMs))
+  } catch (error) {
+    if (abortGraceMs === 0) signal?.throwIfAborted()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function cut(lease: Lease): void {
+  if (!lease.isReturned) cutAndCancel(lease)
 }

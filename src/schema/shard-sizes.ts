@@ -13,7 +13,7 @@ export interface ShardSize {
 }
 
 /** What is asked for. */
-export interface ShardSizeOptions extends SessionOptions {
+export interface ShardSizeOptions extends Partial<SessionOptions> {
   /** Count the entities; default is the server's estimate, which is free and a little behind. */
   isExact?: boolean
 }
@@ -24,9 +24,9 @@ const SHARDS_PER_STATEMENT = 64
 /** Sizes of all shards of a server, ascending: one statement, and for exact numbers one more per 64 shards. */
 export async function listShardSizes(
   pool: ServerPool,
-  { isExact = false, ...options }: ShardSizeOptions = {},
+  { isExact = false, signal, ...bounds }: ShardSizeOptions = {},
 ): Promise<ShardSize[]> {
-  return withServerSession(pool, options, async (session) => {
+  return withServerSession(pool, { signal, ...bounds }, async (session) => {
     const sizes = await readSizes(session)
     return isExact ? countEntities(session, sizes) : sizes
   })

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { isHypervaultError, type HypervaultError } from '../errors.ts'
+import { HypervaultError, isHypervaultError } from '../errors.ts'
+import type { Bounds } from '../pool/within.ts'
 import type { ServerPools } from './server-pools.ts'
 
 /*
@@ -12,6 +13,9 @@ import type { ServerPools } from './server-pools.ts'
  *   a fence          where it was                again after a pause: the switch, or the end of the fence, is near
  *   a missing one    elsewhere                   again, there
  *   a missing one    where it was                the refusal stands
+ *
+ * A catalog that does not answer holds nobody up longer than the wait that the caller has agreed to: then the refusal
+ * stands, and says so.
  */
 
 /** How long a shard is followed. */
@@ -23,16 +27,22 @@ export interface FollowOptions {
 /** A refusal that says that a shard may live elsewhere. Nothing was executed. */
 type Departure = HypervaultError<'HV_SHARD_MOVED'> | HypervaultError<'HV_SHARD_MISSING'>
 
+/** Brings the topology up to date within bounds; resolves to what stood in the way, if anything did. */
+export type RefreshTopology = (bounds: Bounds) => Promise<string | undefined>
+
 const FIRST_PAUSE_MS = 2
 const LAST_PAUSE_MS = 100
+
+/** For one look at the catalog by who has used up its time with the attempt itself. */
+const LAST_LOOK_MS = 500
 
 /** Does work on a shard wherever it lives. */
 export class ShardFollower {
   readonly #pools: ServerPools
-  readonly #refresh: (() => Promise<void>) | undefined
+  readonly #refresh: RefreshTopology | undefined
 
   /** @param refresh brings the topology up to date; without it shards do not move, and every refusal stands */
-  constructor(pools: ServerPools, refresh: (() => Promise<void>) | undefined) {
+  constructor(pools: ServerPools, refresh: RefreshTopology | undefined) {
     this.#pools = pools
     this.#refresh = refresh
   }
@@ -54,9 +64,12 @@ export class ShardFollower {
   async follow(error: unknown, trail: Trail): Promise<void> {
     if (this.#refresh === undefined || !isDeparture(error, trail.shardId)) throw error
     if (this.#hasLeft(error, trail.shardId)) return
-    await this.#refresh()
+    const { signal, leftMs } = trail
+    const startedAt = performance.now()
+    const problem = await this.#refresh({ signal, timeoutMs: Math.max(leftMs, LAST_LOOK_MS) })
     if (this.#hasLeft(error, trail.shardId)) return
-    if (error.code === 'HV_SHARD_MISSING' || trail.leftMs <= 0) throw error
+    const isOver = leftMs <= performance.now() - startedAt
+    if (error.code === 'HV_SHARD_MISSING' || isOver) throw problem === undefined ? error : withProblem(error, problem)
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** trail.attempt, LAST_PAUSE_MS)
     await pause(pauseMs, undefined, { signal: trail.signal }).catch(() => trail.signal?.throwIfAborted())
   }
@@ -64,6 +77,12 @@ export class ShardFollower {
   #hasLeft({ details }: Departure, shardId: number): boolean {
     return this.#pools.topology.findServer(shardId)?.serverId !== details.serverId
   }
+}
+
+/** The refusal, with the reason why nobody knows where the shard lives now. The refusal itself is its cause. */
+function withProblem(refusal: Departure, problem: string): Departure {
+  const message = `${refusal.message}; where it lives now is not known: ${problem}`
+  return new HypervaultError(refusal.code, message, refusal.details, { cause: refusal })
 }
 
 /** How far somebody has come who follows a shard. */

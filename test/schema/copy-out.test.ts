@@ -25,13 +25,13 @@ const copyAll = ['odd', 'empty', 'one'].map((table) => `copy ${table} to stdout`
 describe('copying tables out', () => {
   it('gives the rows of each table in the order asked for, whatever is in them', async () => {
     await using pool = poolOf(config)
-    const tables = await withServerSession(pool, {}, (session) => session.copyOut(copyAll))
+    const tables = await withServerSession(pool, { signal: undefined }, (session) => session.copyOut(copyAll))
     expect(tables).toEqual([[...odd.map((text, index) => [String(index), text]), [null, null]], [], [['7']]])
   })
 
   it('rejects when one is not there, and the session is as good as before', async () => {
     await using pool = poolOf(config)
-    await withServerSession(pool, {}, async (session) => {
+    await withServerSession(pool, { signal: undefined }, async (session) => {
       const error = await rejectionOf(session.copyOut(['copy one to stdout', 'copy nobody to stdout', ...copyAll]))
       expect(error).toMatchObject({ code: 'HV_STATEMENT_FAILED', details: { sqlstate: '42P01' } })
       expect(await session.copyOut(['copy one to stdout'])).toEqual([[['7']]])

@@ -1,3 +1,4 @@
+import type { Catalog } from '../../catalog/catalog.ts'
 import type { FleetRecord, FleetServer } from '../../catalog/fleet-record.ts'
 import { listLeasedShards } from '../lease.ts'
 import { listMoves, type MoveRecord } from '../move/move-record.ts'
@@ -35,12 +36,12 @@ export interface DoctorReport {
 
 /** Examines a fleet. A server that is down is a finding. */
 export async function examine(place: MovePlace, { fix = false, signal }: DoctorOptions): Promise<DoctorReport> {
-  const { catalog } = place
-  const before = await catalog.withSession((session) => listMoves(session), signal)
-  const fleet = await catalog.readFleet(signal)
+  const catalog = place.catalog.under(signal)
+  const before = await catalog.withSession((session) => listMoves(session))
+  const fleet = await catalog.readFleet()
   const answers = await Promise.all(fleet.servers.map((server) => tryReadServer(server, place.links, signal)))
   const lacking = await Promise.all(fleet.servers.map((server) => judgeNeeds(place, server, answers, signal)))
-  const moves = await seeMoves(place, before)
+  const moves = await seeMoves(catalog, before)
   const diagnoses = [
     ...((await isPooled(() => catalog.acquire())) ? [pooled('catalog')] : []),
     ...lacking.flat(),
@@ -92,7 +93,7 @@ async function judgeNeeds(
   if (own === undefined) return []
   const needs = state === 'active' ? uniteNeeds(readings.map((reading) => reading.needs)) : own.needs
   try {
-    const lacking = await readLacking(await links.get(serverId), needs, signal)
+    const lacking = await readLacking(await links.get(serverId, signal), needs, signal)
     return lacking.map((text) => unready(serverId, text))
   } catch (error) {
     signal?.throwIfAborted()
@@ -100,7 +101,7 @@ async function judgeNeeds(
   }
 }
 
-async function seeMoves({ catalog }: MovePlace, before: readonly MoveRecord[]): Promise<MovesSeen> {
+async function seeMoves(catalog: Catalog, before: readonly MoveRecord[]): Promise<MovesSeen> {
   return catalog.withSession(async (session) => {
     // Asked twice: who begins, or ends, while the moves are read is in one of the answers.
     const earlier = await listLeasedShards(session)
@@ -119,9 +120,10 @@ async function toFinding(
   const finding = { kind, level, serverId, shardId, what, remedy, isFixable: fix !== undefined }
   if (!isFixing || fix === undefined) return Object.freeze({ ...finding, isFixed: false, fixProblem: undefined })
   try {
-    await mend(place, fix)
+    await mend(place, fix, signal)
     return Object.freeze({ ...finding, isFixed: true, fixProblem: undefined })
   } catch (error) {
+    signal?.throwIfAborted()
     const fixProblem = error instanceof Error ? error.message : String(error)
     return Object.freeze({ ...finding, isFixed: false, fixProblem })
   }

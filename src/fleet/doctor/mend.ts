@@ -13,12 +13,12 @@ const LOCK_TIMEOUT_MS = 2_000
  *
  * @throws `HV_MOVE_LEASED`, or what the server says
  */
-export async function mend({ catalog, links }: MovePlace, fix: Fix): Promise<void> {
+export async function mend({ catalog, links }: MovePlace, fix: Fix, signal?: AbortSignal): Promise<void> {
   const { serverId, shardId } = fix
-  await using lease = await ShardLease.take(catalog, shardId)
-  const underWay = await catalog.withSession((session) => listMoves(session, { isOver: false }))
+  await using lease = await ShardLease.take(catalog, shardId, signal)
+  const underWay = await catalog.under(signal).withSession((session) => listMoves(session, { isOver: false }))
   if (underWay.some((move) => move.shardId === shardId)) throw new Error(`shard ${shardId} has begun to move`)
-  const link = await links.get(serverId)
+  const link = await links.get(serverId, signal)
   await lease.assertHeld()
   await link.withSession(async (session) => {
     if ('remove' in fix) return removeObject(session, fix.remove, shardId)

@@ -70,8 +70,8 @@ export async function tryReadServer(
   signal: AbortSignal | undefined,
 ): Promise<ServerReading | FailedReading> {
   try {
-    const link = await links.get(serverId)
-    const pooled = await isPooled(() => link.pool.acquire({ signal }))
+    const link = await links.get(serverId, signal)
+    const pooled = await isPooled(() => link.acquire())
     const read = (session: ServerSession): Promise<ServerReading> => readServer(session, shardIds, pooled, signal)
     return await link.withSession(read, signal)
   } catch (error) {

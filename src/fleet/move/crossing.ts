@@ -1,5 +1,4 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import { openFenceSql } from '../../schema/fence-sql.ts'
 import type { FleetLink } from '../servers.ts'
 import { cutOver, type CutoverEnd } from './cut-over.ts'
 import type { Cleanup } from './journal.ts'
@@ -54,7 +53,9 @@ interface Crossing {
 async function cross(context: MoveContext, sides: ComparedSides, crossing: Crossing): Promise<CutoverEnd> {
   const { move, catalog, lease, limits, journal, signal, epochMs } = context
   const { moveId, shardId } = move
-  const { from, to, phase, keep, drop, backSlot } = crossing
+  const { phase, keep, drop, backSlot } = crossing
+  // Not under the signal: what has been fenced must be opened again, whoever gives up.
+  const [from, to] = [crossing.from.under(undefined), crossing.to.under(undefined)]
   const { tables, sequences } = await context.definition()
   const { epoch } = await catalog.readFleet()
   await journal.record(cleanupsOf(context).fence(from))
@@ -87,12 +88,12 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         assertSameTables: () => assertSameTables(fromSession, move, names),
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
-        switchOver: () => {
+        switchOver: (leftMs) => {
           const done = backSlot === undefined ? {} : { [BACK_POSITION]: journal.resultOf(BACK_POSITION) }
-          return switchOver(catalog, lease, { ...change, done })
+          return switchOver(catalog, lease, { ...change, done }, leftMs)
         },
-        // On the session that is open already: to connect would prolong the pause. It may be dead by now, though.
-        letWrite: () => toSession.execute([openFenceSql(shardId)]).catch(() => openFence(to, shardId)),
+        letWrite: () => openFence(to, { shardId, session: toSession }),
+        letWriteAgain: () => openFence(from, { shardId, session: fromSession, token: lease.token }),
         checkpoint: (name) => context.checkpoint(name),
       })
     }),

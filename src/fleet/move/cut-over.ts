@@ -1,5 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
-import { openFenceSql } from '../../schema/fence-sql.ts'
+import { within } from '../../pool/within.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { raiseFence } from './fence.ts'
 import { ensureKeyFloor, readIssuedMs } from './key-floor.ts'
@@ -18,8 +18,9 @@ import { waitFor } from './wait.ts'
  *   5. switch                one transaction of the catalog: the point of no return
  *   6. fence at `to` opened  it refused whoever did not know that the shard was not there yet; writers go on
  *
- * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. If nobody can
- * tell whether the switch was committed, the fence stays: two places that take writes would be worse than none.
+ * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. That does not depend
+ * on who is silent: what is under way at the end of the pause is not waited for. If nobody can tell whether the switch was
+ * committed, the fence stays: two places that take writes would be worse than none.
  */
 
 /** What a cutover works with: sessions that are open already, so that nothing connects during the pause. */
@@ -49,9 +50,11 @@ export interface Cutover {
   /** Makes the stream back begin with what is written from now on. */
   readonly startReverse: () => Promise<void>
   /** The point of no return. Rejects with `HV_OUTCOME_UNKNOWN` when nobody can tell. */
-  readonly switchOver: () => Promise<void>
+  readonly switchOver: (leftMs: number) => Promise<void>
   /** Opens the fence of the new server. */
   readonly letWrite: () => Promise<void>
+  /** Opens the fence of the old server again, if it was put up under this lease. */
+  readonly letWriteAgain: () => Promise<void>
   readonly checkpoint: (name: string) => Promise<void>
 }
 
@@ -68,11 +71,12 @@ const POLL_MS = 1
 /** Changes the server of a shard. Throws `HV_MOVE_BLOCKED`, `HV_MOVE_PAUSE`, or what a step throws; see the note. */
 export async function cutOver(cutover: Cutover): Promise<CutoverEnd> {
   const { shardId, target, epoch, token } = cutover
-  const startedAt = await raiseFence(cutover.from, { shardId, target, epoch, token }, cutover.tables, cutover)
+  let startedAt: number
   let end: Omit<CutoverEnd, 'pauseMs'>
   try {
-    end = await bringOver(cutover, startedAt)
-    await cutover.switchOver()
+    startedAt = await raiseFence(cutover.from, { shardId, target, epoch, token }, cutover.tables, cutover)
+    end = await bringOverInTime(cutover, startedAt)
+    await cutover.switchOver(cutover.maxPauseMs - (performance.now() - startedAt))
   } catch (error) {
     if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) await tryOpenFence(cutover)
     throw error
@@ -82,6 +86,13 @@ export async function cutOver(cutover: Cutover): Promise<CutoverEnd> {
   // Nothing behind the switch may open the fence of the old server.
   await cutover.checkpoint('switched')
   return { ...end, pauseMs }
+}
+
+/** Once the pause is over nobody waits for what is under way: it finds its sessions returned. */
+async function bringOverInTime(cutover: Cutover, startedAt: number): Promise<Omit<CutoverEnd, 'pauseMs'>> {
+  const leftMs = Math.max(1, cutover.maxPauseMs - (performance.now() - startedAt))
+  const onTimeout = (): Error => pauseError(cutover, startedAt)
+  return within(bringOver(cutover, startedAt), { signal: undefined, timeoutMs: leftMs }, onTimeout)
 }
 
 async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<CutoverEnd, 'pauseMs'>> {
@@ -122,19 +133,35 @@ async function waitForMarker({ to, shardId, marker, signal }: Cutover, assertInT
   )
 }
 
-function assertPause({ shardId, maxPauseMs }: Cutover, startedAt: number): void {
-  const pauseMs = Math.round(performance.now() - startedAt)
-  if (pauseMs <= maxPauseMs) return
-  const message = `the writers of shard ${shardId} had to wait ${pauseMs} ms, longer than ${maxPauseMs}: they go on where they were`
-  throw new HypervaultError('HV_MOVE_PAUSE', message, { shardId, pauseMs, maxPauseMs })
+function assertPause(cutover: Cutover, startedAt: number): void {
+  if (performance.now() - startedAt > cutover.maxPauseMs) throw pauseError(cutover, startedAt)
 }
 
+function pauseError({ shardId, maxPauseMs }: Cutover, startedAt: number): HypervaultError<'HV_MOVE_PAUSE'> {
+  const pauseMs = Math.round(performance.now() - startedAt)
+  const message = `the writers of shard ${shardId} had to wait ${pauseMs} ms, longer than ${maxPauseMs}: they go on where they were`
+  return new HypervaultError('HV_MOVE_PAUSE', message, { shardId, pauseMs, maxPauseMs })
+}
+
+/** Longest wait for the catalog to say whether another operator has taken over. Its fence carries another token anyway. */
+const ASK_LEASE_MS = 1_000
+
 /** Lets the writers go on; the fence of an operator that has taken over stays. What fails here, `resume` makes good. */
-async function tryOpenFence({ from, shardId, token, assertHeld }: Cutover): Promise<void> {
-  try {
-    await assertHeld()
-    await from.execute([openFenceSql(shardId, token)])
-  } catch {
-    // There is an error to be told already, and this one is likely to have the same cause.
-  }
+async function tryOpenFence(cutover: Cutover): Promise<void> {
+  if (await hasSuccessor(cutover)) return
+  // There is an error to be told already, and one from here is likely to have the same cause.
+  await cutover.letWriteAgain().catch(() => undefined)
+}
+
+/** A catalog that does not answer is no reason to let the writers stand. */
+async function hasSuccessor({ assertHeld }: Cutover): Promise<boolean> {
+  const bounds = { signal: undefined, timeoutMs: ASK_LEASE_MS }
+  return within(
+    assertHeld().then(
+      () => false,
+      (error: unknown) => isHypervaultError(error, 'HV_LEASE_LOST'),
+    ),
+    bounds,
+    () => false,
+  )
 }

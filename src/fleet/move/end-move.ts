@@ -22,14 +22,14 @@ export async function abortMove(context: MoveContext): Promise<void> {
   const { journal, move, source } = context
   await journal.enter('aborting')
   // A crash in the cutover may have left the fence: writers do not wait for the rest.
-  await openFence(source, move.shardId)
+  await openFence(source, move)
   await removeAll(context)
   await journal.enter('aborted')
 }
 
 /** What is left to do for a shard that has moved: a crash in a cutover back may have left a fence where it lives. */
 export function letMirrorWrite({ move, target }: MoveContext): Promise<void> {
-  return openFence(target, move.shardId)
+  return openFence(target, move)
 }
 
 /** Gives up the way back, and takes the old shard away. */
@@ -45,7 +45,7 @@ export async function completeMove(context: MoveContext): Promise<void> {
 export async function reverseMove(context: MoveContext): Promise<MoveReport | undefined> {
   const report = context.journal.phase === 'reversing' ? undefined : await crossBack(context)
   // A crash right after the cutover has left both fences, and writers wait.
-  await openFence(context.source, context.move.shardId)
+  await openFence(context.source, context.move)
   await removeAll(context)
   if (report !== undefined) await context.journal.keepReport(report)
   await context.journal.enter('reversed')

@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { within } from '../../pool/within.ts'
 import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
@@ -34,20 +35,46 @@ export async function raiseFence(
 }
 
 /** A server that has just been started again, or a connection that was cut, is worth another attempt: writers wait. */
-const OPEN_TRIES = 50
+const OPEN_MS = 10_000
 const OPEN_PAUSE_MS = 200
 
+/** Longest time for one attempt on a connection. One that is dead says nothing; another one may be alive. */
+const OPEN_ATTEMPT_MS = 2_000
+
+/** A fence that is to be opened. */
+export interface OpenedFence {
+  readonly shardId: number
+  /** Only a fence that was put up under the lease with this token. */
+  readonly token?: number
+  /** A session that is open already, for the first attempt: to connect would prolong the pause. */
+  readonly session?: ServerSession
+}
+
 /** Lets the writers of a shard go on at a server. Tries again for some seconds when the server cannot be reached. */
-export async function openFence(link: FleetLink, shardId: number): Promise<void> {
-  for (let tries = OPEN_TRIES; ; tries -= 1) {
+export async function openFence(link: FleetLink, { shardId, token, session }: OpenedFence): Promise<void> {
+  const statements = [openFenceSql(shardId, token)]
+  const onConnection = (): Promise<void> =>
+    link.under(undefined).withSession((own) => own.execute(statements), undefined, OPEN_ATTEMPT_MS)
+  const until = performance.now() + OPEN_MS
+  let attempt = session === undefined ? onConnection : () => inTime(session.execute(statements), link.serverId)
+  for (;;) {
     try {
-      await link.withSession((session) => session.execute([openFenceSql(shardId)]))
-      return
+      return await attempt()
     } catch (error) {
-      if (tries === 0 || !isHypervaultError(error)) throw error
-      await pause(OPEN_PAUSE_MS, undefined)
+      if (performance.now() > until || !isHypervaultError(error)) throw error
+      if (attempt === onConnection) await pause(OPEN_PAUSE_MS, undefined)
+      attempt = onConnection
     }
   }
+}
+
+function inTime(work: Promise<void>, serverId: string): Promise<void> {
+  const bounds = { signal: undefined, timeoutMs: OPEN_ATTEMPT_MS }
+  return within(
+    work,
+    bounds,
+    () => new HypervaultError('HV_CONNECTION_LOST', `server ${serverId} did not answer`, { serverId }),
+  )
 }
 
 function blockedError(serverId: string, shardId: number, waitedMs: number): HypervaultError<'HV_MOVE_BLOCKED'> {

@@ -189,10 +189,13 @@ export async function strikeIn(
   })
 }
 
+/** A catalog that does not answer is likely to be the problem itself: it is not waited for long. */
+const PROBLEM_BOUNDS = { statementTimeoutMs: 2_000, connectionTimeoutMs: 2_000 }
+
 /** Tells what went wrong, for whoever looks at the list of moves. Never throws: there is an error already. */
 export async function tryKeepProblem(catalog: Catalog, moveId: number, problem: string): Promise<void> {
   const text = 'update hypervault.moves set problem = $2, changed_at = clock_timestamp() where move_id = $1'
   await catalog
-    .withSession((session) => session.read({ text, values: [String(moveId), problem] }))
+    .withSession((session) => session.read({ text, values: [String(moveId), problem] }), PROBLEM_BOUNDS)
     .catch(() => undefined)
 }

@@ -41,10 +41,15 @@ export function listVerbs(phase: MovePhase): readonly MoveVerb[] {
 }
 
 /** Looks at a move, also while somebody works on it. Throws `HV_MOVE_UNKNOWN`. */
-export async function observeMove(catalog: Catalog, links: FleetLinks, moveId: number): Promise<MoveStatus> {
+export async function observeMove(
+  catalog: Catalog,
+  links: FleetLinks,
+  moveId: number,
+  signal?: AbortSignal,
+): Promise<MoveStatus> {
   const move = await getMove(catalog, moveId)
   const steps = await readSteps(catalog, moveId)
-  return Object.freeze({ move, steps, ...(await tryReadLag(move, links)), next: listVerbs(move.phase) })
+  return Object.freeze({ move, steps, ...(await tryReadLag(move, links, signal)), next: listVerbs(move.phase) })
 }
 
 async function readSteps(catalog: Catalog, moveId: number): Promise<JournalEntry[]> {
@@ -61,15 +66,17 @@ async function readSteps(catalog: Catalog, moveId: number): Promise<JournalEntry
 async function tryReadLag(
   move: MoveRecord,
   links: FleetLinks,
+  signal: AbortSignal | undefined,
 ): Promise<Pick<MoveStatus, 'lagBytes' | 'retainedBytes'>> {
   const unknown = { lagBytes: undefined, retainedBytes: undefined }
   if (move.isOver) return unknown
   const { forward, reverse } = objectsOf(move)
   const isForward = move.switchedEpoch === undefined
   try {
-    const link = await links.get(isForward ? move.source : move.target)
+    const link = await links.get(isForward ? move.source : move.target, signal)
     return await readStream(link, isForward ? forward : reverse)
   } catch {
+    signal?.throwIfAborted()
     return unknown
   }
 }

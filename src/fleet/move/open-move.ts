@@ -45,8 +45,8 @@ export async function openMove(
   const { moveId, shardId, source, target } = move
   const [journal, from, to] = await Promise.all([
     Journal.open(move, catalog, lease),
-    links.get(source),
-    links.get(target),
+    links.get(source, hooks.signal),
+    links.get(target, hooks.signal),
   ])
   const { onProgress, onCheckpoint, signal } = hooks
   let definition: Promise<ShardDefinition> | undefined

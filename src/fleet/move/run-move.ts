@@ -14,6 +14,7 @@ import { createSubscriptionSql } from './replication-sql.ts'
 import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
 import { ComparedSides } from './snapshots.ts'
 import { copyThrottled } from './throttled-copy.ts'
+import { LONG_STATEMENT_MS } from '../servers.ts'
 import { subscribeBack } from './turn.ts'
 
 /*
@@ -72,7 +73,7 @@ async function catchUp(context: MoveContext): Promise<void> {
   const { journal, objects, source, target } = context
   await journal.enter('catching-up')
   // A crash in a cutover may have left the fence: writers go on while the rest is done.
-  await openFence(source, context.move.shardId)
+  await openFence(source, context.move)
   await step(context, 'indexes', () => finishTables(context))
   await followSource(context)
   await step(context, 'way back: publication', () => publish(context, target, objects.reverse))
@@ -103,7 +104,7 @@ async function crossOver(context: MoveContext): Promise<MoveReport> {
 /** The snapshots went with the process that had them: what can be compared are the live rows of both sides. */
 async function finishAfterCrash(context: MoveContext): Promise<MoveReport> {
   const { journal, move, source, target } = context
-  await openFence(target, move.shardId)
+  await openFence(target, move)
   await turn(context)
   const compared = await compareLive(context, { from: target, to: source })
   const report = { ...compared, pauseMs: 0, lsn: '', isExact: false }
@@ -129,6 +130,7 @@ async function finishTables(context: MoveContext): Promise<void> {
   await context.target.withSession(
     (session) => session.transaction(['begin'], () => session.execute(statements)),
     context.signal,
+    LONG_STATEMENT_MS,
   )
 }
 

@@ -1,10 +1,8 @@
-import { isHypervaultError } from '../../errors.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { ShardLease } from '../lease.ts'
 import { strikeIn, writeStepIn, type Cleanup } from './journal.ts'
 import type { MovePhase } from './move-record.ts'
-import { pause } from './wait.ts'
 
 /** One change of the place of a shard. */
 export interface Switch {
@@ -21,39 +19,41 @@ export interface Switch {
   readonly done: Readonly<Record<string, unknown>>
 }
 
-const ASK_TIMES = 50
-const ASK_PAUSE_MS = 200
+/** Longest time that the catalog is asked what became of the switch: nobody may write meanwhile. */
+const ASK_MS = 10_000
+
+/** Least time for the switch, however long the writers have waited already. */
+const LEAST_MS = 250
 
 /**
  * The point of no return: placement, epoch, phase and cleanups change in one transaction of the catalog, under the
- * lease. When the connection ends during the commit, the catalog is asked what became of it.
+ * lease. The transaction has half of the pause that is left. When no answer to its commit comes in that time, the catalog
+ * is asked on another connection what became of it.
  *
+ * @param leftMs what is left of the pause of the writers
  * @throws `HV_OUTCOME_UNKNOWN` when the catalog cannot be asked either; with every other error nothing has changed
  */
-export async function switchOver(catalog: Catalog, lease: ShardLease, change: Switch): Promise<void> {
+export async function switchOver(catalog: Catalog, lease: ShardLease, change: Switch, leftMs: number): Promise<void> {
   const { moveId, shardId, from, to, phase } = change
   const record = { action: 'move shard', details: { moveId, shardId, from, to } }
-  try {
-    await catalog.change(record, async (session, next) => {
-      await lease.assertHeldIn(session)
-      await place(session, change, next)
-      await session.read({
-        text: [
-          'update hypervault.moves set phase = $2, switched_epoch = $3, changed_at = clock_timestamp()',
-          'where move_id = $1',
-        ].join('\n'),
-        values: [String(moveId), phase, String(next)],
-      })
-      for (const cleanup of change.keep) await strikeIn(session, moveId, cleanup)
-      for (const cleanup of change.drop) await recordIn(session, moveId, cleanup)
-      for (const [step, details] of Object.entries(change.done)) {
-        await writeStepIn(session, moveId, { step, state: 'done', details })
-      }
+  const work = async (session: ServerSession, next: number): Promise<void> => {
+    await lease.assertHeldIn(session)
+    await place(session, change, next)
+    await session.read({
+      text: [
+        'update hypervault.moves set phase = $2, switched_epoch = $3, changed_at = clock_timestamp()',
+        'where move_id = $1',
+      ].join('\n'),
+      values: [String(moveId), phase, String(next)],
     })
-  } catch (error) {
-    if (!isHypervaultError(error, 'HV_OUTCOME_UNKNOWN')) throw error
-    await assertSwitched(catalog, change, error)
+    for (const cleanup of change.keep) await strikeIn(session, moveId, cleanup)
+    for (const cleanup of change.drop) await recordIn(session, moveId, cleanup)
+    for (const [step, details] of Object.entries(change.done)) {
+      await writeStepIn(session, moveId, { step, state: 'done', details })
+    }
   }
+  const timeoutMs = Math.round(Math.max(leftMs / 2, LEAST_MS))
+  await catalog.change(record, work, { timeoutMs, askMs: ASK_MS, hint: `Run: hypervault move resume ${moveId}` })
 }
 
 /** Changes the place of a shard: shard, old and new server, epoch. */
@@ -79,21 +79,4 @@ async function recordIn(session: ServerSession, moveId: number, { serverId, kind
     ].join('\n'),
     values: [String(moveId), serverId, kind, name],
   })
-}
-
-/** Throws unless the switch was committed after all: what it failed with, or `unknown` when nobody can tell. */
-async function assertSwitched(catalog: Catalog, { moveId, phase }: Switch, unknown: unknown): Promise<void> {
-  const text = 'select phase from hypervault.moves where move_id = $1 for update'
-  for (let asked = 1; asked <= ASK_TIMES; asked += 1) {
-    try {
-      // The commit in question holds a lock on this row: reading it for update waits for its end.
-      const [row] = await catalog.withSession((session) => session.read({ text, values: [String(moveId)] }))
-      if (row?.[0] === phase) return
-      throw new Error('the connection to the catalog ended before the switch was committed', { cause: unknown })
-    } catch (error) {
-      if (!isHypervaultError(error)) throw error
-      await pause(ASK_PAUSE_MS, undefined)
-    }
-  }
-  throw unknown
 }

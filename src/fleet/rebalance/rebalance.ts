@@ -85,9 +85,10 @@ export class Rebalance {
     assertMeasure(by)
     if (!(threshold >= 0 && threshold <= 1)) throw new RangeError(`threshold must be 0 to 1, got ${String(threshold)}`)
     assertInteger('sampleMs', sampleMs, 1, MAX_SAMPLE_MS)
-    const { catalog, links } = this.#place
-    const { servers } = await catalog.readFleet(signal)
-    const underWay = await catalog.withSession((session) => listMoves(session, { isOver: false }), signal)
+    const { links } = this.#place
+    const catalog = this.#place.catalog.under(signal)
+    const { servers } = await catalog.readFleet()
+    const underWay = await catalog.withSession((session) => listMoves(session, { isOver: false }))
     const moving = new Set(underWay.map(({ shardId }) => shardId))
     const weights = await weighShards(servers, links, { by, sampleMs, signal })
     const shards = servers.flatMap(({ serverId, shardIds }) =>

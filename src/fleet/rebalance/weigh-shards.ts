@@ -27,7 +27,9 @@ export async function weighShards(
 ): Promise<Weights> {
   if (by === 'count') return new Map(servers.flatMap(({ shardIds }) => shardIds.map((shardId) => [shardId, 1])))
   const readAll = async (read: (link: FleetLink) => Promise<Weights>): Promise<Map<string, Weights>> => {
-    const weights = servers.map(async ({ serverId }) => [serverId, await read(await links.get(serverId))] as const)
+    const weights = servers.map(
+      async ({ serverId }) => [serverId, await read(await links.get(serverId, signal))] as const,
+    )
     return new Map(await Promise.all(weights))
   }
   if (by === 'bytes') return pick(servers, await readAll((link) => readBytes(link, signal)))

@@ -39,6 +39,9 @@ const HELD_PAUSE_MS = 200
 /** The server's own bound comes first, so that it can say which it was. */
 const ROUND_TRIP_SLACK_MS = 60_000
 
+/** How long a cancelled statement may take to end, with what is cleaned up behind it, before its connection is cut. */
+const ABORT_GRACE_MS = 15_000
+
 /** Does the work in each shard of a server. */
 export class ServerWork {
   readonly #site: ServerSite
@@ -115,7 +118,9 @@ export class ServerWork {
 
   async #cancel(pid: string): Promise<void> {
     // Without the signal of the run, which is aborted. If it fails, the statement ends by its own bound.
-    await withServerSession(this.#site.pool, {}, (session) => session.read(cancelBackend(pid))).catch(() => undefined)
+    await withServerSession(this.#site.pool, { signal: undefined, statementTimeoutMs: ABORT_GRACE_MS }, (session) =>
+      session.read(cancelBackend(pid)),
+    ).catch(() => undefined)
   }
 
   async #putOff(shardId: number): Promise<void> {
@@ -133,7 +138,7 @@ export class ServerWork {
     const { signal, buildTimeoutMs } = this.#settings
     return withServerSession(
       this.#site.pool,
-      { signal, statementTimeoutMs: buildTimeoutMs + ROUND_TRIP_SLACK_MS },
+      { signal, statementTimeoutMs: buildTimeoutMs + ROUND_TRIP_SLACK_MS, abortGraceMs: ABORT_GRACE_MS },
       work,
     )
   }

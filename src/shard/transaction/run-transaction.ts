@@ -132,7 +132,8 @@ class TransactionRun<T, H extends ShardHome> {
     const { signal } = this.#deadline
     const leftMs = this.#startedAt + waitTimeoutMs - performance.now()
     await follower.follow(refusal, { shardId, attempt: this.#follows, leftMs, signal }).catch((thrown: unknown) => {
-      throw thrown === refusal ? error : thrown
+      const isStanding = thrown === refusal || (thrown as Error).cause === refusal
+      throw isStanding && error !== refusal ? error : thrown
     })
     this.#follows += 1
   }

@@ -195,7 +195,7 @@ export class MigrationRun {
       .filter(({ shardId }) => !ledger.isOpen(shardId) && !ledger.hasFailed(shardId))
       .map(({ shardId }) => updateDoneSql(shardId, layoutMigration))
     if (closed.length === 0 || this.#problems.has(server.serverId)) return
-    await withServerSession(pool, {}, async (session) => {
+    await withServerSession(pool, { signal: undefined }, async (session) => {
       for (let first = 0; first < closed.length; first += SHARDS_PER_STATEMENT) {
         await session.execute(closed.slice(first, first + SHARDS_PER_STATEMENT))
       }

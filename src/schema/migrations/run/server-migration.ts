@@ -261,7 +261,12 @@ export class ServerMigration {
   }
 
   #withSession<T>(timeoutMs: number, work: (session: ServerSession) => Promise<T>): Promise<T> {
-    return withServerSession(this.#site.pool, { statementTimeoutMs: timeoutMs + ROUND_TRIP_SLACK_MS }, work)
+    // An abort ends the run behind what is under way, which has a bound of its own.
+    return withServerSession(
+      this.#site.pool,
+      { signal: undefined, statementTimeoutMs: timeoutMs + ROUND_TRIP_SLACK_MS },
+      work,
+    )
   }
 }
 
