@@ -1,135 +1,110 @@
-import { packId } from '../key/layout.ts'
 import { shardSchema } from '../key/shard-id.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 
 /*
- * Keys of many entities at once. `next_id()` in a tight loop passes 1024 keys per millisecond and repeats itself. So a
- * batch takes sequence numbers, and gives each run of 1024 a millisecond of its own, from that of `next_id()` on, whose
- * clock may have a floor. Batches of one shard take turns until they are committed, because two that share these
- * milliseconds would share keys; a single put that meets one is made again by the primary key's verdict.
+ * Keys of many entities at once. They are keys of the present, as single puts get them: each comes from `next_id()` itself,
+ * whatever its clock, its floor or its language. A shard has 1024 keys in a millisecond, and a tight loop of `next_id()`
+ * passes that. So who draws many sleeps for a millisecond before every portion, and draws of one shard take turns, in all
+ * processes: all batches together take at most one portion in a millisecond, and leave the rest to single puts.
+ *
+ * A turn lasts as long as the draw, never as long as what is stored under the keys. What repeats all the same, because a
+ * clock stands, is drawn again; what others hold already is refused by the primary key, which is the arbiter.
  */
 
-/** First half of the advisory lock that batches of the same shard take in turns; `hv` in ASCII. */
+/** First half of the advisory lock that draws for the same shard take in turns; `hw` in ASCII. */
+const DRAW_LOCK = 0x6877
+
+/** First half of the advisory lock of batches that keep their keys, one of a shard at a time; `hv` in ASCII. */
 const BATCH_LOCK = 0x6876
 
-/** Keys of one shard in one millisecond. */
-const RUN = 1024n
+/**
+ * Keys between two sleeps. Too many leave too little of a millisecond's 1024 to the puts beside; too few make the draws
+ * slower than what they are for: this many come to some 250,000 a second.
+ */
+const PORTION = 384
 
-/** What a batch draws keys for. */
-export interface KeySource {
-  readonly shardId: number
-  /** Relation with one row for each key. */
-  readonly from: string
-  /** Columns of it that the keys are put beside. */
-  readonly columns: string
-}
+/** Most keys of one draw, so that others get their turn. */
+export const MAX_DRAW = 5_000
 
-/** The `with` queries that end with `keyed (id, …columns)`: a key beside each row of the source. */
-export function withKeys({ shardId, from, columns }: KeySource): string {
-  const schema = shardSchema(shardId)
-  return [
-    'with turn as materialized (',
-    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
-    '), drawn as materialized (',
-    `  select nextval('${schema}.table_id_seq'::regclass) as number, ${columns}`,
-    `  from turn cross join ${from}`,
-    '), start as materialized (',
-    `  select min(number) as number, ${schema}.next_id() >> 23 as ms`,
-    '  from drawn',
-    '), keyed as materialized (',
-    '  select',
-    `    (start.ms + (drawn.number - start.number) / 1024) << 23 | ${shardId << 10}::bigint | drawn.number % 1024 as id,`,
-    `    ${columns}`,
-    '  from drawn cross join start',
-    ')',
-  ].join('\n')
-}
+/** So many keys or fewer are drawn without a turn, in the statement that needs them: as many as a few puts take. */
+export const FEW_KEYS = 256
 
 /**
- * Draws so many keys, for {@link readDrawnKeys}. The keys follow from the first sequence number and its millisecond,
- * unless others drew meanwhile: only then each number is sent.
+ * Draws so many keys, at most {@link MAX_DRAW}, for {@link readIds}. The turn ends with the transaction: inside one of the
+ * caller it must run under a savepoint that is rolled back. The text holds no parameters so that both fit into one message.
  */
 export function drawKeys(shardId: number, count: number): ShardStatement {
-  const schema = shardSchema(shardId)
   const text = [
-    'with turn as materialized (',
-    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
-    '), drawn as materialized (',
-    `  select nextval('${schema}.table_id_seq'::regclass) as number`,
-    '  from turn cross join generate_series(1, $1::integer)',
+    'with hv_turn as materialized (',
+    `  select pg_advisory_xact_lock(${DRAW_LOCK}, ${shardId})`,
+    '), hv_drawn as materialized (',
+    '  select',
+    `    case when hv_place % ${PORTION} = 1 then pg_sleep(0.001) end as hv_pause,`,
+    `    ${shardSchema(shardId)}.next_id() as hv_id`,
+    `  from hv_turn cross join generate_series(1, ${count}) as hv_place`,
     ')',
-    'select',
-    `  min(number), ${schema}.next_id() >> 23, pg_current_xact_id(),`,
-    '  case when max(number) - min(number) >= count(*) then (select array_agg(number) from drawn) end',
-    'from drawn',
+    "select encode(string_agg(int8send(hv_id), ''), 'hex')",
+    'from hv_drawn',
+  ].join('\n')
+  return { text, values: [], isWrite: false }
+}
+
+/** Draws a few keys for the batch of this transaction, and begins it, for {@link readFewKeys}. */
+export function drawFewKeys(shardId: number, count: number): ShardStatement {
+  const text = [
+    'with hv_drawn as materialized (',
+    `  select ${shardSchema(shardId)}.next_id() as hv_id`,
+    '  from generate_series(1, $1::integer)',
+    ')',
+    "select encode(string_agg(int8send(hv_id), ''), 'hex'), pg_current_xact_id(), pg_advisory_xact_lock(min(hv_id))",
+    'from hv_drawn',
   ].join('\n')
   return { text, values: [String(count)], isWrite: true }
 }
 
-/**
- * Returns when no batch of the shard is under way on the server any more: on another server than that of a batch, whose
- * transactions have other numbers, this takes the place of asking for its status.
- */
-export function waitForTurn(shardId: number): ShardStatement {
-  return { text: `select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`, values: [], isWrite: false }
+/** Begins the batch of this transaction whose keys are drawn, for {@link readTransactionId}. */
+export function beginBatch(firstId: bigint): ShardStatement {
+  const text = 'select pg_current_xact_id(), pg_advisory_xact_lock($1::bigint)'
+  return { text, values: [String(firstId)], isWrite: true }
 }
 
-/** Takes the turn of a batch whose rows have keys already, for {@link readTurn}. */
-export function takeTurn(shardId: number): ShardStatement {
-  const text = [
-    'with turn as materialized (',
-    `  select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`,
-    ')',
-    'select pg_current_xact_id()',
-    'from turn',
-  ].join('\n')
+/** Begins the batch of this transaction whose rows have keys already, when no other such batch of the shard is under way. */
+export function beginKeptBatch(shardId: number): ShardStatement {
+  const text = `select pg_current_xact_id(), pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId})`
   return { text, values: [], isWrite: true }
 }
 
-/** The number of the transaction that has the turn. */
-export function readTurn(row: TextRow | undefined): string {
-  const [transactionId] = row ?? []
-  if (transactionId == null) throw new Error('bug: no turn was taken')
+/**
+ * Returns when the batch with this first key is not under way on the server any more. On another server than that of the
+ * batch, whose transactions have other numbers, this takes the place of asking for its status.
+ */
+export function waitForBatch(shardId: number, firstId: string): ShardStatement {
+  const text = `select pg_advisory_xact_lock(${BATCH_LOCK}, ${shardId}), pg_advisory_xact_lock($1::bigint)`
+  return { text, values: [firstId], isWrite: false }
+}
+
+/** The number of the transaction of a batch that was begun. */
+export function readTransactionId(row: TextRow | undefined): string {
+  const transactionId = row?.[0]
+  if (transactionId == null) throw new Error('bug: no batch was begun')
   return transactionId
 }
 
-/** Keys that were drawn, and the transaction they were drawn in, by which its end can be looked up. */
-export interface DrawnKeys {
-  readonly ids: bigint[]
-  readonly transactionId: string
+/** Reads the row of {@link drawFewKeys}: the ids ascending, and the number of the transaction. */
+export function readFewKeys(row: TextRow | undefined): { readonly ids: bigint[]; readonly transactionId: string } {
+  return { ids: sortIds(readIds(row)), transactionId: readTransactionId(row?.slice(1)) }
 }
 
-/** Reads the row of {@link drawKeys}: the ids in the order in which they were drawn. */
-export function readDrawnKeys(shardId: number, count: number, row: TextRow | undefined): DrawnKeys {
-  const [start, ms, transactionId, numbers] = row ?? []
-  if (start == null || ms == null || transactionId == null) throw new Error('bug: no keys were drawn')
-  const first = BigInt(start)
-  const offsets = numbers == null ? Array.from({ length: count }, (_, offset) => offset) : offsetsOf(numbers, first)
-  return { ids: makeIds({ shardId, ms: Number(ms), sequence: Number(first % RUN) }, offsets), transactionId }
+/** Reads the row of {@link drawKeys}: the ids as they were drawn. */
+export function readIds(row: TextRow | undefined): bigint[] {
+  const hex = row?.[0]
+  if (hex == null) throw new Error('bug: no keys were drawn')
+  const bytes = Buffer.from(hex, 'hex')
+  return Array.from({ length: bytes.length / 8 }, (_, index) => bytes.readBigInt64BE(index * 8))
 }
 
-/** Distances from the first number to each of an array. */
-function offsetsOf(array: string, first: bigint): number[] {
-  const numbers = array.slice(1, -1).split(',')
-  return numbers.map((number) => Number(BigInt(number) - first))
-}
-
-/** What {@link withKeys} does in SQL. */
-function makeIds({ shardId, ms, sequence }: FirstKey, offsets: readonly number[]): bigint[] {
-  let last = -1
-  let base = 0n
-  return offsets.map((offset) => {
-    const run = Math.floor(offset / 1024)
-    if (run !== last) base = packId({ elapsedMs: ms + run, shardId, addedId: 0 })
-    last = run
-    return base + BigInt((sequence + offset) % 1024)
-  })
-}
-
-/** The parts of the first key of a batch. */
-interface FirstKey {
-  readonly shardId: number
-  readonly ms: number
-  readonly sequence: number
+/** Ids ascending. */
+export function sortIds(ids: readonly bigint[]): bigint[] {
+  return Array.from(BigInt64Array.from(ids).sort())
 }

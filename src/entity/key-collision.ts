@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { sqlstateOf } from '../pool/failure.ts'
 
@@ -6,6 +7,10 @@ import { sqlstateOf } from '../pool/failure.ts'
  * numbers, so two are nearly always enough; too many would hide a clock that runs backwards for long.
  */
 const MAX_ATTEMPTS = 10
+
+/** Longest pause before the second attempt; doubled for each later one, up to the longest of all. */
+const FIRST_PAUSE_MS = 2
+const LONGEST_PAUSE_MS = 64
 
 const UNIQUE_VIOLATION = '23505' // unique_violation
 
@@ -29,26 +34,41 @@ export function countCollision(put: PutAttempt, onCollision: () => void, cause?:
   if (put.attempts >= MAX_ATTEMPTS) throw collisionError(put, cause)
 }
 
-/** Runs a put, again when {@link judgeCollision} says so. */
+/** Runs a put, again when {@link judgeCollision} says so, after a pause. */
 export async function retryKeyCollisions<T>(
-  place: Omit<PutAttempt, 'attempts'>,
+  place: CollisionPlace,
   onCollision: () => void,
-  put: () => Promise<T>,
+  put: (attempt: number) => Promise<T>,
 ): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
-      return await put()
+      return await put(attempts)
     } catch (error) {
       const cause = isHypervaultError(error) ? error.cause : error
       if (!judgeCollision(cause, { ...place, attempts }, onCollision)) throw error
     }
+    await pauseAfter(attempts, place.signal)
   }
 }
 
-/** Which put was tried how often. */
-export interface PutAttempt {
+/**
+ * Waits until others have passed with whom keys were shared, and the clock has gone on: a random time, because those who met
+ * would meet again.
+ */
+export async function pauseAfter(attempts: number, signal?: AbortSignal): Promise<void> {
+  const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS)
+  await delay(1 + Math.random() * longestMs, undefined, { signal })
+}
+
+/** Where puts are tried, and what ends the pauses between them. */
+export interface CollisionPlace {
   readonly serverId: string
   readonly shardId: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Which put was tried how often. */
+export interface PutAttempt extends CollisionPlace {
   readonly attempts: number
 }
 

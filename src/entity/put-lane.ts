@@ -15,6 +15,12 @@ import { insertEntity, insertSome } from './statements.ts'
  */
 const MAX_ROWS = 512
 
+/**
+ * How often puts that travel together are sent again for a collision. Then they are taken apart: where a clock has stepped
+ * back many keys are there already, and of many puts one nearly always meets such a key.
+ */
+const MAX_JOINT_ATTEMPTS = 2
+
 /** Most characters of hstore text in one statement; a longer body travels alone. */
 const MAX_CHARACTERS = 1_000_000
 
@@ -75,12 +81,13 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     })
   }
 
-  protected override shouldRepeat({ attempts }: PutBatch, error: unknown): boolean {
+  protected override shouldRepeat({ attempts, items }: PutBatch, error: unknown): boolean {
     const { shardId, pool } = this.site
-    return judgeCollision(
+    const isCollision = judgeCollision(
       error,
       { serverId: pool.serverId, shardId, attempts },
       () => (this.#server.keyCollisions += 1),
     )
+    return isCollision && (items.length === 1 || attempts < MAX_JOINT_ATTEMPTS)
   }
 }

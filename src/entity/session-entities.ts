@@ -4,6 +4,7 @@ import { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import { isHypervaultError } from '../errors.ts'
 import type { ShardSession, ShardStatement } from '../shard/shard-session.ts'
+import { FEW_KEYS } from './batch-keys.ts'
 import { batchesOf } from './batches.ts'
 import { encodeChange, type Change, type ChangeOutcome, type ChangeRequest, type Replacement } from './change/change.ts'
 import {
@@ -31,12 +32,14 @@ import { checkFind, type FindQuery } from './find/find-query.ts'
 import { decodeFound, runFind } from './find/run-find.ts'
 import { decodeEntity } from './get-lane.ts'
 import { extensionMissing } from './hstore-type.ts'
-import { countCollision, retryKeyCollisions } from './key-collision.ts'
+import { countCollision, pauseAfter, retryKeyCollisions } from './key-collision.ts'
+import { drawDistinctKeys } from './key-drawer.ts'
 import type { ServerSite } from './server-site.ts'
 import {
   findHstoreSchema,
   insertEntities,
   insertEntity,
+  insertSome,
   insertUntaken,
   selectEntities,
   selectEntity,
@@ -47,6 +50,8 @@ export class SessionEntities {
   readonly #session: ShardSession
   readonly #site: ServerSite
   readonly #settings: Pick<EntitySettings, 'epochMs'>
+
+  readonly #onCollision = (): void => void (this.#site.keyCollisions += 1)
 
   constructor(session: ShardSession, site: ServerSite, settings: Pick<EntitySettings, 'epochMs'>) {
     this.#session = session
@@ -89,8 +94,12 @@ export class SessionEntities {
   /** Puts what {@link encodeBodies} made. */
   async putBatches(kind: number, batches: readonly string[][]): Promise<Key[]> {
     if (batches.length === 0) return []
-    const rows = await this.#insert(() => this.#insertBatches(kind, batches))
-    return rows.map((row) => this.#keyOf(row))
+    const ids = await this.#insert((attempt) =>
+      attempt === 1 && isFew(batches)
+        ? this.#insertFew(kind, batches[0])
+        : this.#insertMany(kind, batches, attempt > 1),
+    )
+    return ids.map((id) => new Key(id, this.#settings.epochMs))
   }
 
   /** Finds entities of the shard; a TypeError or a RangeError for a query that is none. */
@@ -148,18 +157,37 @@ export class SessionEntities {
     return hstore.name
   }
 
+  /** Stores a few bodies as single puts that travel together are stored. */
+  async #insertFew(kind: number, bodies: readonly string[]): Promise<bigint[]> {
+    const kinds = bodies.map(() => kind)
+    const statement = insertSome(this.#session.shardId, kinds, bodies, await this.hstoreType())
+    const rows = await this.#session.run(statement)
+    return rows.map(([id]) => BigInt(id as string))
+  }
+
   /** One batch is one statement; several are one transaction. Either way all bodies are there, or none. */
-  async #insertBatches(kind: number, batches: readonly string[][]): Promise<TextRow[]> {
+  async #insertMany(kind: number, batches: readonly string[][], isWary: boolean): Promise<bigint[]> {
     const session = this.#session
     const hstoreType = await this.hstoreType()
-    const statements = batches.map((bodies) => insertEntities(session.shardId, { kind, bodies, hstoreType }))
-    const [only] = statements
-    if (only !== undefined && statements.length === 1) return session.run(only)
-    return session.transaction(async () => {
-      const rows: TextRow[] = []
-      for (const statement of statements) rows.push(...(await session.run(statement)))
-      return rows
+    const count = batches.reduce((sum, { length }) => sum + length, 0)
+    const ids = await drawDistinctKeys(session, { count, isWary, site: this.#site })
+    let at = 0
+    const statements = batches.map((bodies) => {
+      const own = ids.slice(at, (at += bodies.length))
+      return insertEntities(session.shardId, { kind, ids: own, bodies, hstoreType })
     })
+    await this.#runAll(statements)
+    return ids
+  }
+
+  async #runAll(statements: readonly ShardStatement[]): Promise<void> {
+    const [only] = statements
+    if (only !== undefined && statements.length === 1) await this.#session.run(only)
+    else {
+      await this.#session.transaction(async () => {
+        for (const statement of statements) await this.#session.run(statement)
+      })
+    }
   }
 
   /** Does an update or a replace. */
@@ -198,11 +226,11 @@ export class SessionEntities {
   }
 
   /** Inside a transaction a refusal would be its end: there a put that is tried again stands in a savepoint. */
-  #insert<T>(put: () => Promise<T>): Promise<T> {
+  #insert<T>(put: (attempt: number) => Promise<T>): Promise<T> {
     const session = this.#session
     const { serverId, shardId, isInTransaction } = session
-    const attempt = isInTransaction ? () => session.transaction(put) : put
-    return retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
+    const tryOnce = isInTransaction ? (attempt: number) => session.transaction(() => put(attempt)) : put
+    return retryKeyCollisions({ serverId, shardId }, this.#onCollision, tryOnce)
   }
 
   /** Inserts one entity; again while the key that the server gives out exists, which is no failure here. */
@@ -211,7 +239,8 @@ export class SessionEntities {
     for (let attempts = 1; ; attempts += 1) {
       const [row] = await this.#session.run(insertUntaken(shardId, kind, body))
       if (row !== undefined) return row
-      countCollision({ serverId, shardId, attempts }, () => (this.#site.keyCollisions += 1))
+      countCollision({ serverId, shardId, attempts }, this.#onCollision)
+      await pauseAfter(attempts)
     }
   }
 
@@ -220,6 +249,12 @@ export class SessionEntities {
     if (id == null) throw new Error('bug: an insert returned no id')
     return new Key(id, this.#settings.epochMs)
   }
+}
+
+/** Whether bodies are so few that their keys can be drawn in the statement that stores them. */
+function isFew(batches: readonly string[][]): batches is [string[]] {
+  const [first = []] = batches
+  return batches.length === 1 && first.length <= FEW_KEYS
 }
 
 /** Checks and encodes the bodies of a `putMany`, cut into statements. An error names the place of the body. */

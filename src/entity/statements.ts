@@ -1,5 +1,4 @@
 import { shardSchema } from '../key/shard-id.ts'
-import { withKeys } from './batch-keys.ts'
 import { encodeInt2Array, encodeInt8Array, encodeTextArray } from './binary-arrays.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 
@@ -11,7 +10,8 @@ import type { ShardStatement } from '../shard/shard-session.ts'
 /** Entities of one kind for one statement. */
 export interface EntityBatch {
   readonly kind: number
-  /** Encoded as hstore. */
+  readonly ids: readonly bigint[]
+  /** Encoded as hstore, one for each id. */
   readonly bodies: readonly string[]
   /** The type `hstore` with its schema, quoted. */
   readonly hstoreType: string
@@ -117,21 +117,14 @@ function selectOfAnyWhere(schema: string, condition: string): string {
   ].join('\n')
 }
 
-/**
- * Inserts many entities of one kind and returns their ids in the order of the bodies. The ids are made before the rows,
- * each beside the place of its body: the order of what `returning` gives is nowhere promised.
- */
-export function insertEntities(shardId: number, batch: EntityBatch): ShardStatement {
-  const { kind, bodies, hstoreType } = batch
-  const from = 'unnest($2::text[]) with ordinality as given (body, place)'
+/** Inserts many entities of one kind under keys that were drawn before. */
+export function insertEntities(shardId: number, { kind, ids, bodies, hstoreType }: EntityBatch): ShardStatement {
   const text = [
-    `${withKeys({ shardId, from, columns: 'place, body' })}, stored as (`,
-    `  insert into ${shardSchema(shardId)}.entities (id, type, body)`,
-    `  select id, $1::smallint, body::${hstoreType} from keyed order by place`,
-    ')',
-    'select id from keyed order by place',
+    `insert into ${shardSchema(shardId)}.entities (id, type, body)`,
+    `select hv_id, $1::smallint, hv_body::${hstoreType}`,
+    'from unnest($2::bigint[], $3::text[]) as hv_given (hv_id, hv_body)',
   ].join('\n')
-  return { text, values: [String(kind), encodeTextArray(bodies)], isWrite: true }
+  return { text, values: [String(kind), encodeInt8Array(ids), encodeTextArray(bodies)], isWrite: true }
 }
 
 /** Finds the schema of the extension hstore, which each database may keep in another one. */

@@ -27,8 +27,9 @@ const rollback: ShardStatement = Object.freeze({ text: 'rollback', values: [], i
 /** One name is enough: inside a savepoint of the same name it means the inner one. */
 const savepoint: ShardStatement = Object.freeze({ text: 'savepoint hv_savepoint', values: [], isWrite: false })
 const release: ShardStatement = Object.freeze({ text: 'release savepoint hv_savepoint', values: [], isWrite: false })
+const backToSavepoint = 'rollback to savepoint hv_savepoint'
 const rollbackToSavepoint: ShardStatement = Object.freeze({
-  text: 'rollback to savepoint hv_savepoint; release savepoint hv_savepoint',
+  text: `${backToSavepoint}; release savepoint hv_savepoint`,
   values: [],
   isWrite: false,
 })
@@ -177,6 +178,17 @@ export class ShardSession {
     }
   }
 
+  /**
+   * Runs a statement without values inside a transaction, and undoes it in the same message, so that no lock of it outlives
+   * it: what remains is what no rollback undoes, such as the numbers of a sequence.
+   */
+  async runUndone({ text, isWrite }: Omit<ShardStatement, 'values'>): Promise<TextRow[]> {
+    return this.savepoint(async () => {
+      const { rows } = await this.#observe({ text, isWrite }, () => this.#queryFirst(`${text};\n${backToSavepoint}`))
+      return rows
+    })
+  }
+
   /** The error of work that went on after a statement had failed. */
   abortedError(): HypervaultError<'HV_TRANSACTION_ABORTED'> {
     const { serverId, shardId } = this
@@ -234,6 +246,14 @@ export class ShardSession {
 
   #query({ text, values }: Omit<ShardStatement, 'isWrite'>): Promise<QueryArrayResult<(string | null)[]>> {
     return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
+  }
+
+  /** Sends several statements in one message; the result is that of the first. */
+  async #queryFirst(text: string): Promise<QueryArrayResult<(string | null)[]>> {
+    const results: unknown = await this.#query({ text, values: [] })
+    const [first] = results as QueryArrayResult<(string | null)[]>[]
+    if (first === undefined) throw new Error('bug: a statement had no result')
+    return first
   }
 
   #giveUp(): void {

@@ -1,11 +1,14 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { drawKeys, readDrawnKeys, withKeys } from '../../src/entity/batch-keys.ts'
-import { addedIdOf, elapsedMsOf, shardIdOf } from '../../src/key/layout.ts'
+import { drawFewKeys, drawKeys, readFewKeys, readIds } from '../../src/entity/batch-keys.ts'
+import { elapsedMsOf, shardIdOf, DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
+import { flooredNextIdSql, nextIdSql } from '../../src/key/next-id-sql.ts'
 import type { TextRow } from '../../src/pool/text-rows.ts'
 import { asText } from '../../src/pool/text-rows.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
+
+const SHARD = 8191
 
 let databases: TestDatabases
 let client: Client
@@ -27,67 +30,76 @@ async function run(text: string, values: readonly unknown[] = []): Promise<TextR
 }
 
 async function draw(count: number): Promise<bigint[]> {
-  const { text, values } = drawKeys(8191, count)
-  return readDrawnKeys(8191, count, (await run(text, values))[0]).ids
+  const { text, values } = drawKeys(SHARD, count)
+  return readIds((await run(text, values))[0])
 }
 
-const sequenceOf = (ids: readonly bigint[]): number[] => ids.map(addedIdOf)
+/** Most of these keys in one millisecond. */
+function peakOf(ids: readonly bigint[]): number {
+  const counts = new Map<number, number>()
+  for (const ms of ids.map(elapsedMsOf)) counts.set(ms, (counts.get(ms) ?? 0) + 1)
+  return Math.max(...counts.values())
+}
 
-it('keys that are drawn are distinct, ascending, of their shard, and at most 1024 of one millisecond', async () => {
-  for (const count of [1, 2, 1024, 1025, 5_000]) {
-    const ids = await draw(count)
-    expect(ids).toHaveLength(count)
-    expect(new Set(ids).size).toBe(count)
-    expect(ids.every((id) => shardIdOf(id) === 8191)).toBe(true)
-    const first = elapsedMsOf(ids[0] ?? 0n)
-    expect(ids.map((id) => elapsedMsOf(id) - first)).toEqual(ids.map((_, index) => Math.floor(index / 1024)))
-  }
+/** What the original made, which rounds half of its keys into the next millisecond. */
+const ORIGINAL = `create or replace function shard8191.next_id(out result bigint) language plpgsql as $$
+declare
+  seq_id bigint;
+  now_millis bigint;
+begin
+  select nextval('shard8191.table_id_seq') % 1024 into seq_id;
+  select extract(epoch from clock_timestamp()) * 1000 into now_millis;
+  result := (now_millis - ${DEFAULT_EPOCH_MS}) << 23;
+  result := result | (8191 << 10);
+  result := result | (seq_id);
+end $$`
+
+const elapsedNow = (): number => Date.now() - DEFAULT_EPOCH_MS
+
+it.each([
+  ['today', () => nextIdSql(SHARD, DEFAULT_EPOCH_MS)],
+  ['the original', () => ORIGINAL],
+  ['a floor in the past', () => flooredNextIdSql(SHARD, DEFAULT_EPOCH_MS, { ms: 1, number: 1n })],
+])('keys are of the present, and leave room in each millisecond: %s', async (_name, functionSql) => {
+  await run(functionSql())
+  const before = elapsedNow()
+  const ids = await draw(2_000)
+  const times = ids.map(elapsedMsOf)
+  expect(new Set(ids).size).toBe(2_000)
+  expect(ids.every((id) => shardIdOf(id) === SHARD)).toBe(true)
+  expect(Math.min(...times)).toBeGreaterThanOrEqual(before - 1)
+  expect(Math.max(...times)).toBeLessThanOrEqual(elapsedNow() + 1)
+  expect(peakOf(ids)).toBeLessThanOrEqual(384)
+  await run(nextIdSql(SHARD, DEFAULT_EPOCH_MS))
 })
 
-it('keys that are drawn go on where the sequence was', async () => {
-  await run('alter sequence shard8191.table_id_seq restart with 1000')
-  expect(sequenceOf(await draw(30))).toEqual(Array.from({ length: 30 }, (_, index) => (1_000 + index) % 1024))
-  const { rows } = await client.query<{ next: string }>("select nextval('shard8191.table_id_seq') as next")
-  // One number was for the time of the server, which only `next_id()` tells.
-  expect(rows[0]?.next).toBe('1031')
+it('a floor above the clock gives each key once', async () => {
+  const number = BigInt((await run("select nextval('shard8191.table_id_seq')"))[0]?.[0] ?? '')
+  const floor = { ms: elapsedNow() + 60_000, number: number + 1n }
+  await run(flooredNextIdSql(SHARD, DEFAULT_EPOCH_MS, floor))
+  const ids = [...(await draw(3_000)), ...(await draw(100))]
+  expect(new Set(ids).size).toBe(3_100)
+  expect(ids.map((id) => elapsedMsOf(id) - floor.ms)).toEqual(ids.map((_, index) => Math.floor(index / 1024)))
+  await run(nextIdSql(SHARD, DEFAULT_EPOCH_MS))
 })
 
-it('numbers that others drew in between are not used', () => {
-  const numbers = [1_020, 1_021, 1_024, 1_025, 2_050]
-  const row = ['1020', '5', '77', `{${numbers.join(',')}}`]
-  const { ids, transactionId } = readDrawnKeys(3, 5, row)
-  expect(transactionId).toBe('77')
-  expect(sequenceOf(ids)).toEqual(numbers.map((number) => number % 1024))
-  expect(ids.map(elapsedMsOf)).toEqual([5, 5, 5, 5, 6])
-})
-
-it('a server sends the numbers only when others drew in between', async () => {
-  const { text } = drawKeys(8191, 3)
-  expect((await run(text, ['3']))[0]?.[3]).toBeNull()
-  await run('alter sequence shard8191.table_id_seq increment 2')
-  try {
-    const [row] = await run(text, ['3'])
-    const start = Number(row?.[0])
-    expect(row?.[3]).toBe(`{${[start, start + 2, start + 4].join(',')}}`)
-  } finally {
-    await run('alter sequence shard8191.table_id_seq increment 1')
-  }
+it('a few keys come ascending, with the number of their transaction, however bytes are written', async () => {
+  const { text, values } = drawFewKeys(SHARD, 50)
+  await run("set bytea_output = 'escape'")
+  await run('begin')
+  const { ids, transactionId } = readFewKeys((await run(text, values))[0])
+  expect((await run('select pg_current_xact_id()'))[0]?.[0]).toBe(transactionId)
+  await run('commit')
+  expect(ids).toHaveLength(50)
+  expect(ids).toEqual(ids.toSorted((a, b) => (a < b ? -1 : 1)))
 })
 
 it('keys of a time after 2048 are negative, as those that the server makes', async () => {
-  const ms = 2 ** 40
-  const { ids } = readDrawnKeys(9, 2, ['1023', String(ms - 2 ** 41), '77', null])
+  await run(`create or replace function shard8191.next_id(out result bigint) language sql as $$
+    select (2::bigint ^ 40)::bigint << 23 | (8191 << 10) | nextval('shard8191.table_id_seq') % 1024
+  $$`)
+  const ids = await draw(2)
   expect(ids.every((id) => id < 0n)).toBe(true)
-  expect(ids.map(elapsedMsOf)).toEqual([ms, ms])
-  const [row] = await run('select (($1::bigint << 23) | (9 << 10) | 1023)::text', [String(ms)])
-  expect(String(ids[0])).toBe(row?.[0])
-})
-
-it('are made in SQL by the same rule', async () => {
-  await run('alter sequence shard8191.table_id_seq restart with 2000')
-  const with_ = withKeys({ shardId: 8191, from: 'generate_series(1, 2100) as given (place)', columns: 'place' })
-  const rows = await run(`${with_} select id from keyed order by place`)
-  const ids = rows.map(([id]) => BigInt(id ?? ''))
-  const ms = elapsedMsOf(ids[0] ?? 0n)
-  expect(readDrawnKeys(8191, 2_100, ['2000', String(ms), '1', null]).ids).toEqual(ids)
+  expect(ids.map(elapsedMsOf)).toEqual([2 ** 40, 2 ** 40])
+  await run(nextIdSql(SHARD, DEFAULT_EPOCH_MS))
 })

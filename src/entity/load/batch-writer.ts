@@ -3,24 +3,28 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { ShardSession } from '../../shard/shard-session.ts'
-import { drawKeys, readDrawnKeys, readTurn, takeTurn } from '../batch-keys.ts'
+import { beginBatch, beginKeptBatch, drawFewKeys, FEW_KEYS, readFewKeys, readTransactionId } from '../batch-keys.ts'
 import { retryKeyCollisions } from '../key-collision.ts'
+import { drawDistinctKeys, type KeyDraw } from '../key-drawer.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch, KeptRow } from './batch.ts'
 import { waitForEnd } from './commit-end.ts'
 import { findUpdatedColumn, restoreUpdated, selectTaken } from './kept-statements.ts'
+import type { KeyReserve } from './key-reserve.ts'
 import type { BatchTicket } from './load-batch.ts'
+import type { ShardQueue } from './shard-queue.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
 /*
- * Stores one batch: begin, draw the keys, COPY, commit. Who keeps a journal is told between the keys and the commit.
+ * Stores one batch: take the keys, begin, COPY, commit. The keys of many rows were drawn while the batch before was stored,
+ * those of few are drawn in the transaction. Who keeps a journal is told between the keys and the commit.
  *
  *   writing ──▶ committing ──▶ stored
  *      │             └──▶ connection lost: the server is asked on another one what became of the transaction
  *      └──▶ refused, or connection lost: nothing is stored
  *
- * Only a repeated key is tried again: it proves that nothing was stored. An abort cuts the connection, which is then the
- * same as one that is lost.
+ * Only a repeated key is tried again, with other keys: it proves that nothing was stored. An abort cuts the connection,
+ * which is then the same as one that is lost.
  *
  * Rows that keep their keys draw none. It is looked first which keys are there: so the first row of a batch, by which its
  * end is found out, is there only if the batch was stored.
@@ -40,11 +44,19 @@ export class BatchWriter {
   readonly #site: ServerSite
   readonly #lease: Lease
   readonly #session: ShardSession
+  readonly #keys: KeyReserve
   readonly #settings: WriterSettings
   readonly #beforeCommit: CommitListener
   #ticket: BatchTicket | undefined
 
-  constructor(shardId: number, site: ServerSite, lease: Lease, settings: WriterSettings, beforeCommit: CommitListener) {
+  constructor(
+    { shardId, keys }: Pick<ShardQueue, 'shardId' | 'keys'>,
+    site: ServerSite,
+    lease: Lease,
+    settings: WriterSettings,
+    beforeCommit: CommitListener,
+  ) {
+    this.#keys = keys
     this.#site = site
     this.#lease = lease
     this.#settings = settings
@@ -64,20 +76,33 @@ export class BatchWriter {
     aborts.add(member)
     try {
       const { serverId, shardId } = this.#session
-      const attempt = (): Promise<StoredBatch> => this.#attempt(batch)
-      if (batch.kept.length > 0) return await attempt()
-      return await retryKeyCollisions({ serverId, shardId }, () => (this.#site.keyCollisions += 1), attempt)
+      if (batch.kept.length > 0) return await this.#attempt(batch, () => this.#keepIds(batch.kept))
+      return await retryKeyCollisions(
+        { serverId, shardId, signal },
+        () => (this.#site.keyCollisions += 1),
+        (attempt) => this.#attemptNew(batch, { isWary: attempt > 1, signal }),
+      )
     } finally {
       aborts.delete(member)
     }
   }
 
-  async #attempt(batch: Batch): Promise<StoredBatch> {
+  async #attemptNew(batch: Batch, draw: Pick<KeyDraw, 'isWary' | 'signal'>): Promise<StoredBatch> {
+    const count = batch.rows.length
+    if (count <= FEW_KEYS && !draw.isWary) return this.#attempt(batch, () => this.#drawFew(count))
+    if (draw.isWary) await this.#keys.clear()
+    const ids = await this.#keys.take(count, (missing) =>
+      drawDistinctKeys(this.#session, { ...draw, count: missing, site: this.#site }),
+    )
+    return this.#attempt(batch, () => this.#useIds(ids))
+  }
+
+  async #attempt(batch: Batch, begin: () => Promise<StoredBatch>): Promise<StoredBatch> {
     let stored: StoredBatch | undefined
     this.#ticket = undefined
     try {
       await this.#session.transaction(async () => {
-        stored = batch.kept.length > 0 ? await this.#keepIds(batch.kept) : await this.#drawIds(batch.rows.length)
+        stored = await begin()
         this.#ticket = stored.ticket
         await this.#copy(batch, stored)
       })
@@ -88,20 +113,29 @@ export class BatchWriter {
     return stored
   }
 
-  async #drawIds(count: number): Promise<StoredBatch> {
+  async #useIds(ids: readonly bigint[]): Promise<StoredBatch> {
+    const [row] = await this.#session.run(beginBatch(ids[0] as bigint))
+    return this.#begun(ids, readTransactionId(row))
+  }
+
+  async #drawFew(count: number): Promise<StoredBatch> {
+    const [row] = await this.#session.run(drawFewKeys(this.#session.shardId, count))
+    const { ids, transactionId } = readFewKeys(row)
+    return this.#begun(ids, transactionId)
+  }
+
+  #begun(ids: readonly bigint[], transactionId: string): StoredBatch {
     const { serverId, shardId } = this.#session
-    const [row] = await this.#session.run(drawKeys(shardId, count))
-    const { ids, transactionId } = readDrawnKeys(shardId, count, row)
     return { ids, ticket: { serverId, shardId, transactionId, key: String(ids[0]) } }
   }
 
   async #keepIds(kept: readonly KeptRow[]): Promise<StoredBatch> {
     const { serverId, shardId } = this.#session
-    const [turn] = await this.#session.run(takeTurn(shardId))
+    const [turn] = await this.#session.run(beginKeptBatch(shardId))
     const ids = kept.map(({ id }) => id)
     const taken = await this.#session.run(selectTaken(shardId, ids))
     if (taken.length > 0) throw takenError({ serverId, shardId, keys: taken.map(([id]) => String(id)) })
-    return { ids, ticket: { serverId, shardId, transactionId: readTurn(turn), key: String(ids[0]) } }
+    return this.#begun(ids, readTransactionId(turn))
   }
 
   /** A listener that writes to a disk does so meanwhile. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
 import { ShardSession, withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
-import { waitForTurn } from '../batch-keys.ts'
+import { waitForBatch } from '../batch-keys.ts'
 import type { BatchTicket } from './load-batch.ts'
 import type { WriterSettings } from './writer-settings.ts'
 
@@ -82,7 +82,7 @@ async function tryRead(
 /** Two statements: the second sees what the transaction wrote if it ended before the first. */
 async function read(ticket: BatchTicket, session: ShardSession): Promise<ProbeReading> {
   const isThatServer = session.serverId === ticket.serverId
-  const [status] = await session.run(isThatServer ? selectStatus(ticket) : waitForTurn(ticket.shardId))
+  const [status] = await session.run(isThatServer ? selectStatus(ticket) : waitForBatch(ticket.shardId, ticket.key))
   const [found] = await session.run(selectRow(ticket))
   return { status: (isThatServer && status?.[0]) || null, isThere: found !== undefined }
 }

@@ -77,7 +77,7 @@ export interface LoadOptions<B extends Body = Body> {
   windowRows?: number | undefined
   /** Most bytes of rows that are not stored yet, plus one row; default 64 MiB. */
   windowBytes?: number | undefined
-  /** Most connections to each server at once; default 2. */
+  /** Most connections to each server at once; default 2: with one, no keys are drawn while a batch is being stored. */
   connectionsPerServer?: number | undefined
 }
 

@@ -1,6 +1,9 @@
 import { isHypervaultError } from '../../errors.ts'
+import { onAbort } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
+import { ShardSession } from '../../shard/shard-session.ts'
 import { isDead } from '../../shard/statement-error.ts'
+import { drawDistinctKeys } from '../key-drawer.ts'
 import type { ServerSite } from '../server-site.ts'
 import type { Batch } from './batch.ts'
 import { BatchWriter, type StoredBatch } from './batch-writer.ts'
@@ -56,6 +59,8 @@ export class ServerLoader {
   readonly #signal: AbortSignal
   /** Shards with rows that nobody is storing into. */
   readonly #waiting = new Set<ShardQueue>()
+  /** Shards that are being stored into, and want keys for their next batch meanwhile. */
+  readonly #wanting = new Set<ShardQueue>()
   readonly #touched = new WeakMap<object, Set<number>>()
   #workers = 0
   #isDropped = false
@@ -76,14 +81,18 @@ export class ServerLoader {
 
   /** A shard has got rows. */
   offer(queue: ShardQueue): void {
-    if (queue.isTaken || this.#isDropped) return
-    this.#waiting.add(queue)
-    if (this.#workers < this.#limit && this.#workers < this.#waiting.size) void this.#work()
+    if (this.#isDropped) return
+    if (!queue.isTaken) this.#waiting.add(queue)
+    else if (queue.keysWanted > 0) this.#wanting.add(queue)
+    else return
+    const isHelpWanted = this.#workers < this.#waiting.size || this.#wanting.size > 0
+    if (isHelpWanted && this.#workers < this.#limit) void this.#work()
   }
 
   /** Nobody is storing into a shard any more. */
   resume(queue: ShardQueue): void {
-    queue.isTaken = false
+    queue.isTaken = queue.isAway = false
+    this.#wanting.delete(queue)
     if (!queue.isEmpty) this.offer(queue)
   }
 
@@ -91,12 +100,13 @@ export class ServerLoader {
   drop(): void {
     this.#isDropped = true
     this.#waiting.clear()
+    this.#wanting.clear()
   }
 
   async #work(): Promise<void> {
     this.#workers += 1
     try {
-      while (this.#waiting.size > 0) await this.#borrow()
+      while (this.#waiting.size > 0 || this.#wanting.size > 0) await this.#borrow()
     } catch (error) {
       // As long as another worker gets on, one connection less is no failure.
       if (this.#workers === 1) this.#observer.stranded(error)
@@ -111,33 +121,52 @@ export class ServerLoader {
     const { pool } = this.#site
     await using lease = await pool.acquire({ signal: this.#signal })
     for (let batches = 0; batches < MAX_BATCHES_PER_LEASE && isUsable(lease); batches += 1) {
-      const queue = decideNext(this.#waiting, this.#observer.isHeldBack)
+      const queue = decideNext(this.#waiting, this.#observer.isHeldBack) ?? this.#firstWanting
       if (queue === undefined) return
-      await this.#storeFirst(queue, lease)
+      if (queue.isTaken) await this.#drawAhead(queue, lease)
+      else await this.#storeFirst(queue, lease)
       if (pool.isContended) return
       this.#replaceIfSpent(lease, queue.shardId)
     }
   }
 
+  get #firstWanting(): ShardQueue | undefined {
+    const [first] = this.#wanting
+    return first
+  }
+
+  /** Draws the keys of the next batch of a shard that another worker stores into. */
+  async #drawAhead(queue: ShardQueue, lease: Lease): Promise<void> {
+    this.#wanting.delete(queue)
+    using _ = onAbort(this.#signal, () => {
+      if (!lease.isReturned) lease.destroy()
+    })
+    const session = new ShardSession(queue.shardId, lease, this.#settings.log, this.#settings.statementTimeoutMs)
+    await queue.keys.fill(queue.keysWanted, (count) => drawDistinctKeys(session, { count, site: this.#site }))
+  }
+
   async #storeFirst(queue: ShardQueue, lease: Lease): Promise<void> {
     this.#waiting.delete(queue)
     const batch = queue.take()
+    this.offer(queue)
     const beforeCommit = (ticket: BatchTicket): void | Promise<void> => this.#observer.committing(batch, ticket)
-    const writer = new BatchWriter(queue.shardId, this.#site, lease, this.#settings, beforeCommit)
+    const writer = new BatchWriter(queue, this.#site, lease, this.#settings, beforeCommit)
     try {
       this.#observer.stored(batch, await writer.store(batch, this.#signal))
     } catch (error) {
-      return this.#refused(queue, batch, error)
+      return await this.#refused(queue, batch, error)
     }
     this.resume(queue)
   }
 
-  #refused(queue: ShardQueue, batch: Batch, error: unknown): void {
+  async #refused(queue: ShardQueue, batch: Batch, error: unknown): Promise<void> {
     const refusal = this.#isDropped ? 'fail' : decideRefusal(error, batch.attempts)
     if (refusal === 'fail') return this.#failed(queue, batch, error)
     queue.putBack(batch)
-    if (refusal === 'again') this.resume(queue)
-    else this.#observer.departed(queue, batch, error)
+    if (refusal === 'again') return this.resume(queue)
+    queue.isAway = true
+    await queue.keys.clear()
+    this.#observer.departed(queue, batch, error)
   }
 
   #failed(queue: ShardQueue, batch: Batch, error: unknown): void {

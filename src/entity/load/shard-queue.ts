@@ -1,5 +1,7 @@
 import type { Body } from '../../hstore/body.ts'
+import { FEW_KEYS } from '../batch-keys.ts'
 import { Batch, type KeptRow } from './batch.ts'
+import { KeyReserve } from './key-reserve.ts'
 
 /** Bounds of one batch. */
 export interface BatchLimits {
@@ -10,10 +12,14 @@ export interface BatchLimits {
 /** The batches of one shard: the last one grows, the first one is stored next, one at a time. */
 export class ShardQueue {
   readonly shardId: number
+  /** Keys for its first batch. */
+  readonly keys = new KeyReserve()
   readonly #limits: BatchLimits
   readonly #batches: Batch[] = []
   /** True while its first batch is being stored, or the shard is looked for. */
   isTaken = false
+  /** True while the shard is looked for. */
+  isAway = false
 
   constructor(shardId: number, limits: BatchLimits) {
     this.shardId = shardId
@@ -32,6 +38,17 @@ export class ShardQueue {
 
   get isEmpty(): boolean {
     return this.#batches.length === 0
+  }
+
+  /**
+   * For how many rows keys should be drawn while the batch before them is being stored: those of a first batch that grows no
+   * more and has no keys; 0 for none.
+   */
+  get keysWanted(): number {
+    const [first] = this.#batches
+    if (!this.isTaken || this.isAway || first === undefined || !this.keys.isWanting) return 0
+    const { rows, kept } = first
+    return rows.length > FEW_KEYS && kept.length === 0 && this.#fillOf(first) >= 1 ? rows.length : 0
   }
 
   /** How full the first batch is, 1 and more for full. */
