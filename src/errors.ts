@@ -81,6 +81,7 @@ export interface ErrorDetails {
   HV_MIGRATION_REFUSED: { problems: { problem: string; shardIds: number[] }[] }
   HV_MOVE_BLOCKED: { serverId: string; shardId: number; blockers: string[] }
   HV_MOVE_CHANGED: { moveId: number; shardId: number; different: string[] }
+  HV_MOVE_DEPENDENTS: { serverId: string; shardId: number; dependents: string[] }
   HV_MOVE_LEASED: { shardId: number; holder: string }
   HV_MOVE_MISMATCH: { moveId: number; shardId: number; mismatches: string[] }
   HV_MOVE_PAUSE: { shardId: number; pauseMs: number; maxPauseMs: number }
@@ -328,6 +329,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_MOVE_CHANGED: {
     meaning: 'The tables of a shard were changed while it moved. Writers go on at the source.',
     hint: 'Run: hypervault move abort, and move the shard again.',
+    retryable: false,
+  },
+  HV_MOVE_DEPENDENTS: {
+    meaning:
+      'Something outside of a shard depends on it, so the shard is not taken away from the server. Nothing outside was changed.',
+    hint: 'Drop what the message names, or let it depend on nothing in the shard, and run the same command again, or: hypervault move resume',
     retryable: false,
   },
   HV_MOVE_LEASED: {

@@ -114,10 +114,13 @@ async function applyPlan(
       line.show(`${moved.length} of ${plan.moves.length} moved; ${describeMoveProgress(event, 0)}`),
     onMoved: (shard) => {
       moved.push(shard)
-      const { moveId, shardId, to, rows, pauseMs } = shard
+      const { moveId, shardId, to, rows, pauseMs, leftOpen } = shard
       output.talk(
         `Move ${moveId}: shard ${shardId} lives on ${to}, ${formatCount(rows)} rows proved, pause ${pauseMs} ms (${moved.length} of ${plan.moves.length})`,
       )
+      if (leftOpen !== undefined) {
+        output.problem(`move ${moveId} is not completed: ${leftOpen}`, `hypervault move complete ${moveId}`)
+      }
     },
   })
   if (options.keepReverse === true && moved.length > 0) {

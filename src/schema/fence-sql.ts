@@ -29,9 +29,27 @@ export function raiseFenceSql(fence: FenceTarget, tables: readonly string[]): st
   return [createFenceFunctionSql(fence), ...tables.map((table) => createTriggerSql(schema, table))]
 }
 
-/** Takes the fence away. Waits for the readers of the shard, and others queue behind it: open it before, bound it. */
-export function dropFenceSql(shardId: number): string {
-  return `drop function if exists ${shardSchema(shardId)}.hv_fence() cascade`
+/**
+ * Takes the fence away: its triggers, and then its function, unless something else uses that. Waits for the readers of the
+ * shard, and others queue behind it: open it before, bound it.
+ */
+export function dropFenceSql(shardId: number): string[] {
+  const fence = `${shardSchema(shardId)}.hv_fence()`
+  return [
+    `do $hv$
+declare
+  hv_drop text;
+begin
+  for hv_drop in
+    select format('drop trigger %I on %s', tgname, tgrelid::regclass)
+    from pg_catalog.pg_trigger join pg_catalog.pg_class as hv_table on hv_table.oid = tgrelid
+    where tgfoid = to_regprocedure('${fence}') and relnamespace = to_regnamespace('${shardSchema(shardId)}')
+  loop
+    execute hv_drop;
+  end loop;
+end $hv$`,
+    `drop function if exists ${fence}`,
+  ]
 }
 
 /**

@@ -127,7 +127,7 @@ describe('a write that a fence refuses', () => {
     await using db = await open()
     await execute(0, ...raiseFenceSql(fence, ['entities']))
     const writes = Promise.all(Array.from({ length: 50 }, (_, index) => db.put(1, 1, { index: String(index) })))
-    await execute(0, dropFenceSql(1))
+    await execute(0, ...dropFenceSql(1))
     expect(new Set((await writes).map(String)).size).toBe(50)
   })
 

@@ -104,11 +104,8 @@ where relkind in ('v', 'm') and ${isOwnTable}`
 /** Longest chain of what needs one another. A circle, which no statement could make, ends here too. */
 const MAX_RANK = 64
 
-/**
- * The statements in order, and whether each is made behind the copy: views, and what needs one; the rest is made before.
- * `part` says which of the objects a row of a catalog belongs to.
- */
-export const selectObjects = `
+/** Ranks the objects: each is above all that it needs. `part` says which of them a row of a catalog belongs to. */
+const ranking = `
 with recursive made (sort, class, id, statement) as (${types}
   union all ${functions}
   union all ${tables}
@@ -140,8 +137,24 @@ ranked (class, id, rank, is_late) as (
   select need.class, need.id, rank + 1, is_late
   from ranked join need on on_class = ranked.class and on_id = ranked.id
   where rank < ${MAX_RANK}
-)
+)`
+
+/** The statements in order, and whether each is made behind the copy: views, and what needs one; the rest is made before. */
+export const selectObjects = `${ranking}
 select statement, bool_or(is_late)
 from made join ranked using (class, id)
 group by sort, class, id, statement
 order by max(rank), sort, id`
+
+/** Statements that drop the same objects, each before what it needs. None of them takes anything else along. */
+export const selectObjectDrops = `${ranking}
+select case class
+    when 'pg_type'::regclass then format('drop type if exists %s', id::regtype)
+    when 'pg_proc'::regclass then format('drop routine if exists %s', id::regprocedure)
+    else (select format('drop %s if exists %s',
+        case relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end, oid::regclass)
+      from pg_class where oid = id)
+  end
+from made join ranked using (class, id)
+group by sort, class, id
+order by max(rank) desc, sort desc, id desc`

@@ -1,5 +1,6 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import { readDependents } from './dependents.ts'
 import { selectRoles } from './ownership-queries.ts'
 import { selectClonedTables, selectForeignTypes, selectRefusals } from './refusal-queries.ts'
 import type { ClonedTable, ShardDefinition } from './shard-definition.ts'
@@ -18,6 +19,7 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
   const types = await read(selectForeignTypes)
   const roles = await read(selectRoles)
   const refusals = await read(selectRefusals)
+  const dependents = await readDependents(session, schemas)
   return shardIds.map((shardId) => {
     const schema = shardSchema(shardId)
     return {
@@ -28,7 +30,7 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
       owners: roles(schema)
         .filter(([, , isOwner]) => isOwner === 't')
         .map(second),
-      refusals: refusals(schema).map(second),
+      refusals: [...refusals(schema).map(second), ...(dependents.get(schema) ?? [])],
     }
   })
 }

@@ -2,8 +2,8 @@ import { isNoExtension } from './object-queries.ts'
 import { ofShards } from './shards-sql.ts'
 
 /*
- * What keeps shards from moving, and what they need where they go to. As in shards-sql.ts, `$1` are the schemas, and each
- * row begins with the schema that it is about.
+ * What keeps shards from moving, and what they need where they go to; what depends on them from outside is in
+ * dependents.ts. As in shards-sql.ts, `$1` are the schemas, and each row begins with the schema that it is about.
  */
 
 const isTable = "relkind = 'r' and relname <> 'hv_marker'"
@@ -72,22 +72,11 @@ select schema, format('table %s is of type %s, which is not carried: alter table
 from pg_class join shard on relnamespace = id
 where ${isTable} and reloftype <> 0
 union all
-select schema, format('table %s is in publication %I, which stays at this server: alter publication %I drop table %s', prrelid::regclass, pubname, pubname, prrelid::regclass)
-from pg_publication_rel join pg_publication on pg_publication.oid = prpubid
-join pg_class on pg_class.oid = prrelid join shard on relnamespace = id
-where pubname !~ '^hv_'
-union all
-select schema, format('schema %s is in publication %I, which stays at this server: alter publication %I drop tables in schema %s', schema, pubname, pubname, schema)
-from pg_publication_namespace join pg_publication on pg_publication.oid = pnpubid join shard on pnnspid = id
-union all
-select schema, format('extension %I is in schema %s, which goes away: alter extension %I set schema public', extname, schema, extname)
-from pg_extension join shard on extnamespace = id
-union all
 select schema, format('table %s inherits, which is not carried: alter table %s', inhrelid::regclass,
   case when pg_class.relispartition then format('%s detach partition %s', inhparent::regclass, inhrelid::regclass)
     else format('%s no inherit %s', inhrelid::regclass, inhparent::regclass) end)
-from pg_inherits join pg_class on pg_class.oid = inhrelid join pg_class as parent on parent.oid = inhparent
-join shard on id in (pg_class.relnamespace, parent.relnamespace)
+from pg_inherits join pg_class on pg_class.oid = inhrelid
+join shard on pg_class.relnamespace = id
 where pg_class.relkind = 'r'
 union all
 select schema, format('%s %s cannot be carried: drop it before the move, and make it again after',
@@ -109,11 +98,6 @@ select schema, format('foreign key %I of %s leads out of the shard, to %s: drop 
 from pg_constraint join pg_class on pg_class.oid = conrelid join pg_class as other on other.oid = confrelid
 join shard on pg_class.relnamespace = id
 where contype = 'f' and other.relnamespace <> id
-union all
-select schema, format('foreign key %I of %s points into the shard, to %s: drop it, because the shard goes away', conname, conrelid::regclass, confrelid::regclass)
-from pg_constraint join pg_class on pg_class.oid = conrelid join pg_class as other on other.oid = confrelid
-join shard on other.relnamespace = id
-where contype = 'f' and pg_class.relnamespace <> id
 union all
 select schema, format('index %s is invalid: reindex index concurrently %s, or drop it', indexrelid::regclass, indexrelid::regclass)
 from pg_index join pg_class on pg_class.oid = indrelid join shard on relnamespace = id

@@ -11,6 +11,7 @@ export type FindingKind =
   | 'shard-stray'
   | 'shard-unplaced'
   | 'shard-immovable'
+  | 'shard-irremovable'
   | 'sequence-cached'
   | 'keys-near-sign-bit'
   | 'move-stopped'

@@ -1,4 +1,3 @@
-import { shardSchema } from '../../key/shard-id.ts'
 import type { FleetRecord } from '../../catalog/fleet-record.ts'
 import type { MoveRecord } from '../move/move-record.ts'
 import { objectsOf } from '../move/object-names.ts'
@@ -127,7 +126,7 @@ function fence(serverId: string, shardId: number, { name, isActive }: FoundObjec
     serverId,
     shardId,
     what,
-    remedy: `hypervault doctor --fix, or there: drop function ${shardSchema(shardId)}.hv_fence() cascade`,
+    remedy: 'hypervault doctor --fix',
     fix: { serverId, shardId, remove: { kind: 'fence', name } },
   }
 }

@@ -30,21 +30,17 @@ export function judgePlaces(
 
 /** What keeps shards from moving, and what is wrong with the making of their keys. */
 export function judgeShards(reading: ServerReading): Diagnosis[] {
-  const { serverId, shardProblems, cachedSequences, highestIds } = reading
-  return [
-    ...[...shardProblems].flatMap(([shardId, problems]) =>
-      problems.map((text): Diagnosis => {
+  const { serverId, shardProblems, strayDependents, cachedSequences, highestIds } = reading
+  const tell = (kind: Diagnosis['kind'], cannot: string) => {
+    return ([shardId, problems]: readonly [number, readonly string[]]): Diagnosis[] =>
+      problems.map((text) => {
         const { what, remedy } = splitProblem(text)
-        return {
-          kind: 'shard-immovable',
-          level: 'problem',
-          serverId,
-          shardId,
-          what: `shard ${shardId} cannot move: ${what}`,
-          remedy,
-        }
-      }),
-    ),
+        return { kind, level: 'problem', serverId, shardId, what: `shard ${shardId} cannot ${cannot}: ${what}`, remedy }
+      })
+  }
+  return [
+    ...[...shardProblems].flatMap(tell('shard-immovable', 'move')),
+    ...[...strayDependents].flatMap(tell('shard-irremovable', `be taken away from server ${serverId}`)),
     ...cachedSequences.map((shardId) => cachedSequence(serverId, shardId)),
     ...[...highestIds].flatMap(([shardId, id]) => judgeHighestId(serverId, shardId, id)),
   ]
@@ -80,7 +76,7 @@ function judgeHolders(shardId: number, serverIds: readonly string[], home: strin
   return serverIds
     .filter((serverId) => serverId !== home)
     .map((serverId): Diagnosis => {
-      const remedy = `look what is in it; if nobody needs it, at server ${serverId}: drop schema ${schema} cascade`
+      const remedy = `look what is in it; if nobody needs it, at server ${serverId} drop what is in it, and then: drop schema ${schema}`
       return home === undefined
         ? {
             kind: 'shard-unplaced',

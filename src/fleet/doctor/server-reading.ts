@@ -3,6 +3,7 @@ import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { OPENING } from '../../schema/drift/shape-sql.ts'
+import { readDependents } from '../clone/dependents.ts'
 import { readShardNeeds } from '../clone/read-shard-needs.ts'
 import type { CleanupKind } from '../move/journal.ts'
 import { findMissing } from '../move/preflight.ts'
@@ -36,6 +37,8 @@ export interface ServerReading {
   readonly highestIds: ReadonlyMap<number, bigint>
   /** Texts `what: remedy`, of those that live here and have any. */
   readonly shardProblems: ReadonlyMap<number, readonly string[]>
+  /** What depends from outside on schemas of shards that live elsewhere, as texts `what: remedy`. */
+  readonly strayDependents: ReadonlyMap<number, readonly string[]>
   /** What its shards need where they go to. */
   readonly needs: PlaceNeeds
 }
@@ -99,6 +102,10 @@ async function readServer(
     highestIds: await readHighestIds(
       session,
       present.filter((shardId) => schemas.get(shardId)?.isReadable),
+    ),
+    strayDependents: await readStrayDependents(
+      session,
+      [...schemas.keys()].filter((shardId) => !shardIds.includes(shardId)),
     ),
     ...(await readProblems(session, present, signal)),
   }
@@ -198,6 +205,19 @@ async function readProblems(
     needs = uniteNeeds([needs, ...shards])
   }
   return { shardProblems, needs }
+}
+
+async function readStrayDependents(
+  session: ServerSession,
+  shardIds: readonly number[],
+): Promise<ServerReading['strayDependents']> {
+  const found = new Map<number, readonly string[]>()
+  for (const some of batches(shardIds, SHARDS_OF_CATALOGS)) {
+    for (const [schema, dependents] of await readDependents(session, some.map(shardSchema))) {
+      found.set(shardIdOf(schema), dependents)
+    }
+  }
+  return found
 }
 
 function batches(shardIds: readonly number[], size: number): number[][] {

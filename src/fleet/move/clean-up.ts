@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dropFenceSql, openFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
 import type { FleetLinks } from '../servers.ts'
 import { endNamedSessions } from './copy-sql.ts'
 import { dropPublication } from './drop-publication.ts'
 import { cleanupKinds, type Cleanup, type CleanupKind, type Journal } from './journal.ts'
 import { dropMarkerTableSql } from './marker-sql.ts'
+import { dropBounded, removeSchema } from './remove-schema.ts'
 import { dropSlot, dropSubscriptionSql, endReader, findSlot, findSubscription } from './replication-sql.ts'
 
 /*
@@ -15,8 +15,6 @@ import { dropSlot, dropSubscriptionSql, endReader, findSlot, findSubscription } 
  * already counts as taken away, so it can be done again after any crash.
  */
 
-/** Longest lock of a table that is dropped: readers of it queue behind the drop. */
-const LOCK_TIMEOUT_MS = 2_000
 const SLOT_TRIES = 100
 const SLOT_PAUSE_MS = 50
 const SESSION_TRIES = 10
@@ -88,22 +86,5 @@ async function removeSlot(session: ServerSession, name: string): Promise<void> {
 /** Opened first: writers do not wait until a reader lets the triggers go. */
 async function removeFence(session: ServerSession, _name: string, shardId: number): Promise<void> {
   await session.execute([openFenceSql(shardId)])
-  await dropBounded(session, dropFenceSql(shardId))
-}
-
-/** Table by table, so that a lock on one is not waited for while others are locked. */
-async function removeSchema(session: ServerSession, name: string): Promise<void> {
-  const schema = quoteName(name)
-  const tables = await session.read({
-    text: "select quote_ident(relname) from pg_class where relnamespace = to_regnamespace($1) and relkind in ('r', 'p')",
-    values: [name],
-  })
-  for (const [table] of tables) await dropBounded(session, `drop table if exists ${schema}.${table} cascade`)
-  await dropBounded(session, `drop schema if exists ${schema} cascade`)
-}
-
-async function dropBounded(session: ServerSession, statement: string): Promise<void> {
-  await session.transaction(['begin', `set local lock_timeout = ${LOCK_TIMEOUT_MS}`], () =>
-    session.execute([statement]),
-  )
+  await dropBounded(session, dropFenceSql(shardId).join(';\n'))
 }

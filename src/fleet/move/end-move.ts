@@ -5,6 +5,7 @@ import { waitForCatchUp } from './follow.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
 import { compareFrozen } from './prove.ts'
+import { assertNoDependents } from './remove-schema.ts'
 import { ComparedSides } from './snapshots.ts'
 
 /*
@@ -34,8 +35,10 @@ export function letMirrorWrite({ move, target }: MoveContext): Promise<void> {
 
 /** Gives up the way back, and takes the old shard away. */
 export async function completeMove(context: MoveContext): Promise<void> {
-  const { journal } = context
+  const { journal, move, source } = context
   await letMirrorWrite(context)
+  // First of all: the way back is not given up for a schema that then has to stay.
+  await source.withSession((session) => assertNoDependents(session, move.shardId))
   await journal.enter('completing')
   await removeAll(context)
   await journal.enter('completed')
@@ -53,7 +56,8 @@ export async function reverseMove(context: MoveContext): Promise<MoveReport | un
 }
 
 async function crossBack(context: MoveContext): Promise<MoveReport> {
-  const { source, target, objects } = context
+  const { move, source, target, objects } = context
+  await target.withSession((session) => assertNoDependents(session, move.shardId))
   await waitForCatchUp(context, target, objects.reverse)
   await using sides = await ComparedSides.open(target, source)
   const { pauseMs, lsn } = await crossBackward(context, sides)

@@ -1,5 +1,4 @@
 import { dropFenceSql, openFenceSql, raiseFenceSql } from '../../schema/fence-sql.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
@@ -10,6 +9,7 @@ import type { MoveOptions, MoveRecord } from './move-record.ts'
 import { objectsOf } from './object-names.ts'
 import { findMoveProblems } from './preflight.ts'
 import { finishTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
+import { readRemovals } from './remove-schema.ts'
 import { readSequences } from './sequences-sql.ts'
 import {
   createPublicationSql,
@@ -56,7 +56,8 @@ export async function planMove(
   const { shardId } = move
   const definition = await source.withSession((session) => readShardDefinition(session, shardId))
   const problems = await findMoveProblems({ move, source, target, definition: () => Promise.resolve(definition) })
-  const sides = { definition, source, target, throttleBytesPerSecond }
+  const removals = await source.withSession((session) => readRemovals(session, shardSchema(shardId)))
+  const sides = { definition, removals, source, target, throttleBytesPerSecond }
   return Object.freeze({
     ...move,
     problems,
@@ -67,6 +68,8 @@ export async function planMove(
 
 interface PlannedSides {
   readonly definition: ShardDefinition
+  /** Statements that take the old shard away. */
+  readonly removals: readonly string[]
   readonly source: FleetLink
   readonly target: FleetLink
   readonly throttleBytesPerSecond: number | undefined
@@ -140,9 +143,7 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
   ]
 }
 
-function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
-  const schema = shardSchema(definition.shardId)
-  const drops = definition.tables.map(({ name }) => `drop table if exists ${schema}.${quoteName(name)} cascade`)
+function planEnd({ definition, source, target, removals }: PlannedSides): PlannedStep[] {
   return [
     step('turn', target.serverId, 'the stream forward ends', dropSubscriptionSql(NAMES.forward)),
     step('turn', source.serverId, 'the stream back begins', [
@@ -153,13 +154,12 @@ function planEnd({ definition, source, target }: PlannedSides): PlannedStep[] {
     step('prove', `${source.serverId}, ${target.serverId}`, 'all rows, on snapshots of the cutover', []),
     step('complete', source.serverId, 'on hypervault move complete: the way back, and the old shard', [
       ...dropSubscriptionSql(NAMES.reverse),
-      ...drops,
-      `drop schema if exists ${schema} cascade`,
+      ...removals,
     ]),
     step('complete', target.serverId, 'on hypervault move complete', [
       dropSlot(NAMES.reverse).text,
       dropPublicationSql(NAMES.reverse),
-      dropFenceSql(definition.shardId),
+      ...dropFenceSql(definition.shardId),
       dropMarkerTableSql(definition.shardId),
     ]),
   ]

@@ -5,21 +5,13 @@ import type { ShardDefinition } from '../clone/shard-definition.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
 import { MARKER_TABLE } from './object-names.ts'
 
-/**
- * Makes the tables at the target, in the place of what an earlier attempt has left, and fences them: the shard does not
- * live there yet.
- */
+/** Makes the tables at the target, and fences them: the shard does not live there yet. */
 export function targetTablesSql(
   { shardId, tables, beforeCopy }: ShardDefinition,
   fence: Omit<FenceTarget, 'shardId'>,
 ): string[] {
   const names = tables.map(({ name }) => name)
-  return [
-    `drop schema if exists ${shardSchema(shardId)} cascade`,
-    ...beforeCopy,
-    ...raiseFenceSql({ shardId, ...fence }, names),
-    createMarkerTableSql(shardId),
-  ]
+  return [...beforeCopy, ...raiseFenceSql({ shardId, ...fence }, names), createMarkerTableSql(shardId)]
 }
 
 /** Makes what is left of the definition once the rows are there, and gathers statistics. */

@@ -7,6 +7,7 @@ import type { MoveContext } from './move-context.ts'
 import { dropPublication } from './drop-publication.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
 import { assertNoSchema } from './preflight.ts'
+import { removeSchema } from './remove-schema.ts'
 import { publishedTables, targetTablesSql } from './prepare-sql.ts'
 import {
   createPublicationSql,
@@ -35,12 +36,18 @@ export async function createTables(context: MoveContext): Promise<void> {
   await source.withSession((session) => session.execute([createMarkerTableSql(move.shardId)]))
   const schema = { serverId: target.serverId, kind: 'schema', name } as const
   // One that this move has not recorded is somebody else's, and would be dropped here or by an abort.
-  if (!(await journal.hasRecorded(schema))) await assertNoSchema(context)
+  if (await journal.hasRecorded(schema)) await removeEarlier(context)
+  else await assertNoSchema(context)
   await journal.record(schema)
   await context.checkpoint('schema recorded')
   const { epoch } = await context.catalog.readFleet()
   const statements = targetTablesSql(definition, { target: source.serverId, epoch })
   await target.withSession((session) => session.transaction(['begin'], () => session.execute(statements)))
+}
+
+/** What an attempt has made that was not written down as done. */
+function removeEarlier({ target, move }: MoveContext): Promise<void> {
+  return target.withSession((session) => removeSchema(session, shardSchema(move.shardId), move.shardId))
 }
 
 /**

@@ -1,7 +1,8 @@
 import { assertInteger, assertOptions } from '../../arguments.ts'
+import { isHypervaultError } from '../../errors.ts'
 import type { MoveProgress } from '../move/move-context.ts'
 import { listMoves, type MoveReport } from '../move/move-record.ts'
-import type { MovePlace } from '../move/open-move.ts'
+import type { MoveHooks, MovePlace } from '../move/open-move.ts'
 import { assertThrottle } from '../move/throttle.ts'
 import { decideRebalance, type PlannedMove, type ServerLoad } from './decide-rebalance.ts'
 import { runMoves, type MovedShard } from './run-moves.ts'
@@ -100,8 +101,8 @@ export class Rebalance {
   }
 
   /**
-   * Carries out a plan. Each move is proved, and completed unless the way back is kept. After a failure no further move
-   * begins; what has moved stays.
+   * Carries out a plan. Each move is proved, and completed unless the way back is kept, or completing it is refused, which
+   * `leftOpen` tells. After a failure no further move begins; what has moved stays.
    *
    * @throws TypeError, RangeError; `HV_REBALANCE_STOPPED` with what was moved, what failed and what is left
    */
@@ -115,14 +116,28 @@ export class Rebalance {
     const move = async (planned: PlannedMove): Promise<MovedShard> => {
       const how = { to: planned.to, throttleBytesPerSecond, ...hooks }
       const { moveId, rows, pauseMs } = await this.#mover.moveShard(planned.shardId, how)
-      if (!keepReverse) await this.#mover.complete(moveId, hooks)
-      const moved = Object.freeze({ ...planned, moveId, rows, pauseMs })
+      const leftOpen = keepReverse ? undefined : await this.#complete(moveId, hooks)
+      const moved = Object.freeze({ ...planned, moveId, rows, pauseMs, leftOpen })
       onMoved?.(moved)
       return moved
     }
     return runMoves(plan.moves, { concurrentMoves, signal, move })
   }
+
+  /** Completes a move; or says why it was refused, with nothing changed: the shard has moved all the same. */
+  async #complete(moveId: number, hooks: MoveHooks): Promise<string | undefined> {
+    try {
+      await this.#mover.complete(moveId, hooks)
+      return undefined
+    } catch (error) {
+      if (isHypervaultError(error) && refusals.has(error.code)) return error.message
+      throw error
+    }
+  }
 }
+
+/** What a completion is refused with before it has changed anything. */
+const refusals: ReadonlySet<string> = new Set(['HV_MOVE_DEPENDENTS'])
 
 function assertMeasure(by: unknown): asserts by is RebalanceMeasure {
   if (rebalanceMeasures.includes(by as RebalanceMeasure)) return

@@ -7,6 +7,8 @@ export interface MovedShard extends PlannedMove {
   readonly moveId: number
   readonly rows: number
   readonly pauseMs: number
+  /** Why the old shard and the way back were left, although they were to be given up; undefined when all went well. */
+  readonly leftOpen: string | undefined
 }
 
 /** How moves are run. */
