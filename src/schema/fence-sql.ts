@@ -1,8 +1,10 @@
 import { shardSchema } from '../key/shard-id.ts'
+import { closeSequencesSql, openSequencesBlock } from './closed-sequences-sql.ts'
 import { quoteName } from './shard-sql.ts'
 
 /*
  * The fence of a shard that moves: a trigger on each of its tables that refuses every write, whatever client sends it.
+ * The sequences of the shard are closed with it (closed-sequences-sql.ts), because no trigger keeps anybody from drawing.
  * Rows that logical replication applies pass, because such triggers do not fire for it.
  *
  *   at the source  made for the cutover, in one transaction that waits out the writers in flight; stays until the schema
@@ -23,10 +25,14 @@ export interface FenceTarget {
   readonly token?: number
 }
 
-/** Puts the fence up, or changes what it says. Waits for the writers in flight. */
+/** Puts the fence up, or changes what it says, and closes the sequences. Waits for who writes or draws. One transaction. */
 export function raiseFenceSql(fence: FenceTarget, tables: readonly string[]): string[] {
   const schema = shardSchema(fence.shardId)
-  return [createFenceFunctionSql(fence), ...tables.map((table) => createTriggerSql(schema, table))]
+  return [
+    createFenceFunctionSql(fence),
+    ...tables.map((table) => createTriggerSql(schema, table)),
+    closeSequencesSql(fence.shardId),
+  ]
 }
 
 /**
@@ -53,16 +59,32 @@ end $hv$`,
 }
 
 /**
- * Opens the fence, if there is one: writes go on here at once. With the token of a lease only a fence that was put up
- * under it: that of another operator stays.
+ * Opens the fence, if there is one, and the sequences: writes go on here. It may wait for a transaction that has looked at a
+ * sequence, so bound it. With the token of a lease only a fence that was put up under it: that of another operator stays.
  */
 export function openFenceSql(shardId: number, token?: number): string {
+  return openSql(shardId, token, openSequencesBlock(shardId))
+}
+
+/** Opens the fence alone: it waits for nobody, and leaves the sequences as they are. */
+export function openWritesSql(shardId: number, token?: number): string {
+  return openSql(shardId, token, { declarations: '', statements: '' })
+}
+
+function openSql(
+  shardId: number,
+  token: number | undefined,
+  { declarations, statements }: ReturnType<typeof openSequencesBlock>,
+): string {
   const fence = `${shardSchema(shardId)}.hv_fence()`
   const ofLease = token === undefined ? '' : ` and position(E'-- lease ${token}\\n' in prosrc) > 0`
   return [
     'do $hv$',
+    'declare',
+    declarations,
     'begin',
     `  if exists (select from pg_proc where oid = to_regprocedure('${fence}')${ofLease}) then`,
+    statements,
     `    create or replace function ${fence} returns trigger language plpgsql as 'begin return null; end';`,
     '  end if;',
     'end $hv$',

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg'
 import { HypervaultError } from '../errors.ts'
 import { classifyFailure, sqlstateOf } from '../pool/failure.ts'
+import { isClosedSequence } from './closed-sequence.ts'
 
 /** Where a statement ran, and whether it writes. */
 export interface StatementSite {
@@ -25,7 +26,7 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
   const { serverId, shardId } = site
   const { sqlstate } = failure
   const where = `shard ${shardId} on server ${serverId}`
-  if (sqlstate === FENCED) return movedError(cause, site)
+  if (isFenced(cause)) return movedError(cause, site)
   if (missing.has(sqlstate)) {
     return new HypervaultError('HV_SHARD_MISSING', `${where} is not there`, { serverId, shardId }, { cause })
   }
@@ -104,18 +105,21 @@ export function deepSqlstate(error: unknown): string | undefined {
   return undefined
 }
 
-/** True for the refusal of a fence. */
+/** True for the refusal of a fence, or of a sequence behind it. */
 export function isFenced(error: unknown): boolean {
-  return sqlstateOf(error) === FENCED
+  return sqlstateOf(error) === FENCED || isClosedSequence(error)
 }
 
-/** The error of a write that a fence refused. Nothing was written: its trigger runs before the first row. */
+/**
+ * The error of a statement that a fence refused. Nothing was written: its trigger runs before the first row, and a draw that
+ * is refused takes the whole statement back.
+ */
 export function movedError(
   cause: unknown,
   { serverId, shardId }: Omit<StatementSite, 'isWrite'>,
 ): HypervaultError<'HV_SHARD_MOVED'> {
   const fence = readFence((cause as { detail?: unknown }).detail)
-  const message = `shard ${shardId} moves away from server ${serverId}: its fence refused a write`
+  const message = `shard ${shardId} moves away from server ${serverId}: its fence refused a statement`
   return new HypervaultError('HV_SHARD_MOVED', message, { serverId, shardId, ...fence }, { cause })
 }
 

@@ -1,3 +1,4 @@
+import { openSequences } from '../../schema/closed-sequences-sql.ts'
 import { hasOwnStatement, isOwnTable } from './object-queries.ts'
 
 /*
@@ -25,7 +26,7 @@ export const selectSequences = `
 select format('create sequence %s as %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s',
   pg_class.oid::regclass, seqtypid::regtype, seqincrement, seqmin, seqmax, seqstart, seqcache,
   case when seqcycle then ' cycle' else '' end)
-from pg_class join pg_sequence on seqrelid = pg_class.oid
+from pg_class join ${openSequences} as hv_sequence on seqrelid = pg_class.oid
 where ${isOwnTable}
   and not exists (select from pg_depend where objid = pg_class.oid and classid = 'pg_class'::regclass and deptype = 'i')
 order by relname`
@@ -198,7 +199,7 @@ select format('comment on %s is %L',
 from pg_description
 where (classoid = 'pg_namespace'::regclass and objoid = $1::regnamespace)
   or (classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'S', 'v', 'm', 'i', 'c')))
-  or (classoid = 'pg_proc'::regclass and objoid in (select oid from pg_proc where pronamespace = $1::regnamespace))
+  or (classoid = 'pg_proc'::regclass and objoid in (select oid from pg_proc where pronamespace = $1::regnamespace and proname <> 'hv_fence'))
   or (classoid = 'pg_type'::regclass and objoid in (select oid from pg_type where typnamespace = $1::regnamespace and ${hasOwnStatement}))
   or (classoid = 'pg_constraint'::regclass and objoid in (select oid from pg_constraint where connamespace = $1::regnamespace))
   or (classoid = 'pg_trigger'::regclass and objoid in

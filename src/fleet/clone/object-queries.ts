@@ -1,3 +1,5 @@
+import { openSequences } from '../../schema/closed-sequences-sql.ts'
+
 /*
  * Types, functions, tables and views, in an order in which they can be made: each behind what it needs, as `pg_depend` has
  * it. The order of their making would not do: a view may be replaced by one that reads a later one, and a function may give
@@ -48,7 +50,7 @@ const identity = `(
   select format(' generated %s as identity (sequence name %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s)',
     case attidentity when 'a' then 'always' else 'by default' end,
     seqrelid::regclass, seqincrement, seqmin, seqmax, seqstart, seqcache, case when seqcycle then ' cycle' else '' end)
-  from pg_sequence join pg_depend on objid = seqrelid and classid = 'pg_class'::regclass and deptype = 'i'
+  from ${openSequences} as hv_sequence join pg_depend on objid = seqrelid and classid = 'pg_class'::regclass and deptype = 'i'
   where refclassid = 'pg_class'::regclass and refobjid = attrelid and refobjsubid = attnum)`
 
 /** From PostgreSQL 18 on it has a name, which counts if it is not the usual one, and may be not validated. */

@@ -1,6 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
 import { readDependents } from './dependents.ts'
+import { selectOutsideDraws } from './outside-draws.ts'
 import { selectRoles } from './ownership-queries.ts'
 import { selectClonedTables, selectForeignTypes, selectRefusals } from './refusal-queries.ts'
 import type { ClonedTable, ShardDefinition } from './shard-definition.ts'
@@ -20,6 +21,7 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
   const roles = await read(selectRoles)
   const refusals = await read(selectRefusals)
   const dependents = await readDependents(session, schemas)
+  const draws = await read(selectOutsideDraws)
   return shardIds.map((shardId) => {
     const schema = shardSchema(shardId)
     return {
@@ -30,7 +32,7 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
       owners: roles(schema)
         .filter(([, , isOwner]) => isOwner === 't')
         .map(second),
-      refusals: [...refusals(schema).map(second), ...(dependents.get(schema) ?? [])],
+      refusals: [...[...refusals(schema), ...draws(schema)].map(second), ...(dependents.get(schema) ?? [])],
     }
   })
 }

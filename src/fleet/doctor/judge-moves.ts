@@ -126,6 +126,7 @@ function fence(serverId: string, shardId: number, { name, isActive }: FoundObjec
     serverId,
     shardId,
     what,
+    // Not by hand: what the closed sequences were is written down with it.
     remedy: 'hypervault doctor --fix',
     fix: { serverId, shardId, remove: { kind: 'fence', name } },
   }

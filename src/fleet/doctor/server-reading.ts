@@ -149,7 +149,7 @@ async function readObjects(session: ServerSession): Promise<FoundObject[]> {
     "union all select 'publication', pubname, true from pg_publication where pubname ~ '^hv_(move|back)_'",
     "union all select 'subscription', subname, subenabled from pg_subscription",
     `where subdbid = ${own} and subname ~ '^hv_(move|back)_'`,
-    "union all select 'fence', nspname, prosrc ~ 'HV001' from pg_proc join pg_namespace as n on n.oid = pronamespace",
+    "union all select 'fence', nspname, prosrc ~ 'HV001' or obj_description(pg_proc.oid, 'pg_proc') is not null from pg_proc join pg_namespace as n on n.oid = pronamespace",
     "where proname = 'hv_fence' and nspname ~ '^shard[0-9]{4}$'",
     "union all select 'marker', nspname, true from pg_class join pg_namespace as n on n.oid = relnamespace",
     "where relname = 'hv_marker' and relkind = 'r' and nspname ~ '^shard[0-9]{4}$'",

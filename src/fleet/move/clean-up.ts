@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dropFenceSql, openFenceSql } from '../../schema/fence-sql.ts'
+import { dropFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLinks } from '../servers.ts'
 import { endNamedSessions } from './copy-sql.ts'
 import { dropPublication } from './drop-publication.ts'
 import { cleanupKinds, type Cleanup, type CleanupKind, type Journal } from './journal.ts'
+import { openFenceOn } from './fence.ts'
 import { dropMarkerTableSql } from './marker-sql.ts'
 import { dropBounded, removeSchema } from './remove-schema.ts'
 import { dropSlot, dropSubscriptionSql, endReader, findSlot, findSubscription } from './replication-sql.ts'
@@ -83,8 +84,8 @@ async function removeSlot(session: ServerSession, name: string): Promise<void> {
   throw new Error(`slot ${name} on server ${session.serverId} is still in use`)
 }
 
-/** Opened first: writers do not wait until a reader lets the triggers go. */
+/** Opened first: writers do not wait until a reader lets the triggers go, and what the sequences were is dropped with it. */
 async function removeFence(session: ServerSession, _name: string, shardId: number): Promise<void> {
-  await session.execute([openFenceSql(shardId)])
+  await openFenceOn(session, shardId)
   await dropBounded(session, dropFenceSql(shardId).join(';\n'))
 }

@@ -1,5 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
+import { openWritesSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
 import type { ServerStatement } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
@@ -44,12 +44,12 @@ export function openTargetSql(fence: FenceTarget, tables: readonly Pick<ClonedTa
   const truncate = names.length === 0 ? [] : [`truncate ${names.join(', ')}`]
   return [
     'begin',
-    openFenceSql(fence.shardId),
+    openWritesSql(fence.shardId),
     ...truncate,
     ...closeTargetSql(fence, tables),
     'commit',
     'begin',
-    openFenceSql(fence.shardId),
+    openWritesSql(fence.shardId),
   ]
 }
 

@@ -1,22 +1,23 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { within } from '../../pool/within.ts'
+import { carrySequencesSql, parseSequences, readSequences } from '../../schema/closed-sequences-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { raiseFence } from './fence.ts'
-import { ensureKeyFloor, readIssuedMs } from './key-floor.ts'
+import { ensureKeyFloor, readIssued } from './key-floor.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'
-import { readSequences, writeSequences } from './sequences-sql.ts'
 import { waitFor } from './wait.ts'
 
 /*
  * The few milliseconds in which a shard changes its server. `from` is where it lives, `to` where it goes to; a stream of
  * changes runs from the one to the other.
  *
- *   1. fence at `from`       writers in flight are waited out, later ones are refused: nothing is written any more
+ *   1. fence at `from`       writers in flight are waited out, later ones are refused: nothing is written any more, and no
+ *                            number drawn from a sequence
  *   2. marker                a row written behind the fence; when `to` shows it, `to` has everything
  *   3. snapshots             on both sides, of the same rows; they are compared after the switch, at leisure
  *   4. sequences, floor      so that `to` issues no key that exists; the stream back begins here
  *   5. switch                one transaction of the catalog: the point of no return
- *   6. fence at `to` opened  it refused whoever did not know that the shard was not there yet; writers go on
+ *   6. fence at `to` opened  with its sequences; it refused whoever did not know that the shard was not there yet; writers go on
  *
  * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. That does not depend
  * on who is silent: what is under way at the end of the pause is not waited for. If nobody can tell whether the switch was
@@ -36,7 +37,6 @@ export interface Cutover {
   readonly assertHeld: () => Promise<void>
   readonly marker: string
   readonly tables: readonly string[]
-  readonly sequences: readonly string[]
   readonly from: ServerSession
   readonly to: ServerSession
   /** Longest pause of the writers, and longest time for all attempts to get there. */
@@ -104,21 +104,23 @@ async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<Cuto
   await waitForMarker(cutover, assertInTime)
   await cutover.checkpoint('marker arrived')
   await cutover.assertHeld()
-  const [lsn, issuedMs] = await Promise.all([
+  const [lsn, issued] = await Promise.all([
     cutover.openSnapshots(),
-    carrySequences(cutover).then(() => readIssuedMs(from, shardId, epochMs)),
+    carrySequences(cutover).then((number) => readIssued(from, { shardId, epochMs, number })),
     cutover.startReverse(),
   ])
-  const hasFloor = await ensureKeyFloor(to, shardId, epochMs, issuedMs)
+  const hasFloor = await ensureKeyFloor(to, { shardId, epochMs, ...issued })
   await cutover.checkpoint('ready to switch')
   assertInTime()
   return { lsn, hasFloor }
 }
 
-async function carrySequences({ from, to, shardId, sequences }: Cutover): Promise<void> {
-  if (sequences.length === 0) return
-  const rows = await from.read(readSequences(shardId, sequences))
-  await to.read(writeSequences(shardId, sequences, rows))
+/** Gives the number where the sequence of the keys stands. */
+async function carrySequences({ from, to, shardId }: Cutover): Promise<bigint> {
+  const [row] = await from.read(readSequences(shardId))
+  const states = parseSequences(row?.[0])
+  await to.execute([carrySequencesSql(shardId, states)])
+  return BigInt(states.table_id_seq?.last ?? 0)
 }
 
 async function waitForMarker({ to, shardId, marker, signal }: Cutover, assertInTime: () => void): Promise<void> {

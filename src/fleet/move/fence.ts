@@ -1,6 +1,6 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { within } from '../../pool/within.ts'
-import { openFenceSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
+import { openFenceSql, openWritesSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { pauseAfter, tryWithBriefLocks } from './brief-locks.ts'
@@ -41,6 +41,9 @@ const OPEN_PAUSE_MS = 200
 /** Longest time for one attempt on a connection. One that is dead says nothing; another one may be alive. */
 const OPEN_ATTEMPT_MS = 2_000
 
+/** With growing pauses about ten seconds. */
+const SEQUENCE_TRIES = 25
+
 /** A fence that is to be opened. */
 export interface OpenedFence {
   readonly shardId: number
@@ -52,11 +55,10 @@ export interface OpenedFence {
 
 /** Lets the writers of a shard go on at a server. Tries again for some seconds when the server cannot be reached. */
 export async function openFence(link: FleetLink, { shardId, token, session }: OpenedFence): Promise<void> {
-  const statements = [openFenceSql(shardId, token)]
   const onConnection = (): Promise<void> =>
-    link.under(undefined).withSession((own) => own.execute(statements), undefined, OPEN_ATTEMPT_MS)
+    link.under(undefined).withSession((own) => tryOpen(own, shardId, token), undefined, OPEN_ATTEMPT_MS)
   const until = performance.now() + OPEN_MS
-  let attempt = session === undefined ? onConnection : () => inTime(session.execute(statements), link.serverId)
+  let attempt = session === undefined ? onConnection : () => inTime(tryOpen(session, shardId, token), link.serverId)
   for (;;) {
     try {
       return await attempt()
@@ -75,6 +77,27 @@ function inTime(work: Promise<void>, serverId: string): Promise<void> {
     bounds,
     () => new HypervaultError('HV_CONNECTION_LOST', `server ${serverId} did not answer`, { serverId }),
   )
+}
+
+/** Opens a fence on a session. Throws `HV_SERVER_BUSY` when its sequences cannot be opened for about ten seconds. */
+export async function openFenceOn(session: ServerSession, shardId: number): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await tryOpen(session, shardId, undefined)
+    } catch (error) {
+      if (attempt === SEQUENCE_TRIES || !isHypervaultError(error, 'HV_SERVER_BUSY')) throw error
+      await pause(pauseAfter(attempt), undefined)
+    }
+  }
+}
+
+/** A transaction that has looked at a sequence keeps the sequences closed: then at least writes go on, and it is told. */
+async function tryOpen(session: ServerSession, shardId: number, token: number | undefined): Promise<void> {
+  if (await tryWithBriefLocks(session, [openFenceSql(shardId, token)])) return
+  await session.execute([openWritesSql(shardId, token)])
+  const { serverId } = session
+  const message = `a transaction on server ${serverId} holds a sequence of shard ${shardId}, which stays closed until it ends`
+  throw new HypervaultError('HV_SERVER_BUSY', message, { serverId })
 }
 
 function blockedError(serverId: string, shardId: number, waitedMs: number): HypervaultError<'HV_MOVE_BLOCKED'> {

@@ -1,7 +1,7 @@
 import { Key } from '../../key/key.ts'
 import { flooredNextIdSql, readFloor } from '../../key/next-id-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
 
 /*
  * The clock of the new server may be behind that of the old one: keys that it made would be at or below keys that were
@@ -13,44 +13,50 @@ import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
  *   its highest key          which may come from a time when its clock was ahead, or from an import
  */
 
-/** The last millisecond, since the epoch of the keys, of which a server may have issued a key. Asked behind its fence. */
-export async function readIssuedMs(session: ServerSession, shardId: number, epochMs: number): Promise<number> {
+/** The shard, and the zero of its clock. */
+interface Shard {
+  readonly shardId: number
+  readonly epochMs: number
+}
+
+/** What a server may have issued last. */
+export interface Issued {
+  /** Millisecond since the epoch of the keys. */
+  readonly ms: number
+  /** Where the sequence of the keys stands. */
+  readonly number: bigint
+}
+
+/** What a server may have issued, asked behind its fence, where `number` is known already. */
+export async function readIssued(
+  session: ServerSession,
+  { shardId, epochMs, number }: Shard & Pick<Issued, 'number'>,
+): Promise<Issued> {
   const schema = shardSchema(shardId)
   const text = [
     'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint,',
     `  (select prosrc from pg_proc where oid = to_regprocedure('${schema}.next_id()')),`,
-    `  (select last_value from ${schema}.table_id_seq),`,
     // Keys after 2048 are negative, and above all others.
     `  coalesce((select max(id) from ${schema}.entities where id < 0), (select max(id) from ${schema}.entities))`,
   ].join('\n')
-  const [row = []] = await session.read({ text })
-  return Math.max(Number(row[0]) - epochMs, flooredMs(row), highestMs(row, epochMs))
+  const [[clock, body, id] = []] = await session.read({ text })
+  const highestMs = id == null ? 0 : new Key(id, epochMs).created.getTime() - epochMs
+  return { ms: Math.max(Number(clock) - epochMs, flooredMs(body ?? '', number), highestMs), number }
 }
 
 /** How far the floor of a `next_id()` has come. */
-function flooredMs([, body, lastNumber]: ServerRow): number {
-  const floor = readFloor(body ?? '')
-  return floor === undefined ? 0 : floor.ms + Number((BigInt(lastNumber ?? 0) - floor.number) / 1024n)
+function flooredMs(body: string, number: bigint): number {
+  const floor = readFloor(body)
+  return floor === undefined ? 0 : floor.ms + Number((number - floor.number) / 1024n)
 }
 
-function highestMs([, , , id]: ServerRow, epochMs: number): number {
-  return id == null ? 0 : new Key(id, epochMs).created.getTime() - epochMs
-}
-
-/**
- * Raises the floor of the new server where its clock calls for it. Asked after its sequences were set.
- *
- * @param issuedMs what {@link readIssuedMs} gave at the old server
- */
+/** Raises the floor of the new server above what the old one may have issued, if its own clock is not. */
 export async function ensureKeyFloor(
   session: ServerSession,
-  shardId: number,
-  epochMs: number,
-  issuedMs: number,
+  { shardId, epochMs, ms, number }: Shard & Issued,
 ): Promise<boolean> {
   const [clock] = await session.read({ text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint' })
-  if (Number(clock?.[0]) - epochMs > issuedMs) return false
-  const [sequence] = await session.read({ text: `select last_value from ${shardSchema(shardId)}.table_id_seq` })
-  await session.execute([flooredNextIdSql(shardId, epochMs, { ms: issuedMs + 1, number: BigInt(sequence?.[0] ?? 0) })])
+  if (Number(clock?.[0]) - epochMs > ms) return false
+  await session.execute([flooredNextIdSql(shardId, epochMs, { ms: ms + 1, number })])
   return true
 }

@@ -1,3 +1,4 @@
+import { readSequences } from '../../schema/closed-sequences-sql.ts'
 import { dropFenceSql, openFenceSql, raiseFenceSql } from '../../schema/fence-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
@@ -10,7 +11,6 @@ import { objectsOf } from './object-names.ts'
 import { findMoveProblems } from './preflight.ts'
 import { finishTablesSql, publishedTables, targetTablesSql } from './prepare-sql.ts'
 import { readRemovals } from './remove-schema.ts'
-import { readSequences } from './sequences-sql.ts'
 import {
   createPublicationSql,
   createSlot,
@@ -130,16 +130,24 @@ function planRows({ definition, source, target, throttleBytesPerSecond }: Planne
 }
 
 function planCutover({ definition, source, target }: PlannedSides): PlannedStep[] {
-  const { shardId, tables, sequences } = definition
+  const { shardId, tables } = definition
   const names = tables.map(({ name }) => name)
   const fence = { shardId, target: target.serverId, epoch: 0 }
-  const carried = sequences.length === 0 ? [] : [readSequences(shardId, sequences).text]
   return [
-    step('fence', source.serverId, 'refuses every write; the pause begins', raiseFenceSql(fence, names)),
+    step(
+      'fence',
+      source.serverId,
+      'refuses every write, and every number of a sequence; the pause begins',
+      raiseFenceSql(fence, names),
+    ),
     step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
-    step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', carried),
+    step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', [
+      readSequences(shardId).text,
+    ]),
     step('switch', 'catalog', 'one transaction, the point of no return', [placeSql]),
-    step('let write', target.serverId, 'opens the fence there; the pause ends', [openFenceSql(shardId)]),
+    step('let write', target.serverId, 'opens the fence and the sequences there; the pause ends', [
+      openFenceSql(shardId),
+    ]),
   ]
 }
 

@@ -17,7 +17,7 @@ import { MARKER_TABLE } from './object-names.ts'
  *                            has died since: the stream could never be applied to other tables
  *   when nothing arrives     with what was read: a change is the likely reason
  *   before the fence         both sides, as a whole
- *   behind the fence         tables alone: one that was made since has no fence, and its rows would stay behind
+ *   behind the fence         tables and sequences alone: one that was made since has no fence, and its rows would stay behind
  */
 
 type Sides = Readonly<Record<'source' | 'target', readonly string[]>>
@@ -53,22 +53,22 @@ export async function assertAsRead(context: MoveContext): Promise<void> {
   assertSame(context, { source: statementsOf(now), target: statementsOf(await context.definition()) })
 }
 
-/** Looks for a table that a move does not carry, at the server that is fenced. Throws `HV_MOVE_CHANGED`. */
+/** Looks for a table or a sequence that a move does not carry, at the server that is fenced. Throws `HV_MOVE_CHANGED`. */
 export async function assertSameTables(
   session: ServerSession,
   move: MoveRecord,
   carried: readonly string[],
 ): Promise<void> {
   const text = [
-    'select relname from pg_class',
-    `where relnamespace = $1::regnamespace and relkind in ('r', 'p', 'f') and relname <> '${MARKER_TABLE}'`,
+    "select relname, case relkind when 'S' then 'sequence' else 'table' end from pg_class",
+    `where relnamespace = $1::regnamespace and relkind in ('r', 'p', 'f', 'S') and relname <> '${MARKER_TABLE}'`,
   ].join('\n')
   const rows = await session.read({ text, values: [shardSchema(move.shardId)] })
-  const late = rows.map(([name]) => name ?? '').filter((name) => !carried.includes(name))
+  const late = rows.filter(([name]) => !carried.includes(name ?? ''))
   if (late.length > 0)
     throw changedError(
       move,
-      late.map((name) => `only at ${session.serverId}: table ${name}`),
+      late.map(([name, kind]) => `only at ${session.serverId}: ${kind} ${name}`),
     )
 }
 

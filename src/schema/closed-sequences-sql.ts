@@ -1,0 +1,147 @@
+import { escapeLiteral } from 'pg'
+import { shardSchema } from '../key/shard-id.ts'
+import { closedValues } from '../shard/closed-sequence.ts'
+import type { ServerStatement } from './server-session.ts'
+
+/*
+ * The sequences of a shard behind its fence. No trigger keeps anybody from `nextval`, so each sequence is closed by a range
+ * that it has used up (closed-sequence.ts), in the transaction that puts the fence up:
+ *
+ *   who has drawn     is waited out: a draw holds a lock of its sequence until the end of its transaction
+ *   cached numbers    of other sessions are thrown away by PostgreSQL, because the sequence is written anew; they count as drawn
+ *   what it was       is written down with the fence, as a comment on its function: there are both or neither, whatever crashes
+ *   opening           puts all of it back, and waits for who has looked at a sequence in a transaction that is still open
+ *
+ * What was written down at the old server is carried to what is written down at the new one, whose sequences are as closed
+ * until its fence is opened.
+ */
+
+/** What a closed sequence was: where it stands, and its definition. Numbers as text. */
+export interface SequenceState {
+  readonly last: string
+  readonly isCalled: boolean
+}
+
+/** The sequences of a shard by name. */
+export type SequenceStates = Readonly<Record<string, SequenceState>>
+
+/** Name of the function of a fence, which has the comment. */
+function fenceOf(shardId: number): string {
+  return `${shardSchema(shardId)}.hv_fence()`
+}
+
+/** What is written down of the sequences of a schema, as SQL; `schema` is SQL for its name. */
+function statesSql(schema: string): string {
+  return `pg_catalog.obj_description(to_regprocedure(${schema} || '.hv_fence()'), 'pg_proc')::jsonb`
+}
+
+/** Relation that takes the place of `pg_sequence` where a definition is read: closed sequences are as they were. */
+export const openSequences = `(
+  select seqrelid, seqtypid,
+    coalesce((hv_state ->> 'increment')::bigint, seqincrement) as seqincrement,
+    coalesce((hv_state ->> 'min')::bigint, seqmin) as seqmin,
+    coalesce((hv_state ->> 'max')::bigint, seqmax) as seqmax,
+    coalesce((hv_state ->> 'start')::bigint, seqstart) as seqstart,
+    coalesce((hv_state ->> 'cache')::bigint, seqcache) as seqcache,
+    coalesce((hv_state ->> 'isCycling')::boolean, seqcycle) as seqcycle
+  from pg_catalog.pg_sequence
+  join pg_catalog.pg_class as hv_class on hv_class.oid = seqrelid,
+  lateral (select ${statesSql('hv_class.relnamespace::regnamespace::text')} -> hv_class.relname) as hv_states (hv_state))`
+
+/** Closes all sequences of a shard that are open. Behind {@link raiseFenceSql} only, in the same transaction. */
+export function closeSequencesSql(shardId: number): string {
+  const schema = shardSchema(shardId)
+  const { smallint, integer, bigint } = closedValues
+  return [
+    'do $hv$',
+    'declare',
+    `  hv_all jsonb := coalesce(${statesSql(`'${schema}'`)}, '{}');`,
+    '  hv_sequence record;',
+    '  hv_state jsonb;',
+    'begin',
+    '  for hv_sequence in',
+    '    select seqrelid::regclass as hv_name, relname as hv_key, seqtypid::regtype as hv_type,',
+    `      (case seqtypid when 'smallint'::regtype then '${smallint}' when 'integer'::regtype then '${integer}' else '${bigint}' end)::bigint as hv_value`,
+    '    from pg_catalog.pg_sequence join pg_catalog.pg_class on oid = seqrelid',
+    `    where relnamespace = '${schema}'::regnamespace and not hv_all ? relname::text`,
+    '    order by seqrelid',
+    '  loop',
+    '    -- Changes nothing, but takes the lock: from here on nobody draws.',
+    "    execute format('alter sequence %s as %s', hv_sequence.hv_name, hv_sequence.hv_type);",
+    "    execute format('select jsonb_build_object(''last'', last_value::text, ''isCalled'', is_called) from %s', hv_sequence.hv_name) into hv_state;",
+    "    select hv_state || jsonb_build_object('increment', seqincrement::text, 'min', seqmin::text, 'max', seqmax::text,",
+    "        'start', seqstart::text, 'cache', seqcache::text, 'isCycling', seqcycle)",
+    '      into hv_state from pg_catalog.pg_sequence where seqrelid = hv_sequence.hv_name;',
+    "    execute format('alter sequence %s increment 1 minvalue %s maxvalue %s start %s restart %3$s cache 1 no cycle',",
+    '      hv_sequence.hv_name, hv_sequence.hv_value - 1, hv_sequence.hv_value, hv_sequence.hv_value);',
+    '    perform setval(hv_sequence.hv_name, hv_sequence.hv_value, true);',
+    '    hv_all := hv_all || jsonb_build_object(hv_sequence.hv_key, hv_state);',
+    '  end loop;',
+    `  execute format('comment on function ${fenceOf(shardId)} is %L', hv_all);`,
+    'end $hv$',
+  ].join('\n')
+}
+
+/** PL/pgSQL that opens the sequences of a shard: declarations, and statements. It may wait for locks, so bound them. */
+export function openSequencesBlock(shardId: number): { readonly declarations: string; readonly statements: string } {
+  const schema = shardSchema(shardId)
+  return {
+    declarations: '  hv_sequence record;',
+    statements: [
+      '  for hv_sequence in',
+      `    select format('${schema}.%I', key) as hv_name, value as hv_state from jsonb_each(coalesce(${statesSql(`'${schema}'`)}, '{}'))`,
+      '  loop',
+      '    continue when to_regclass(hv_sequence.hv_name) is null;',
+      "    execute format('alter sequence %s increment %s minvalue %s maxvalue %s start %s restart %s cache %s %s', hv_sequence.hv_name,",
+      "      hv_sequence.hv_state ->> 'increment', hv_sequence.hv_state ->> 'min', hv_sequence.hv_state ->> 'max',",
+      "      hv_sequence.hv_state ->> 'start', hv_sequence.hv_state ->> 'last', hv_sequence.hv_state ->> 'cache',",
+      "      case when (hv_sequence.hv_state ->> 'isCycling')::boolean then 'cycle' else 'no cycle' end);",
+      "    perform setval(hv_sequence.hv_name::regclass, (hv_sequence.hv_state ->> 'last')::bigint,",
+      "      (hv_sequence.hv_state ->> 'isCalled')::boolean);",
+      '  end loop;',
+      `  if to_regprocedure('${fenceOf(shardId)}') is not null then`,
+      `    comment on function ${fenceOf(shardId)} is null;`,
+      '  end if;',
+    ].join('\n'),
+  }
+}
+
+/** Where the closed sequences of a shard stand: one row with JSON, for {@link parseSequences}. */
+export function readSequences(shardId: number): ServerStatement {
+  return { text: `select ${statesSql(`'${shardSchema(shardId)}'`)}` }
+}
+
+/** Reads what {@link readSequences} gave. */
+export function parseSequences(text: string | null | undefined): SequenceStates {
+  return JSON.parse(text ?? '{}') as SequenceStates
+}
+
+/**
+ * Lets the sequences of a shard stand where they stand at the other server: as soon as they are opened, or at once for those
+ * that are open, because an earlier release has made them.
+ */
+export function carrySequencesSql(shardId: number, states: SequenceStates): string {
+  const schema = shardSchema(shardId)
+  // In JSON a dollar stands in names alone, and might end the block.
+  const json = JSON.stringify(states).replaceAll('$', '\\u0024')
+  return [
+    'do $hv$',
+    'declare',
+    `  hv_all jsonb := coalesce(${statesSql(`'${schema}'`)}, '{}');`,
+    '  hv_sequence record;',
+    'begin',
+    `  for hv_sequence in select key as hv_key, value as hv_state from jsonb_each(${escapeLiteral(json)}::jsonb) loop`,
+    '    if hv_all ? hv_sequence.hv_key then',
+    '      hv_all := jsonb_set(hv_all, array[hv_sequence.hv_key], hv_all -> hv_sequence.hv_key',
+    "        || jsonb_build_object('last', hv_sequence.hv_state ->> 'last', 'isCalled', hv_sequence.hv_state -> 'isCalled'));",
+    '    else',
+    `      perform setval(format('${schema}.%I', hv_sequence.hv_key)::regclass,`,
+    "        (hv_sequence.hv_state ->> 'last')::bigint, (hv_sequence.hv_state ->> 'isCalled')::boolean);",
+    '    end if;',
+    '  end loop;',
+    `  if to_regprocedure('${fenceOf(shardId)}') is not null then`,
+    `    execute format('comment on function ${fenceOf(shardId)} is %L', hv_all);`,
+    '  end if;',
+    'end $hv$',
+  ].join('\n')
+}
