@@ -36,8 +36,15 @@ export interface ChangeBounds {
   readonly hint?: string | undefined
 }
 
-/** Most connections: each move under way holds one. */
+/** Most connections for statements, none of which is held for longer than its transaction. */
 const CONNECTIONS = 20
+
+/**
+ * Most connections that are held for long, one by each move under way. Apart from the others: if leases could take them all,
+ * whoever has one would wait for a connection for its next step, and none would ever come back.
+ */
+const LONG_CONNECTIONS = 100
+
 const CONNECT_TIMEOUT_MS = 5_000
 
 /** Longest time for one round trip. The statements of a catalog touch a few rows, but may wait for another change. */
@@ -50,33 +57,43 @@ const LAYOUT_TIMEOUT_MS = 60_000
 const CHANGE_TIMEOUT_MS = 20_000
 const ASK_MS = 10_000
 
+/** The connections of a catalog, under a signal. */
+interface CatalogView {
+  readonly pool: ServerPool
+  readonly longPool: ServerPool
+  readonly signal: AbortSignal
+}
+
 /** The database with Hypervault's own tables. Every wait for it has a bound, and ends with the signal of its caller. */
 export class Catalog implements AsyncDisposable {
   readonly clientConfig: ClientConfig
   readonly #pool: ServerPool
+  readonly #longPool: ServerPool
   readonly #signal: AbortSignal | undefined
   readonly #isView: boolean
 
   /** @param view what {@link under} gives: the same connections, under a signal */
-  constructor(connection: CatalogConnection, logger?: Logger, view?: { pool: ServerPool; signal: AbortSignal }) {
+  constructor(connection: CatalogConnection, logger?: Logger, view?: CatalogView) {
     this.clientConfig = parseCatalogConnection(connection)
     this.#isView = view !== undefined
     this.#signal = view?.signal
-    this.#pool =
-      view?.pool ??
+    const makePool = (max: number): ServerPool =>
       new ServerPool({
         serverId: 'catalog',
         clientConfig: this.clientConfig,
-        max: CONNECTIONS,
+        max,
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,
         logger,
       })
+    this.#pool = view?.pool ?? makePool(CONNECTIONS)
+    this.#longPool = view?.longPool ?? makePool(LONG_CONNECTIONS)
   }
 
   /** The same catalog, on the same connections, for work that ends with a signal. It need not be disposed of. */
   under(signal: AbortSignal | undefined): Catalog {
-    return signal === undefined ? this : new Catalog(this.clientConfig, undefined, { pool: this.#pool, signal })
+    if (signal === undefined) return this
+    return new Catalog(this.clientConfig, undefined, { pool: this.#pool, longPool: this.#longPool, signal })
   }
 
   /** Makes the tables, or brings them to the layout of this release. Returns how many layouts were added. */
@@ -124,12 +141,13 @@ export class Catalog implements AsyncDisposable {
 
   /** Lends a connection of the catalog for as long as the caller likes. */
   acquire(): Promise<Lease> {
-    return this.#pool.acquire({ signal: this.#signal })
+    return this.#longPool.acquire({ signal: this.#signal })
   }
 
   /** Closes all connections; those that are in use are cut after `timeoutMs`, default 5,000. */
   async close({ timeoutMs = CONNECT_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (!this.#isView) await this.#pool.close({ timeoutMs })
+    if (this.#isView) return
+    await Promise.all([this.#pool, this.#longPool].map((pool) => pool.close({ timeoutMs })))
   }
 
   [Symbol.asyncDispose](): Promise<void> {

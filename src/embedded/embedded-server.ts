@@ -56,10 +56,12 @@ export class EmbeddedServer implements AsyncDisposable {
    * @throws HypervaultError HV_EMBEDDED_MISSING, HV_EMBEDDED_START_FAILED; an abort undoes what was done
    */
   static async start(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
-    const settings = formatSettings(options.settings)
+    // What cannot be written is refused before anything is made.
+    formatSettings(options.settings)
     options.signal?.throwIfAborted()
     const runtime = await acquireRuntime(await findBinaries(options.version))
     try {
+      const settings = formatSettings(options.settings, runtime.version)
       return new EmbeddedServer(await launchServer(runtime, settings, options.signal))
     } catch (error) {
       await runtime.release()

@@ -13,10 +13,10 @@ const defaults: Settings = Object.freeze({
   max_connections: 200,
   max_locks_per_transaction: 256,
   wal_level: 'logical',
-  max_wal_senders: 32,
-  max_replication_slots: 32,
-  max_worker_processes: 32,
-  max_logical_replication_workers: 16,
+  max_wal_senders: 96,
+  max_replication_slots: 96,
+  max_worker_processes: 128,
+  max_logical_replication_workers: 96,
   max_sync_workers_per_subscription: 4,
   fsync: false,
   full_page_writes: false,
@@ -28,13 +28,18 @@ const defaults: Settings = Object.freeze({
   logging_collector: false,
 })
 
+/** Before PostgreSQL 18 there were as many origins as slots. */
+const since18: Settings = Object.freeze({ max_active_replication_origins: 96 })
+
 /**
- * The text of the settings, those given before the defaults.
+ * The text of the settings for a major version, those given before the defaults.
  *
  * @throws TypeError or RangeError for a setting that cannot be written, and for `port`, which is chosen by the server
  */
-export function formatSettings(given: Settings = {}): string {
-  const lines = Object.entries({ ...defaults, ...given }).map(([name, value]) => formatSetting(name, value))
+export function formatSettings(given: Settings = {}, version = 0): string {
+  const lines = Object.entries({ ...defaults, ...(version >= 18 ? since18 : {}), ...given }).map(([name, value]) =>
+    formatSetting(name, value),
+  )
   return `${lines.join('\n')}\n`
 }
 

@@ -23,6 +23,7 @@ import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
 import { assertThrottle } from './move/throttle.ts'
 import { Rebalance } from './rebalance/rebalance.ts'
+import { Permits } from '../schema/migrations/run/permits.ts'
 import { FleetLinks } from './servers.ts'
 
 /** How a fleet is worked on. */
@@ -70,6 +71,12 @@ export interface MoveResult extends MoveReport {
 const DEFAULT_MAX_PAUSE_MS = 500
 
 /**
+ * Moves of one process that are under way at once; further ones wait for their turn. Each holds up to three connections to
+ * both of its servers, of which PostgreSQL has 100 by default.
+ */
+const MOVES_AT_ONCE = 16
+
+/**
  * The servers of a catalog, and the moves of shards between them.
  *
  * @example
@@ -81,7 +88,10 @@ export class Fleet implements AsyncDisposable {
   /** Spreads the shards evenly, and empties servers that are being drained. */
   readonly rebalance: Rebalance
   readonly #catalog: Catalog
+  /** What looks at servers; moves have links of their own. */
   readonly #links: FleetLinks
+  readonly #linksOfMoves = new Set<FleetLinks>()
+  readonly #turns = new Permits(MOVES_AT_ONCE)
   readonly #epochMs: number
 
   /** Opens the catalog. Throws `HV_CONNECT_FAILED`, `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`. */
@@ -167,7 +177,8 @@ export class Fleet implements AsyncDisposable {
    * Moves a shard to another server while it is in use. When it resolves, the shard lives there, the rows are proved, and
    * what is written there streams back: `complete()` takes the old shard away, `reverse()` brings it back.
    *
-   * A failure before the switch leaves the move where it is: `resume()` goes on, `abort()` takes it away.
+   * A failure before the switch leaves the move where it is: `resume()` goes on, `abort()` takes it away. Of many moves at
+   * once 16 are under way, and the others wait for their turn; the signal ends this wait too.
    *
    * @throws TypeError, RangeError; `HV_MOVE_REFUSED` with all problems, `HV_MOVE_UNDER_WAY`, `HV_MOVE_LEASED`, `HV_MOVE_BLOCKED`,
    *   `HV_MOVE_UNREACHABLE`, `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
@@ -176,11 +187,14 @@ export class Fleet implements AsyncDisposable {
     assertShardId(shardId)
     const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS, throttleBytesPerSecond, signal } = options
     assertThrottle(throttleBytesPerSecond)
-    await using lease = await ShardLease.take(this.#catalog, shardId, signal)
-    const source = await this.#findSource(shardId, to, signal)
-    const wanted = { shardId, source, target: to, options: { maxPauseMs, throttleBytesPerSecond } }
-    const move = await this.#catalog.withSession((session) => insertMove(session, { ...wanted, actor: currentActor() }))
-    return await this.#run(move, lease, options)
+    return this.#turns.run(async () => {
+      await using lease = await ShardLease.take(this.#catalog, shardId, signal)
+      const source = await this.#findSource(shardId, to, signal)
+      const wanted = { shardId, source, target: to, options: { maxPauseMs, throttleBytesPerSecond } }
+      const insert = { ...wanted, actor: currentActor() }
+      const move = await this.#catalog.withSession((session) => insertMove(session, insert))
+      return await this.#run(move, lease, options)
+    }, signal)
   }
 
   /**
@@ -199,16 +213,20 @@ export class Fleet implements AsyncDisposable {
     return planMove({ shardId, source, target: to }, from, target, { throttleBytesPerSecond })
   }
 
-  /** Goes on with a move that a crash or a failure has interrupted. */
+  /**
+   * Goes on with a move that a crash or a failure has interrupted. Resolves to what is proved by then: undefined for a move that
+   * was aborted, and for a reversal whose snapshots went with the crash.
+   */
   async resume(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
     return this.#withMove(moveId, options.signal, async (move, lease) => {
-      if (move.isOver) return move.report && toResult(move, move.report)
+      if (move.isOver) return toResult(move, move.report)
       if (move.phase === 'aborting') await this.#end(move, lease, options, abortMove)
       else if (move.phase === 'completing') await this.#end(move, lease, options, completeMove)
       else if (move.phase === 'reversing') await this.#end(move, lease, options, reverseMove)
       else if (move.phase === 'mirroring') await this.#end(move, lease, options, letMirrorWrite)
       else return this.#run(move, lease, options)
-      return move.report && toResult(move, move.report)
+      // Read again: a reversal has a report of its own, or none when a crash took what it would have compared.
+      return toResult(move, (await getMove(this.#catalog, moveId)).report)
     })
   }
 
@@ -224,10 +242,10 @@ export class Fleet implements AsyncDisposable {
   /** Brings the shard back to where it was. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch and when complete. */
   async reverse(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
     return this.#withMove(moveId, options.signal, async (move, lease) => {
-      if (move.phase === 'reversed') return move.report && toResult(move, move.report)
+      if (move.phase === 'reversed') return toResult(move, move.report)
       assertPhase(move, 'reverse', ['mirroring', 'reversing'])
       const report = await this.#end(move, lease, options, reverseMove)
-      return report && toResult(move, report)
+      return toResult(move, report)
     })
   }
 
@@ -260,7 +278,8 @@ export class Fleet implements AsyncDisposable {
 
   /** Closes all connections. What is under way goes on to the end of its step and fails. */
   async close(): Promise<void> {
-    await Promise.all([this.#links[Symbol.asyncDispose](), this.#catalog[Symbol.asyncDispose]()])
+    const links = [this.#links, ...this.#linksOfMoves]
+    await Promise.all([...links, this.#catalog].map((each) => each[Symbol.asyncDispose]()))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -299,7 +318,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   async #run(move: MoveRecord, lease: ShardLease, options: MoveRunOptions): Promise<MoveResult> {
-    return toResult(move, await this.#end(move, lease, options, runMove))
+    const report = await this.#end(move, lease, options, runMove)
+    return toResult(move, report)
   }
 
   async #end<T>(
@@ -308,17 +328,26 @@ export class Fleet implements AsyncDisposable {
     options: MoveRunOptions,
     work: (context: MoveContext) => Promise<T>,
   ): Promise<T> {
+    await using links = new FleetLinks(this.#catalog)
+    this.#linksOfMoves.add(links)
     try {
-      return await work(await openMove(this.#place, move, lease, options))
+      return await work(await openMove({ ...this.#place, links }, move, lease, options))
     } catch (error) {
       await tryKeepProblem(this.#catalog, move.moveId, error instanceof Error ? error.message : String(error))
       throw error
+    } finally {
+      this.#linksOfMoves.delete(links)
     }
   }
 }
 
-function toResult({ moveId, shardId, source, target }: MoveRecord, report: MoveReport): MoveResult {
-  return Object.freeze({ moveId, shardId, source, target, ...report })
+function toResult(move: MoveRecord, report: MoveReport): MoveResult
+function toResult(move: MoveRecord, report: MoveReport | undefined): MoveResult | undefined
+function toResult(
+  { moveId, shardId, source, target }: MoveRecord,
+  report: MoveReport | undefined,
+): MoveResult | undefined {
+  return report && Object.freeze({ moveId, shardId, source, target, ...report })
 }
 
 function assertPhase({ moveId, phase }: MoveRecord, verb: string, allowed: readonly string[]): void {

@@ -11,7 +11,7 @@ import { ServerSession } from '../schema/server-session.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 
-/** Most connections of one piece of work on a server: a few steps hold several at once. */
+/** Most connections of one piece of work on a server: a few steps hold several at once. Each move has links of its own. */
 const CONNECTIONS = 8
 
 /** Longest time for one statement; what may take longer is named as such. */
@@ -141,7 +141,10 @@ async function lend<T>(
   }
 }
 
-/** The servers of a fleet, each connected to when it is needed. */
+/**
+ * The servers of a fleet, each connected to when it is needed. Pieces of work that hold connections while they wait for more,
+ * as moves do, have links of their own: if they shared some, all of them together could wait for each other.
+ */
 export class FleetLinks implements AsyncDisposable {
   readonly #catalog: Catalog
   readonly #links = new Map<string, FleetLink>()

@@ -3,7 +3,7 @@ import { crossBackward } from './crossing.ts'
 import { openFence } from './fence.ts'
 import { waitForCatchUp } from './follow.ts'
 import type { MoveContext } from './move-context.ts'
-import type { MoveReport } from './move-record.ts'
+import { getMove, type MoveReport } from './move-record.ts'
 import { compareFrozen } from './prove.ts'
 import { assertNoDependents } from './remove-schema.ts'
 import { ComparedSides } from './snapshots.ts'
@@ -46,13 +46,19 @@ export async function completeMove(context: MoveContext): Promise<void> {
 
 /** Brings the shard back to where it was. Undefined if a crash took the snapshots that the proof compares. */
 export async function reverseMove(context: MoveContext): Promise<MoveReport | undefined> {
-  const report = context.journal.phase === 'reversing' ? undefined : await crossBack(context)
+  const report = context.journal.phase === 'reversing' ? await keptReport(context) : await crossBack(context)
+  // At once: a crash from here on leaves it to the next attempt.
+  if (report !== undefined) await context.journal.keepReport(report)
   // A crash right after the cutover has left both fences, and writers wait.
   await openFence(context.source, context.move)
   await removeAll(context)
-  if (report !== undefined) await context.journal.keepReport(report)
   await context.journal.enter('reversed')
   return report
+}
+
+/** What an attempt before this one has proved of the way back. */
+async function keptReport({ catalog, move }: MoveContext): Promise<MoveReport | undefined> {
+  return (await getMove(catalog, move.moveId)).report
 }
 
 async function crossBack(context: MoveContext): Promise<MoveReport> {

@@ -41,7 +41,8 @@ export async function switchOver(catalog: Catalog, lease: ShardLease, change: Sw
     await place(session, change, next)
     await session.read({
       text: [
-        'update hypervault.moves set phase = $2, switched_epoch = $3, changed_at = clock_timestamp()',
+        // What was proved before is about the other way.
+        'update hypervault.moves set phase = $2, switched_epoch = $3, report = null, changed_at = clock_timestamp()',
         'where move_id = $1',
       ].join('\n'),
       values: [String(moveId), phase, String(next)],
