@@ -20,7 +20,10 @@ export interface DatastoreOptions {
   idleTimeoutMs?: number
   /** Age at which a connection is replaced, less up to a fifth by chance; default 1,800,000. */
   lifetimeMs?: number
-  /** Longest time for one statement of put and get; default 30,000. Beyond it the connection is cut. */
+  /**
+   * Longest time for one statement of put and get; default 30,000. Beyond it the server is asked to cancel the statement, and
+   * if it does not answer, the connection is cut.
+   */
   statementTimeoutMs?: number
   /** Longest wait of `disconnect()` for connections that are lent out; default 5,000. Beyond it they are cut. */
   disconnectTimeoutMs?: number

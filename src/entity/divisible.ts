@@ -27,3 +27,14 @@ const INSUFFICIENT_PRIVILEGE = '42501' // insufficient_privilege, what a policy 
 export function isDivisible(sqlstate: string): boolean {
   return sqlstate === INSUFFICIENT_PRIVILEGE || !aboutAll.has(sqlstate.slice(0, 2))
 }
+
+/** SQLSTATEs of a limit that the server has for the wait for a row, or for a statement. */
+const ofOneRow: ReadonlySet<string> = new Set([
+  '55P03', // lock_not_available
+  '57014', // query_canceled, what statement_timeout raises
+])
+
+/** Tells whether a refusal may be due to one row of a batch that somebody has locked: the others are not to fail with it. */
+export function isOfOneRow(sqlstate: string): boolean {
+  return ofOneRow.has(sqlstate)
+}

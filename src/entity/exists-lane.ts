@@ -11,8 +11,11 @@ type ExistsBatch = Batch<Key, boolean, string>
 
 /** The questions of one shard whether entities are there. */
 export class ExistsLane extends Lane<Key, boolean, string> {
-  protected override readonly isWrite = false
   protected override readonly limits = { rows: MAX_ROWS, size: 0 }
+
+  protected override isWrite(): boolean {
+    return false
+  }
 
   protected override load(key: Key): string {
     return key.toString()

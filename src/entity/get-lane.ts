@@ -3,7 +3,8 @@ import type { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 import type { Entity } from './entity.ts'
-import { Lane, type Batch, type LaneSite } from './lane.ts'
+import { Lane, type Batch } from './lane.ts'
+import type { LaneSite } from './lane-site.ts'
 import { selectEntities, selectEntity } from './statements.ts'
 import { parseTimestamp } from './timestamp.ts'
 import type { UpdatedColumns } from './updated-column.ts'
@@ -15,14 +16,16 @@ type GetBatch = Batch<Key, Entity | undefined, string>
 
 /** The gets of one shard. */
 export class GetLane extends Lane<Key, Entity | undefined, string> {
-  protected override readonly isWrite = false
   protected override readonly limits = { rows: MAX_ROWS, size: 0 }
   readonly #updated: UpdatedColumns
-  #assumed = true
 
   constructor(site: LaneSite, findSuccessor: () => GetLane, updated: UpdatedColumns) {
     super(site, findSuccessor)
     this.#updated = updated
+  }
+
+  protected override isWrite(): boolean {
+    return false
   }
 
   protected override load(key: Key): string {
@@ -33,17 +36,19 @@ export class GetLane extends Lane<Key, Entity | undefined, string> {
     return 0
   }
 
-  protected override compose({ items }: GetBatch): ShardStatement {
+  protected override compose(batch: GetBatch): ShardStatement {
+    const { items } = batch
     const [only] = items
     const { shardId } = this.site
-    this.#assumed = this.#updated.has(shardId)
-    if (items.length === 1 && only !== undefined) return selectEntity(shardId, only.cargo, this.#assumed)
+    const hasUpdated = this.#updated.has(shardId)
+    batch.assumesUpdated = hasUpdated
+    if (items.length === 1 && only !== undefined) return selectEntity(shardId, only.cargo, hasUpdated)
     const ids = items.map(({ input }) => input.id)
-    return selectEntities(shardId, ids, this.#assumed)
+    return selectEntities(shardId, ids, hasUpdated)
   }
 
-  protected override shouldRepeat(_batch: GetBatch, error: unknown): boolean {
-    return this.#updated.isRefuted(this.site.shardId, this.#assumed, error)
+  protected override shouldRepeat({ assumesUpdated = true }: GetBatch, error: unknown): boolean {
+    return this.#updated.isRefuted(this.site.shardId, assumesUpdated, error)
   }
 
   protected override deliver({ items }: GetBatch, rows: readonly TextRow[]): void {

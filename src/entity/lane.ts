@@ -1,12 +1,12 @@
 import { isHypervaultError } from '../errors.ts'
-import type { Channel, FlightOutcome, Passenger } from '../pool/channel.ts'
+import type { Channel, FlightOutcome, FlightTerms, Passenger } from '../pool/channel.ts'
 import { Fifo } from '../pool/fifo.ts'
-import type { ServerPool } from '../pool/server-pool.ts'
-import type { StatementLog } from '../pool/statement-log.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 import { statementError } from '../shard/statement-error.ts'
-import { isDivisible } from './divisible.ts'
+import { Apart, type Interruption } from './apart.ts'
+import { isDivisible, isOfOneRow } from './divisible.ts'
+import type { LaneSite } from './lane-site.ts'
 import { Operation } from './operation.ts'
 
 /*
@@ -21,10 +21,15 @@ import { Operation } from './operation.ts'
  *   waiting     checked and encoded, so that it is what it was at the call, and no larger than what the caller holds;
  *               leaves by batch, by its signal, or when it has waited too long
  *   in a batch  its signal settles it, but does not undo it
+ *   apart       its joint statement kept the channel and was cancelled: it goes by itself (see ApartDesk). What changes the
+ *               same entity is held back until it is done. After that the lane goes on as before; but until one of those
+ *               apart gets through, everything of the lane goes apart, because the whole table may be locked.
  *
  *   a batch comes back          and then
  *   with rows                   each operation gets its own
  *   refused for what is in it   it is cut in halves that go before all others, until the bad one is alone and fails
+ *   interrupted, because it     all go apart; or again, if the cancel was meant for another statement
+ *   kept others waiting
  *   refused by the fence of a   the lane rests until it is known where the shard lives, and all go on there
  *   move, or by a shard gone
  *   refused otherwise           all fail
@@ -32,24 +37,15 @@ import { Operation } from './operation.ts'
  *   lost                        reads go again once; writes are HV_OUTCOME_UNKNOWN
  */
 
-/** Where a lane works. */
-export interface LaneSite {
-  readonly shardId: number
-  readonly pool: ServerPool
-  readonly log: StatementLog
-  /** Longest time in the queue. */
-  readonly waitTimeoutMs: number
-  /** The channel to board next. */
-  pickChannel(waitsForRows: boolean): Channel
-  /** Resolves when a refusal may have become untrue, because the shard moves; throws it otherwise. */
-  follow(refusal: unknown, attempt: number, leftMs: number): Promise<void>
-}
-
 /** Operations that travel in one statement. */
 export interface Batch<Input, Output, Cargo> {
   readonly items: readonly Operation<Input, Output, Cargo>[]
   /** How often it was sent. */
   attempts: number
+  /** What its statement took for granted of the table, for lanes that have to know. */
+  assumesUpdated?: boolean
+  /** Whether its statement was a question to be answered before it, which leaves nothing behind. */
+  isQuestion?: boolean
 }
 
 /** One lane; the subclasses say what travels in it. */
@@ -58,18 +54,33 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   protected readonly site: LaneSite
   readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
   #returned: Batch<Input, Output, Cargo>[] = []
+  readonly #apart: Apart<Input, Output, Cargo>
   readonly #findSuccessor: () => Lane<Input, Output, Cargo>
   #followed = 0
   /** Why the lane goes after its shard, while it does. */
   #refusal: unknown
   #isBoarding = false
   #isFlying = false
+  /** Operations in flight on the channel. */
+  #flown = 0
+  readonly #terms: FlightTerms = {
+    isDue: (waitedMs, isWanted) => waitedMs >= this.#apart.patienceMs && (isWanted || this.#isWaitedFor),
+  }
   #timer: NodeJS.Timeout | undefined
 
   /** @param findSuccessor the lane of this sort where the shard lives now; this one, unless the shard has moved */
   constructor(site: LaneSite, findSuccessor: () => Lane<Input, Output, Cargo>) {
     this.site = site
     this.#findSuccessor = findSuccessor
+    this.#apart = new Apart(site, {
+      entityOf: (input) => this.entityOf(input),
+      fly: (channel, operation, terms) => this.#flyApart(channel, operation, terms),
+      comeBack: (operations) => {
+        for (const operation of operations) this.#returned.push({ items: [operation], attempts: 0 })
+        this.#board()
+      },
+      isOver: (operation) => this.#isOver(operation),
+    })
   }
 
   /** Does what `input` asks for. Rejects with the reason of the signal; what is in flight then is not undone. */
@@ -103,7 +114,8 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     this.#board()
   }
 
-  protected abstract readonly isWrite: boolean
+  /** Whether the statement of a batch may leave something behind. */
+  protected abstract isWrite(batch: Batch<Input, Output, Cargo>): boolean
   /** Most rows, and most size, of one statement. */
   protected abstract readonly limits: { readonly rows: number; readonly size: number }
 
@@ -117,6 +129,11 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   /** Gives each operation its own out of the rows; or `again`, if they were the answer to a question before it. */
   protected abstract deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void | 'again'
+
+  /** The entity that an input changes, which only one statement at a time may do. */
+  protected entityOf(_input: Input): bigint | undefined {
+    return undefined
+  }
 
   /** Whether an operation may travel with those gathered before it; if not, it waits for the next statement. */
   protected admits(
@@ -141,38 +158,44 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #board(): void {
     if (this.#isBoarding || this.#isFlying) return
     if (this.#waiting.size === 0 && this.#returned.length === 0) return
+    if (this.#apart.isSuspect) return void this.#probe()
     this.#isBoarding = true
     this.site.pickChannel(this.waitsForRows).board(this)
   }
 
-  #nextBatch(): Batch<Input, Output, Cargo> {
+  #nextBatch(maxRows = this.limits.rows): Batch<Input, Output, Cargo> {
     for (let batch = this.#returned.shift(); batch !== undefined; batch = this.#returned.shift()) {
-      const items = batch.items.filter(({ isSettled }) => !isSettled)
+      const items = batch.items.filter((operation) => !operation.isSettled && !this.#apart.holdsBack(operation))
       if (items.length > 0) return { ...batch, items }
     }
-    return { items: this.#gather(), attempts: 0 }
+    return { items: this.#gather(maxRows), attempts: 0 }
   }
 
-  #gather(): Operation<Input, Output, Cargo>[] {
+  #gather(rows: number): Operation<Input, Output, Cargo>[] {
     const items: Operation<Input, Output, Cargo>[] = []
-    const { rows, size } = this.limits
-    let left = size
+    let left = this.limits.size
     for (let next = this.#waiting.peek(); next !== undefined && items.length < rows; next = this.#waiting.peek()) {
-      const isAlive = !next.isSettled
-      if (isAlive && items.length > 0 && this.sizeOf(next.cargo) > left) break
-      if (isAlive && !this.admits(items, next)) break
+      const isPassed = next.isSettled || this.#apart.holdsBack(next)
+      if (!isPassed && items.length > 0 && this.sizeOf(next.cargo) > left) break
+      if (!isPassed && !this.admits(items, next)) break
       this.#waiting.shift()
-      if (!isAlive) continue
+      if (isPassed) continue
       items.push(next)
       left -= this.sizeOf(next.cargo)
     }
     return items
   }
 
+  /** Whether the statement in flight keeps anybody of this lane waiting who need not wait. */
+  get #isWaitedFor(): boolean {
+    return this.#flown > 1 || this.#waiting.size > 0 || this.#returned.length > 0
+  }
+
   async #fly(channel: Channel, batch: Batch<Input, Output, Cargo>): Promise<void> {
+    this.#flown = batch.items.length
     try {
       batch.attempts += 1
-      await this.#land(batch, await this.#send(channel, this.compose(batch)))
+      await this.#land(batch, await this.#send(channel, batch, this.#terms))
     } catch (error) {
       rejectAll(batch, error)
     }
@@ -180,16 +203,18 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     this.#board()
   }
 
-  async #send(channel: Channel, statement: ShardStatement): Promise<FlightOutcome> {
+  async #send(channel: Channel, batch: Batch<Input, Output, Cargo>, terms: FlightTerms): Promise<FlightOutcome> {
     const { shardId, pool, log } = this.site
+    const statement = this.compose(batch)
     const record = log.begin(statement.text, { serverId: pool.serverId, shardId })
-    const outcome = await channel.run(statement)
+    const outcome = await channel.run(statement, terms)
     if (outcome.kind === 'rows') record.succeed(outcome.rows.length)
     else record.fail(outcome.error)
     return outcome
   }
 
   #land(batch: Batch<Input, Output, Cargo>, outcome: FlightOutcome): Promise<void> | undefined {
+    if (outcome.kind === 'interrupted') return this.#interrupted(batch, outcome)
     if (outcome.kind === 'refused') return this.#refused(batch, outcome.error, outcome.sqlstate)
     this.#followed = 0
     if (outcome.kind === 'lost') this.#lost(batch, outcome.error, outcome.wasRead)
@@ -197,11 +222,44 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     return undefined
   }
 
+  /** Nothing was done. */
+  #interrupted(batch: Batch<Input, Output, Cargo>, { error, isCause }: Interruption): undefined {
+    if (isCause) this.#apart.take(batch.items, error)
+    else this.#returned.unshift({ ...batch, attempts: batch.attempts - 1 })
+  }
+
   #refused(batch: Batch<Input, Output, Cargo>, error: unknown, sqlstate: string): Promise<void> | undefined {
     if (this.shouldRepeat(batch, error)) this.#returned.unshift(batch)
+    else if (batch.items.length > 1 && isOfOneRow(sqlstate)) this.#apart.take(batch.items, error)
     else if (batch.items.length > 1 && isDivisible(sqlstate)) this.#returned.unshift(...halvesOf(batch))
-    else return this.#follow(batch, this.#error(error, this.isWrite))
+    else return this.#follow(batch, this.#error(error, this.isWrite(batch)))
     return undefined
+  }
+
+  /** Sends one operation off the channels; gives what cancelled it. Never rejects. */
+  async #flyApart(
+    channel: Channel,
+    operation: Operation<Input, Output, Cargo>,
+    terms: FlightTerms,
+  ): Promise<Interruption | undefined> {
+    const batch: Batch<Input, Output, Cargo> = { items: [operation], attempts: 1 }
+    try {
+      const outcome = await this.#send(channel, batch, terms)
+      if (outcome.kind === 'interrupted') return outcome
+      this.#apart.isSuspect = false
+      await this.#land(batch, outcome)
+    } catch (error) {
+      rejectAll(batch, error)
+    }
+    return undefined
+  }
+
+  /** The next of a lane that may be locked as a whole: one by one, until one gets through. */
+  async #probe(): Promise<void> {
+    this.#isFlying = true
+    await this.#apart.probe(this.#nextBatch(1).items)
+    this.#isFlying = false
+    this.#board()
   }
 
   /** Nothing was done. If that is because the shard moves, everybody goes after it. */
@@ -228,11 +286,12 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   }
 
   #lost(batch: Batch<Input, Output, Cargo>, error: unknown, wasRead: boolean): void {
-    const isSafe = !this.isWrite || !wasRead
+    const isWrite = this.isWrite(batch)
+    const isSafe = !isWrite || !wasRead
     if (isSafe && !batch.items.some(({ wasRetried }) => wasRetried)) {
       for (const operation of batch.items) operation.wasRetried = true
       this.#returned.unshift(batch)
-    } else rejectAll(batch, this.#error(error, this.isWrite && wasRead))
+    } else rejectAll(batch, this.#error(error, isWrite && wasRead))
   }
 
   #error(cause: unknown, isWrite: boolean): unknown {
@@ -248,7 +307,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   /** One timer for all that wait: they have the same time, so the first in the queue is the first to run out of it. */
   #watch(): void {
     if (this.#timer !== undefined) return
-    const oldest = this.#waiting.peek()
+    const oldest = this.#waiting.peek() ?? this.#apart.heldBack.first()
     if (oldest === undefined) return
     const leftMs = oldest.startedAt + this.site.waitTimeoutMs - performance.now()
     this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
@@ -261,6 +320,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
       if (!this.#isOver(next)) break
       this.#waiting.shift()
     }
+    this.#apart.heldBack.keep((operation) => !this.#isOver(operation))
     this.#watch()
   }
 

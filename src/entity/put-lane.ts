@@ -5,7 +5,8 @@ import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 import { assertKind } from './entity.ts'
 import { judgeCollision } from './key-collision.ts'
-import { Lane, type Batch, type LaneSite } from './lane.ts'
+import { Lane, type Batch } from './lane.ts'
+import type { LaneSite } from './lane-site.ts'
 import type { ServerSite } from './server-site.ts'
 import { insertEntity, insertSome } from './statements.ts'
 
@@ -34,7 +35,6 @@ type PutBatch = Batch<NewEntity, Key, string>
 
 /** The puts of one shard. */
 export class PutLane extends Lane<NewEntity, Key, string> {
-  protected override readonly isWrite = true
   readonly #server: ServerSite
   readonly #epochMs: number
 
@@ -50,6 +50,10 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     const isKnown = hstore.name !== undefined
     if (!isKnown) hstore.ask(this.site.pickChannel(this.waitsForRows))
     return { rows: isKnown ? MAX_ROWS : 1, size: MAX_CHARACTERS }
+  }
+
+  protected override isWrite(): boolean {
+    return true
   }
 
   protected override load({ kind, body }: NewEntity): string {

@@ -4,6 +4,7 @@ import type { ServerPool } from '../pool/server-pool.ts'
 import type { ShardHome } from '../shard/shard-site.ts'
 import type { ShardSession } from '../shard/shard-session.ts'
 import type { Server } from '../topology/connection-entry.ts'
+import { ApartDesk } from './apart-desk.ts'
 import { HstoreType } from './hstore-type.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { findHstoreSchema } from './statements.ts'
@@ -11,6 +12,10 @@ import { UpdatedColumns } from './updated-column.ts'
 
 /** Places of a pool that lanes leave to others, if it has more than these. */
 const PLACES_FOR_OTHERS = 2
+
+/** Of so many places of a pool one is for what kept others waiting; some of these at most. */
+const PLACES_PER_APART = 4
+const MAX_APART = 4
 
 /**
  * So many shards lean on one channel before another one is used. A few schemas cost a backend little, and fewer busy
@@ -29,6 +34,8 @@ export class ServerSite implements ShardHome {
   readonly pool: ServerPool
   readonly hstore = new HstoreType()
   readonly updated = new UpdatedColumns()
+  /** For operations that kept others waiting. */
+  readonly apart: ApartDesk
   keyCollisions = 0
   readonly #channels: ServerChannels
   /** Channels that shards lean on. */
@@ -37,6 +44,8 @@ export class ServerSite implements ShardHome {
   constructor({ shardIds }: Server, pool: ServerPool, settings: EntitySettings) {
     this.pool = pool
     const channels = Math.max(1, settings.poolMax - PLACES_FOR_OTHERS)
+    const apart = Math.min(MAX_APART, Math.max(1, Math.floor(settings.poolMax / PLACES_PER_APART)))
+    this.apart = new ApartDesk(pool, apart, settings)
     const homes = Math.max(1, Math.ceil(shardIds.length / FEW_SHARDS))
     this.#homes = Math.min(homes, channels)
     const spillLoad = SPILL_LOAD[homes > channels ? 'many' : 'few']

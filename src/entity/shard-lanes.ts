@@ -5,7 +5,7 @@ import { ChangeLane } from './change/change-lane.ts'
 import { DeleteLane } from './change/delete-lane.ts'
 import { ExistsLane } from './exists-lane.ts'
 import { GetLane } from './get-lane.ts'
-import type { LaneSite } from './lane.ts'
+import type { LaneSite } from './lane-site.ts'
 import { PutLane } from './put-lane.ts'
 import type { ServerSite } from './server-site.ts'
 
@@ -67,6 +67,8 @@ function laneSite(shardId: number, server: ServerSite, { follower, log, settings
     pool: server.pool,
     log,
     waitTimeoutMs: settings.waitTimeoutMs,
+    statementTimeoutMs: settings.statementTimeoutMs,
+    apart: server.apart,
     pickChannel: (waitsForRows) => server.pickChannel(shardId, waitsForRows),
     follow: (refusal, attempt, leftMs) => follower.follow(refusal, { shardId, attempt, leftMs }),
   }

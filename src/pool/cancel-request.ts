@@ -2,14 +2,15 @@ import { Connection } from 'pg'
 import type { Lease } from './lease.ts'
 import { isReady } from './pg-internals.ts'
 
-/** Longest life of the connection that carries a cancel request. */
-const TIMEOUT_MS = 5_000
+/** Longest life of the connection that carries a cancel request. Too long holds the place of a connection that is cut. */
+export const CANCEL_TIMEOUT_MS = 3_000
 
 /** What pg knows of a client and its types do not tell. */
 interface Backend {
   readonly host: string
   readonly port: number
   readonly ssl: unknown
+  readonly sslNegotiation: unknown
   readonly processID: number | null
   readonly secretKey: unknown
 }
@@ -21,25 +22,42 @@ interface Canceller {
 }
 
 /**
- * Cuts a connection, and asks its server to end the statement that is in flight: a backend that waits for a lock or
- * works does not notice that nobody listens any more. Whether the server hears of it is not waited for.
+ * Asks the server to end the statement that is in flight on a connection, by the cancel request of the protocol: on a
+ * connection of its own, which goes the way of the first. Resolves once the server has closed that connection, which it
+ * does when the signal is sent, or when it cannot be reached within {@link CANCEL_TIMEOUT_MS}. Never rejects.
  */
-export function cutAndCancel(lease: Lease): void {
-  if (!isReady(lease.client)) sendCancel(lease.client as unknown as Backend)
-  lease.destroy()
+export function requestCancel(client: object): Promise<void> {
+  const backend = client as Backend
+  if (backend.processID == null) return Promise.resolve()
+  return new Promise((resolve) => {
+    try {
+      sendCancel(backend, resolve)
+    } catch {
+      resolve()
+    }
+  })
 }
 
-/** Sends the cancel request of the protocol, on a connection of its own, which is what the protocol asks for. */
-function sendCancel({ host, port, ssl, processID, secretKey }: Backend): void {
-  if (processID == null) return
-  const connection = new Connection({ ssl } as never)
+function sendCancel({ host, port, ssl, sslNegotiation, processID, secretKey }: Backend, onEnd: () => void): void {
+  const connection = new Connection({ ssl, sslNegotiation } as never)
   const canceller = connection as unknown as Canceller
-  const timer = setTimeout(() => connection.stream.destroy(), TIMEOUT_MS).unref()
+  const timer = setTimeout(() => connection.stream.destroy(), CANCEL_TIMEOUT_MS).unref()
   connection.on('error', () => connection.stream.destroy())
-  connection.once('end', () => clearTimeout(timer))
-  const send = (): void => canceller.cancel(processID, secretKey)
-  connection.once('connect', ssl ? () => canceller.requestSsl() : send)
+  connection.once('end', () => {
+    clearTimeout(timer)
+    onEnd()
+  })
+  const send = (): void => canceller.cancel(processID as number, secretKey)
+  // With `sslnegotiation=direct` pg begins the handshake itself.
+  if (!ssl) connection.once('connect', send)
+  else if (sslNegotiation !== 'direct') connection.once('connect', () => canceller.requestSsl())
   connection.once('sslconnect', send)
   if (host.startsWith('/')) canceller.connect(`${host}/.s.PGSQL.${port}`)
   else canceller.connect(port, host)
+}
+
+/** Cuts a connection, and asks its server to end the statement in flight. */
+export function cutAndCancel(lease: Lease): void {
+  if (!isReady(lease.client)) void requestCancel(lease.client)
+  lease.destroy()
 }

@@ -1,8 +1,8 @@
 import { cutAndCancel } from './cancel-request.ts'
+import { decideFlight } from './decide-flight.ts'
 import { classifyFailure, isLastWord } from './failure.ts'
 import type { Lease } from './lease.ts'
-import { setPipelined } from './pg-internals.ts'
-import { PreparedStatements } from './prepared-statements.ts'
+import { OpenConnection } from './open-connection.ts'
 import { sendStatement, type ServerStatement } from './send-statement.ts'
 import type { ServerClient } from './server-client.ts'
 import type { LeaseHolder, ServerPool } from './server-pool.ts'
@@ -27,15 +27,25 @@ import type { TextRow } from './text-rows.ts'
  *          the last flight it goes back, and opens again if somebody has boarded. Those who waited depart first: two
  *          channels that gave back for each other what they had just got would never send anything.
  *
+ * A server answers in order, so a statement that waits for a lock holds up those behind it. Nothing more is sent behind one
+ * that the server has been busy with for a while, and when it is due (see `FlightTerms`, and its time-out) the server is
+ * asked to cancel it. A cancel names a session and no statement: it may come late and hit the next one. Whatever it hits
+ * has not been executed, and comes back as `interrupted`. The connection is not given back before the request has ended.
+ * Only when the server does not answer to that either is the connection cut.
+ *
  * What a lost connection says: a server answers in order. If it ended the session by an error of its own (57P01 and
  * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
  * again, writes too. If the connection just broke, or a pooler speaks for a server, nothing is known of any of them.
  */
 
-/** How a statement ended. `wasRead` is false when the server has provably never begun it. */
+/**
+ * How a statement ended. `interrupted`: cancelled by this channel, not executed; `isCause` tells whether it was the one that
+ * was due. `wasRead` is false when the server has provably never begun it.
+ */
 export type FlightOutcome =
   | { readonly kind: 'rows'; readonly rows: TextRow[] }
   | { readonly kind: 'refused'; readonly error: unknown; readonly sqlstate: string }
+  | { readonly kind: 'interrupted'; readonly error: unknown; readonly isCause: boolean }
   | { readonly kind: 'lost'; readonly error: unknown; readonly wasRead: boolean }
 
 /** Who wants to send a statement. */
@@ -50,7 +60,7 @@ export interface Passenger {
 
 /** Settings of a channel. */
 export interface ChannelSettings {
-  /** Longest time for one statement; beyond it the connection is cut. */
+  /** Longest time for one statement; beyond it the server is asked to cancel it, and then the connection is cut. */
   readonly statementTimeoutMs: number
   /** How long an unused connection is kept. */
   readonly idleTimeoutMs: number
@@ -58,9 +68,26 @@ export interface ChannelSettings {
   readonly preparedMax: number
 }
 
+/** How long a statement may keep a channel. */
+export interface FlightTerms {
+  /**
+   * Whether it has to go, after the server has been busy with it for so long. Asked every {@link CHECK_MS} at least.
+   *
+   * @param isWanted whether its connection is wanted: by others on the channel, or in the pool
+   */
+  isDue(waitedMs: number, isWanted: boolean): boolean
+}
+
+/** Terms of a statement that may take the whole time for one. */
+const untilTimeout: FlightTerms = Object.freeze({ isDue: () => false })
+
 interface Flight {
   readonly startedAt: number
   readonly waitsForRows: boolean
+  readonly terms: FlightTerms
+  /** When the server was asked to cancel it, first and last. */
+  firstAskedAt: number | undefined
+  lastAskedAt: number | undefined
 }
 
 /**
@@ -72,40 +99,17 @@ const MAX_FLIGHTS = 16
 /** Age of the oldest flight from which a channel counts as stalled, behind a lock for instance. */
 const STALL_MS = 50
 
-/** What one open connection consists of. */
-class OpenConnection {
-  readonly lease: Lease
-  readonly statements: PreparedStatements | undefined
-  isClosing = false
-  /** Set once a statement was sent. */
-  wasUsed = false
-  /** Set when the server ended the session by an error of its own. */
-  wasEnded = false
-  readonly #onEnd: () => void
+/** How often the oldest flight is looked at. */
+const CHECK_MS = 100
 
-  constructor(lease: Lease, preparedMax: number, onEnd: (connection: OpenConnection) => void) {
-    this.lease = lease
-    this.statements = preparedMax > 0 ? PreparedStatements.of(lease.client, preparedMax) : undefined
-    this.#onEnd = () => onEnd(this)
-    lease.client.once('end', this.#onEnd)
-    setPipelined(lease.client, true)
-  }
-
-  get client(): ServerClient {
-    return this.lease.client as Lease['client'] & ServerClient
-  }
-
-  /** Leaves the connection as it was lent. Only while nothing is in flight. */
-  detach(): void {
-    this.lease.client.removeListener('end', this.#onEnd)
-    setPipelined(this.lease.client, false)
-  }
-}
+/** SQLSTATE query_canceled. */
+const CANCELED = '57014'
 
 /** One pipelined connection of a server, opened when somebody boards. */
 export class Channel implements LeaseHolder {
   readonly #pool: ServerPool
   readonly #settings: ChannelSettings
+  readonly #checkMs: number
   readonly #queue: Passenger[] = []
   readonly #flights = new Set<Flight>()
   /** Passengers and flights that wait for rows. */
@@ -116,11 +120,15 @@ export class Channel implements LeaseHolder {
   #isTurnAwaited = false
   #watchdog: NodeJS.Timeout | undefined
   #idleTimer: NodeJS.Timeout | undefined
-  #wasUsed = false
+  /** Since when the oldest flight is the oldest, so that the server is busy with it. */
+  #headSince = 0
+  /** When the last flight ended, while there is none. */
+  #restsSince = 0
 
   constructor(pool: ServerPool, settings: ChannelSettings) {
     this.#pool = pool
     this.#settings = settings
+    this.#checkMs = Math.min(CHECK_MS, settings.statementTimeoutMs)
   }
 
   /** Passengers that wait and statements in flight. */
@@ -129,13 +137,12 @@ export class Channel implements LeaseHolder {
   }
 
   get isIdle(): boolean {
-    return this.load === 0 && this.#connection !== undefined
+    return this.load === 0 && this.#connection?.isAsking === false
   }
 
-  /** True when the server has owed an answer for long. */
+  /** True when the server has been busy with one statement for long. */
   get isStalled(): boolean {
-    const [oldest] = this.#flights
-    return oldest !== undefined && performance.now() - oldest.startedAt > STALL_MS
+    return this.#flights.size > 0 && performance.now() - this.#headSince > STALL_MS
   }
 
   /** True when what is sent now may be held up by a statement that waits for a row. */
@@ -151,15 +158,15 @@ export class Channel implements LeaseHolder {
   }
 
   /** Sends a statement. Only from within `depart()`. Never rejects. */
-  run(statement: ServerStatement): Promise<FlightOutcome> {
+  run(statement: ServerStatement, terms: FlightTerms = untilTimeout): Promise<FlightOutcome> {
     const connection = this.#connection
     if (connection === undefined) throw new Error('bug: a statement on a closed channel')
-    const flight = this.#takeOff(connection)
+    const flight = this.#takeOff(connection, terms)
     return new Promise((resolve) => {
       sendStatement(connection, statement, (error, rows) => {
         this.#endFlight(flight)
         this.#awaitTurn()
-        resolve(error instanceof Error ? this.#judge(connection, error) : { kind: 'rows', rows })
+        resolve(error instanceof Error ? this.#judge(connection, flight, error) : { kind: 'rows', rows })
       })
     })
   }
@@ -176,23 +183,33 @@ export class Channel implements LeaseHolder {
     this.#putBack((lease) => lease.release())
   }
 
-  #takeOff(connection: OpenConnection): Flight {
+  #takeOff(connection: OpenConnection, terms: FlightTerms): Flight {
     connection.wasUsed = true
-    const flight = { startedAt: performance.now(), waitsForRows: this.#departing?.waitsForRows === true }
+    const startedAt = performance.now()
+    const waitsForRows = this.#departing?.waitsForRows === true
+    const flight: Flight = { startedAt, waitsForRows, terms, firstAskedAt: undefined, lastAskedAt: undefined }
+    if (this.#flights.size === 0) this.#headSince = startedAt
     this.#flights.add(flight)
     if (flight.waitsForRows) this.#rowWaits += 1
-    this.#wasUsed = true
-    this.#watchdog ??= setTimeout(() => this.#checkFlights(), this.#settings.statementTimeoutMs).unref()
+    this.#watch(this.#checkMs)
     return flight
   }
 
   #endFlight(flight: Flight): void {
-    if (this.#flights.delete(flight) && flight.waitsForRows) this.#rowWaits -= 1
+    if (!this.#flights.delete(flight)) return
+    if (flight.waitsForRows) this.#rowWaits -= 1
+    this.#headSince = performance.now()
+    if (this.#flights.size === 0) this.#restsSince = this.#headSince
   }
 
-  #judge(connection: OpenConnection, error: unknown): FlightOutcome {
+  #judge(connection: OpenConnection, flight: Flight, error: unknown): FlightOutcome {
     const failure = classifyFailure(error)
-    if (failure.kind === 'refused') return { kind: 'refused', error, sqlstate: failure.sqlstate }
+    if (failure.kind === 'refused') {
+      const { sqlstate } = failure
+      const isOurs = sqlstate === CANCELED && connection.mayHaveCancelled(flight.startedAt)
+      if (isOurs) return { kind: 'interrupted', error, isCause: flight.firstAskedAt !== undefined }
+      return { kind: 'refused', error, sqlstate }
+    }
     const wasRead = !connection.wasEnded
     connection.wasEnded ||= isLastWord(error)
     connection.isClosing = true
@@ -235,7 +252,7 @@ export class Channel implements LeaseHolder {
   }
 
   get #hasRoom(): boolean {
-    return this.#connection?.isClosing === false && this.#flights.size < MAX_FLIGHTS
+    return this.#connection?.isClosing === false && this.#flights.size < MAX_FLIGHTS && !this.isStalled
   }
 
   #shouldClose(): boolean {
@@ -244,7 +261,7 @@ export class Channel implements LeaseHolder {
     const { client, wasUsed } = connection
     const isWanted = this.#pool.isContended && wasUsed
     connection.isClosing ||= client.isLost || performance.now() >= client.expiresAt || isWanted
-    return connection.isClosing && this.#flights.size === 0
+    return connection.isClosing && this.#flights.size === 0 && (client.isLost || !connection.isAsking)
   }
 
   #open(): void {
@@ -259,8 +276,8 @@ export class Channel implements LeaseHolder {
   #opened(lease: Lease): void {
     this.#isOpening = false
     this.#connection = new OpenConnection(lease, this.#settings.preparedMax, (connection) => this.#ended(connection))
-    this.#idleTimer = setInterval(() => this.#checkUse(), this.#settings.idleTimeoutMs)
-    this.#idleTimer.unref()
+    this.#restsSince = performance.now()
+    this.#watchUse(this.#settings.idleTimeoutMs)
     this.#pool.keep(lease, this)
     this.#pump()
   }
@@ -290,24 +307,46 @@ export class Channel implements LeaseHolder {
     const connection = this.#connection
     if (connection === undefined) return
     this.#connection = undefined
-    clearInterval(this.#idleTimer)
+    clearTimeout(this.#idleTimer)
     clearTimeout(this.#watchdog)
     this.#watchdog = undefined
     how(connection)
   }
 
-  #checkUse(): void {
-    if (!this.#wasUsed && this.isIdle) this.#putBack((lease) => lease.close())
-    this.#wasUsed = false
+  #watchUse(leftMs: number): void {
+    this.#idleTimer = setTimeout(() => this.#checkUse(), leftMs).unref()
   }
 
-  /** The timer is set once for many flights: it looks at the oldest, and waits on for what that one has left. */
+  #checkUse(): void {
+    const leftMs = this.#restsSince + this.#settings.idleTimeoutMs - performance.now()
+    if (!this.isIdle) this.#watchUse(this.#settings.idleTimeoutMs)
+    else if (leftMs > 0) this.#watchUse(Math.ceil(leftMs))
+    else this.#putBack((lease) => lease.close())
+  }
+
+  /** One timer for all flights; it goes on as long as there are any. */
+  #watch(afterMs: number): void {
+    // What has arrived meanwhile is read before the server is blamed: the program itself may have been busy.
+    this.#watchdog ??= setTimeout(() => setImmediate(() => this.#checkFlights()), afterMs).unref()
+  }
+
   #checkFlights(): void {
     this.#watchdog = undefined
     const [oldest] = this.#flights
-    if (oldest === undefined) return
-    const leftMs = oldest.startedAt + this.#settings.statementTimeoutMs - performance.now()
-    if (leftMs > 0) this.#watchdog = setTimeout(() => this.#checkFlights(), leftMs).unref()
-    else this.#connection?.client.cut()
+    const connection = this.#connection
+    if (oldest === undefined || connection === undefined) return
+    const now = performance.now()
+    const isDue = oldest.terms.isDue(now - this.#headSince, this.load > 1 || this.#pool.isWanted)
+    const reading = { ...oldest, now, isDue, isAsking: connection.isAsking }
+    const decision = decideFlight(reading, { timeoutMs: this.#settings.statementTimeoutMs, checkMs: this.#checkMs })
+    if (decision.action === 'cut') return connection.client.cut()
+    if (decision.action === 'cancel') this.#cancelOldest(connection, oldest, now)
+    this.#watch(decision.action === 'wait' ? decision.leftMs : this.#checkMs)
+  }
+
+  #cancelOldest(connection: OpenConnection, oldest: Flight, now: number): void {
+    oldest.firstAskedAt ??= now
+    oldest.lastAskedAt = now
+    void connection.askToCancel().then(() => this.#awaitTurn())
   }
 }

@@ -123,7 +123,12 @@ export class ServerPool implements AsyncDisposable {
    * should give it back.
    */
   get isContended(): boolean {
-    return this.#isClosed || (this.#queue.size > this.#counts.attempts && this.#isFull)
+    return this.#isClosed || this.isWanted
+  }
+
+  /** True while somebody waits and every place is taken. */
+  get isWanted(): boolean {
+    return this.#queue.size > this.#counts.attempts && this.#isFull
   }
 
   /** The error of a caller that has waited too long for this server. */

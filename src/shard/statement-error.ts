@@ -16,6 +16,8 @@ const missing: ReadonlySet<string> = new Set([
   '42P01', // undefined_table
 ])
 
+const CANCELED = '57014' // query_canceled
+
 /** What the fence of a move raises; its detail says in JSON where the shard goes. */
 const FENCED = 'HV001'
 
@@ -32,6 +34,16 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
   }
   const message = `a statement in ${where} failed with SQLSTATE ${sqlstate}`
   return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate }, { cause })
+}
+
+/** The coded error of a statement whose time was over and that the server has cancelled, or that had not been sent again. */
+export function overdueError(
+  cause: unknown,
+  { serverId, shardId, timeoutMs }: { readonly serverId: string; readonly shardId: number; readonly timeoutMs: number },
+): HypervaultError<'HV_STATEMENT_FAILED'> {
+  const where = `shard ${shardId} on server ${serverId}`
+  const message = `a statement in ${where} was cancelled after statementTimeoutMs, ${timeoutMs} ms: nothing was executed`
+  return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate: CANCELED }, { cause })
 }
 
 /** The coded error of a read of several shards: it names none of them, and tells only by its code what has happened. */

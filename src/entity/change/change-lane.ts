@@ -23,11 +23,11 @@ export class ChangeLane extends ChangingLane<ChangeRequest, ChangeOutcome, Encod
     return changeEntities(this.site.shardId, changes, layout)
   }
 
-  protected override deliverChange({ items }: ChangeBatch, rows: readonly TextRow[]): void {
+  protected override deliverChange(batch: ChangeBatch, rows: readonly TextRow[]): void {
     const found = byId(rows)
-    for (const operation of items) {
+    for (const operation of batch.items) {
       const { key } = operation.input
-      if (this.wasJudged(operation)) operation.resolve(changeOutcome(key, found.get(key.toString())))
+      if (this.wasJudged(operation, batch)) operation.resolve(changeOutcome(key, found.get(key.toString())))
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { Key } from '../../key/key.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import { Lane, type Batch, type LaneSite } from '../lane.ts'
+import { Lane, type Batch } from '../lane.ts'
+import type { LaneSite } from '../lane-site.ts'
 import type { Operation } from '../operation.ts'
 import type { ServerSite } from '../server-site.ts'
 import { findHstoreSchema } from '../statements.ts'
@@ -35,17 +36,18 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
   protected override readonly limits = { rows: MAX_ROWS, size: MAX_CHARACTERS }
   readonly #server: ServerSite
   readonly #keys = new Set<bigint>()
-  #isQuestion = false
-  #assumed = true
 
   constructor(site: LaneSite, findSuccessor: () => ChangingLane<Input, Output, Cargo>, server: ServerSite) {
     super(site, findSuccessor)
     this.#server = server
   }
 
-  /** False while a question is in flight, which leaves nothing behind. */
-  protected override get isWrite(): boolean {
-    return !this.#isQuestion
+  protected override isWrite({ isQuestion = false }: Batch<Input, Output, Cargo>): boolean {
+    return !isQuestion
+  }
+
+  protected override entityOf({ key }: Input): bigint {
+    return key.id
   }
 
   protected override admits(
@@ -60,14 +62,15 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
 
   protected override compose(batch: Batch<Input, Output, Cargo>): ShardStatement {
     const hstoreType = this.#server.hstore.name
-    this.#isQuestion = hstoreType === undefined
+    batch.isQuestion = hstoreType === undefined
     if (hstoreType === undefined) return findHstoreSchema
-    this.#assumed = this.#server.updated.has(this.site.shardId)
-    return this.composeChange(batch, { hstoreType, hasUpdated: this.#assumed })
+    const hasUpdated = this.#server.updated.has(this.site.shardId)
+    batch.assumesUpdated = hasUpdated
+    return this.composeChange(batch, { hstoreType, hasUpdated })
   }
 
   protected override deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void | 'again' {
-    if (this.#isQuestion) return this.#learn(rows)
+    if (batch.isQuestion === true) return this.#learn(rows)
     this.deliverChange(batch, rows)
   }
 
@@ -78,15 +81,15 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
   protected abstract deliverChange(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void
 
   /** Whether the server could look at the condition of an operation; rejects it if not. */
-  protected wasJudged(operation: Operation<Input, Output, Cargo>): boolean {
+  protected wasJudged(operation: Operation<Input, Output, Cargo>, batch: Batch<Input, Output, Cargo>): boolean {
     const { shardId, pool } = this.site
-    const error = updatedMissing(operation.cargo, this.#assumed, { shardId, serverId: pool.serverId })
+    const error = updatedMissing(operation.cargo, batch.assumesUpdated ?? true, { shardId, serverId: pool.serverId })
     if (error !== undefined) operation.reject(error)
     return error === undefined
   }
 
-  protected override shouldRepeat(_batch: Batch<Input, Output, Cargo>, error: unknown): boolean {
-    return this.#server.updated.isRefuted(this.site.shardId, this.#assumed, error)
+  protected override shouldRepeat({ assumesUpdated = true }: Batch<Input, Output, Cargo>, error: unknown): boolean {
+    return this.#server.updated.isRefuted(this.site.shardId, assumesUpdated, error)
   }
 
   #learn(rows: readonly TextRow[]): 'again' {

@@ -30,11 +30,11 @@ export class DeleteLane extends ChangingLane<DeleteRequest, DeleteOutcome, Encod
     return deleteEntities(this.site.shardId, deletes, layout)
   }
 
-  protected override deliverChange({ items }: DeleteBatch, rows: readonly TextRow[]): void {
+  protected override deliverChange(batch: DeleteBatch, rows: readonly TextRow[]): void {
     const found = byId(rows)
-    for (const operation of items) {
+    for (const operation of batch.items) {
       const { key } = operation.input
-      if (this.wasJudged(operation)) operation.resolve(deleteOutcome(key, found.get(key.toString())))
+      if (this.wasJudged(operation, batch)) operation.resolve(deleteOutcome(key, found.get(key.toString())))
     }
   }
 }

@@ -24,6 +24,7 @@ import { Operation } from '../operation.ts'
  *   with rows                   it is done
  *   refused                     it fails
  *   lost                        it goes again once, before all others
+ *   cancelled, its time over    it fails; one behind it that was hit goes again
  *
  * A signal, or `waitTimeoutMs` in the queue, settles a read. What is in flight then goes on at the server, and no longer
  * than `statementTimeoutMs`; but if connections are not shared, a signal ends it there as well, with its connection.
@@ -163,7 +164,8 @@ export class ReadDesk {
 
   #land(operation: ReadOperation, outcome: FlightOutcome): void {
     if (outcome.kind === 'rows') return operation.resolve(outcome.rows)
-    if (outcome.kind === 'lost' && !operation.wasRetried && !operation.isSettled) {
+    const isInnocent = outcome.kind === 'lost' || (outcome.kind === 'interrupted' && !outcome.isCause)
+    if (isInnocent && !operation.wasRetried && !operation.isSettled) {
       operation.wasRetried = true
       this.#returned.push(operation)
       return
