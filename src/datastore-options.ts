@@ -4,12 +4,18 @@ import { DEFAULT_EPOCH_MS } from './key/layout.ts'
 import type { Logger } from './pool/logger.ts'
 import type { MigrationSource } from './schema/migrations/sources/migration-source.ts'
 import { resolveSource, type MigrationsOption } from './schema/migrations/sources/resolve-source.ts'
-import type { ConnectionEntry } from './topology/connection-entry.ts'
+import type { ConnectionEntry, Server } from './topology/connection-entry.ts'
+import { formatShardRanges, parseShardRanges } from './topology/shard-range.ts'
 
 /** What a {@link Datastore} is made of. All times are milliseconds. */
 export interface DatastoreOptions {
   /** The servers, and which logical shards live on each. */
   connections: readonly ConnectionEntry[]
+  /**
+   * The shards that `shardFor` spreads values over, such as `'1-17'` or `'1-9,17-25'`; default all of `connections`. It
+   * belongs to the data and is kept in the shards: a datastore with another list gets `HV_SPREAD_DIFFERS`.
+   */
+  spread?: string
   /** Most connections to each server; default 10. */
   poolMax?: number
   /** Longest wait for a connection; default 5,000. Beyond it the caller gets `HV_POOL_TIMEOUT`. */
@@ -45,12 +51,17 @@ export interface DatastoreOptions {
 }
 
 /** What `Datastore.open()` takes: a catalog in the place of `connections`. All times are milliseconds. */
-export interface FleetDatastoreOptions extends Omit<DatastoreOptions, 'connections'>, Omit<FeedOptions, 'logger'> {}
+export interface FleetDatastoreOptions
+  extends Omit<DatastoreOptions, 'connections' | 'spread'>, Omit<FeedOptions, 'logger'> {}
 
 /** The options with every default filled in. */
-export type ResolvedOptions = Readonly<Required<Omit<DatastoreOptions, 'logger' | 'connections' | 'migrations'>>> & {
+export type ResolvedOptions = Readonly<
+  Required<Omit<DatastoreOptions, 'logger' | 'connections' | 'migrations' | 'spread'>>
+> & {
   readonly logger: Logger | undefined
   readonly migrations: MigrationSource | undefined
+  /** Ascending; undefined if it was not given. */
+  readonly spread: readonly number[] | undefined
 }
 
 /** Defaults and bounds of the numbers. */
@@ -73,14 +84,29 @@ type SwitchName = keyof typeof switches
 
 /** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveOptions(options: unknown): ResolvedOptions {
-  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger', 'migrations']
+  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger', 'migrations', 'spread']
   assertOptions('a Datastore', options, known.sort())
   const given = options as Record<string, unknown>
   const on = Object.fromEntries(
     (Object.keys(switches) as SwitchName[]).map((name) => [name, resolveSwitch(name, given[name])]),
   ) as Record<SwitchName, boolean>
   const migrations = resolveSource(given.migrations)
-  return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger: resolveLogger(given.logger), migrations })
+  const spread = given.spread === undefined ? undefined : parseShardRanges(given.spread, 'spread')
+  const logger = resolveLogger(given.logger)
+  return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger, migrations, spread })
+}
+
+/**
+ * Throws unless each shard of a spread has a server, and unless it is for `connections`: a catalog has its own.
+ *
+ * @throws RangeError that names the shards
+ */
+export function assertSpread(spread: readonly number[] | undefined, servers: readonly Server[]): void {
+  if (spread === undefined) return
+  const held = new Set(servers.flatMap(({ shardIds }) => shardIds))
+  const missing = spread.filter((shardId) => !held.has(shardId))
+  if (missing.length === 0) return
+  throw new RangeError(`spread names ${formatShardRanges(missing)}, which no entry of connections has`)
 }
 
 function resolveSwitch(name: SwitchName, value: unknown): boolean {

@@ -1,5 +1,6 @@
 import { assertFunction } from './arguments.ts'
 import {
+  assertSpread,
   resolveOptions,
   type DatastoreOptions,
   type FleetDatastoreOptions,
@@ -22,7 +23,8 @@ import { ConnectionDesk } from './shard/connection-desk.ts'
 import { ServerPools, type ServerStats } from './shard/server-pools.ts'
 import type { ShardConnection } from './shard/shard-connection.ts'
 import { ShardFollower } from './shard/shard-follower.ts'
-import { parseConnections } from './topology/connection-entry.ts'
+import { SpreadGuard } from './shard/spread-guard.ts'
+import { parseConnections, type Server } from './topology/connection-entry.ts'
 import { Topology } from './topology/topology.ts'
 import { DatastoreEntities } from './datastore-entities.ts'
 
@@ -56,6 +58,8 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
   readonly #desk: ConnectionDesk
   readonly #feed: TopologyFeed | undefined
   readonly #first: Topology
+  /** With `connections`; a catalog has the spread in its topology. */
+  #guard: SpreadGuard | undefined
   /** @internal */
   protected readonly kinds: KindRegistry
   /** Pools that `reinstantiate()` replaced and that still have connections lent out. */
@@ -71,7 +75,7 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     super()
     this.#options = resolveOptions(options)
     this.#feed = feed
-    this.#first = feed?.topology ?? new Topology(parseConnections(options.connections))
+    this.#first = feed?.topology ?? this.#guardTopology(parseConnections(options.connections))
     this.#log = new StatementLog(this.#options.logger)
     this.#desk = new ConnectionDesk(this.#log)
     this.kinds = new KindRegistry(this.#options.epochMs)
@@ -90,7 +94,9 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
    */
   static async open(options: FleetDatastoreOptions): Promise<Datastore> {
     const { catalog, topologyFile, topologyPollMs, signal, ...others } = options
-    resolveOptions(others)
+    if (resolveOptions(others).spread !== undefined) {
+      throw new TypeError('spread is for connections: a catalog says itself which shards values are spread over')
+    }
     const { logger } = others
     const feed = await TopologyFeed.open({ catalog, topologyFile, topologyPollMs, signal, logger })
     return new Datastore({ ...others, connections: [] }, feed)
@@ -149,7 +155,11 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
 
   /**
    * The shard that a value belongs to: the first 8 bytes of the md5 of its text, unsigned, big-endian, modulo the number
-   * of shards in the topology, into their ascending list. A bigint counts as its decimal text.
+   * of shards in the spread, into their ascending list. A bigint counts as its decimal text. The spread is the list of
+   * shards that was recorded once, in the catalog, or with `connections` in the shards: shards that join get no values.
+   *
+   * @throws TypeError; `HV_SPREAD_MISSING` in a fleet without shards; `HV_SPREAD_DIFFERS` once a server has said that its
+   *   shards carry another list than the option `spread`, or else all shards of `connections`
    */
   shardFor(value: string | bigint): number {
     return this.topology.shardFor(value)
@@ -191,6 +201,14 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     return this.#generation.entities
   }
 
+  #guardTopology(servers: readonly Server[]): Topology {
+    const { spread } = this.#options
+    assertSpread(spread, servers)
+    const topology = new Topology(servers, { spread, assertSpread: () => this.#guard?.use() })
+    this.#guard = new SpreadGuard(topology.spread, { isUsed: spread !== undefined })
+    return topology
+  }
+
   #beginGeneration(): Generation {
     const { poolMax, poolBlockTimeoutMs, connectTimeoutMs, idleTimeoutMs, lifetimeMs, logger } = this.#options
     const pools = new ServerPools(this.#feed?.topology ?? this.#first, {
@@ -200,6 +218,7 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
       idleTimeoutMs,
       lifetimeMs,
       logger,
+      onOpen: this.#guard && ((serverId, client) => this.#guard?.check(serverId, client) ?? Promise.resolve()),
     })
     const follower = new ShardFollower(
       pools,
@@ -223,6 +242,6 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
 }
 
 function entitySettings(options: ResolvedOptions): EntitySettings {
-  const { poolBlockTimeoutMs, prepare, preparedMax, migrations: _, ...settings } = options
+  const { poolBlockTimeoutMs, prepare, preparedMax, migrations: _, spread: __, ...settings } = options
   return { ...settings, waitTimeoutMs: poolBlockTimeoutMs, preparedMax: prepare ? preparedMax : 0 }
 }

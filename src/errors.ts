@@ -119,6 +119,8 @@ export interface ErrorDetails {
   HV_SHARD_MOVED: { serverId: string; shardId: number; epoch?: number; target?: string }
   HV_SHARD_PLACED: { serverId: string; shardIds: number[] }
   HV_SHARD_UNKNOWN: { shardId: number }
+  HV_SPREAD_DIFFERS: { spread: string; recorded: string[]; serverId?: string }
+  HV_SPREAD_MISSING: Record<never, never>
   HV_STATEMENT_FAILED: { serverId: string; shardId?: number; sqlstate: string }
   HV_STATEMENT_REFUSED: { shardId: number }
   HV_TRANSACTION_ABORTED: { serverId: string; shardId: number; sqlstate?: string }
@@ -462,6 +464,17 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_SHARD_UNKNOWN: {
     meaning: 'No entry of `connections` holds this logical shard. Nothing was sent.',
     hint: 'Use a shard inside the configured ranges, or add the range to an entry.',
+    retryable: false,
+  },
+  HV_SPREAD_DIFFERS: {
+    meaning:
+      'Values are spread over other shards than the caller takes for granted, so `shardFor` would look for them in the wrong ones. Nothing was sent.',
+    hint: "Give the recorded list to the Datastore, such as spread: '1-17'; `pg-hypervault spread show` prints it.",
+    retryable: false,
+  },
+  HV_SPREAD_MISSING: {
+    meaning: 'A value has no shard yet, because the fleet has no shards. Nothing was sent.',
+    hint: 'Register servers with their shards first: `pg-hypervault server add` or `pg-hypervault catalog import`.',
     retryable: false,
   },
   HV_STATEMENT_FAILED: {

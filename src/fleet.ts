@@ -9,6 +9,7 @@ export type { Finding, FindingKind } from './fleet/doctor/finding.ts'
 export {
   Fleet,
   type FleetOptions,
+  type ImportConnectionsOptions,
   type MoveResult,
   type MoveRunOptions,
   type MoveTargetOptions,
@@ -26,5 +27,7 @@ export type {
   RebalancePlanOptions,
 } from './fleet/rebalance/rebalance.ts'
 export type { PlannedMove, ServerLoad } from './fleet/rebalance/decide-rebalance.ts'
+export type { SpreadFailure } from './schema/record-spread.ts'
+export type { SpreadPlan } from './topology/spread.ts'
 export type { MovedShard } from './fleet/rebalance/run-moves.ts'
 export type { RebalanceMeasure } from './fleet/rebalance/weigh-shards.ts'

@@ -6,6 +6,7 @@
  *   an epoch that goes back      the trigger hv_topology_epoch
  *   two moves of one shard       the index moves_under_way
  *   a server with shards leaves  placements references servers
+ *   values lose their shards     spread has one row, which changes with the epoch only and is never deleted
  */
 
 const first: readonly string[] = [
@@ -86,5 +87,21 @@ for each statement execute function hypervault.hv_refuse_older_epoch()`,
 )`,
 ]
 
+/** What values are spread over. An older catalog has spread them over the shards that there are. */
+const spread: readonly string[] = [
+  `create table hypervault.spread (
+  only_row boolean primary key default true check (only_row),
+  shard_ids integer[] not null check (cardinality(shard_ids) > 0),
+  epoch bigint not null
+)`,
+  `create trigger hv_spread_epoch before update on hypervault.spread
+for each row when (new.epoch <= old.epoch) execute function hypervault.hv_refuse_older_epoch()`,
+  `create trigger hv_spread_stays before delete or truncate on hypervault.spread
+for each statement execute function hypervault.hv_refuse_older_epoch()`,
+  `insert into hypervault.spread (shard_ids, epoch)
+select array_agg(shard_id order by shard_id), (select epoch from hypervault.topology)
+from hypervault.placements having count(*) > 0`,
+]
+
 /** All layouts, the oldest first. */
-export const catalogLayouts: readonly (readonly string[])[] = [first]
+export const catalogLayouts: readonly (readonly string[])[] = [first, spread]

@@ -2,6 +2,7 @@ import { HypervaultError } from '../errors.ts'
 import type { ServerSession } from '../schema/server-session.ts'
 import type { Catalog } from './catalog.ts'
 import type { ServerState } from './fleet-record.ts'
+import { recordSpread } from './spread.ts'
 import { parseServerSettings, type ServerSettings } from './server-settings.ts'
 
 /** A server that joins, with the shards that are on it already. */
@@ -11,12 +12,29 @@ export interface NewServer {
   readonly shardIds?: readonly number[]
 }
 
+/** What is told beside the servers that join. */
+export interface JoinOptions {
+  readonly actor?: string | undefined
+  /** The shards to spread values over if the catalog has no such list yet; default all that are placed then. */
+  readonly spread?: readonly number[] | undefined
+}
+
 /**
- * Registers servers, all or none, and resolves to the new epoch.
+ * Registers servers, all or none, and resolves to the new epoch. The first shards of a fleet are those that its values
+ * are spread over; what joins later changes no value's shard.
  *
  * @throws TypeError, RangeError for settings; `HV_SERVER_EXISTS`, `HV_SHARD_PLACED` when a name or a shard is taken
  */
 export async function addServers(catalog: Catalog, servers: readonly NewServer[], actor?: string): Promise<number> {
+  return joinServers(catalog, servers, { actor })
+}
+
+/** Does what {@link addServers} does, and says what the values of a new fleet are spread over. */
+export async function joinServers(
+  catalog: Catalog,
+  servers: readonly NewServer[],
+  { actor, spread }: JoinOptions,
+): Promise<number> {
   const checked = servers.map((server) => ({ ...server, settings: parseServerSettings(server.settings) }))
   checked.forEach(({ serverId }) => assertServerId(serverId))
   const details = { servers: checked.map(({ serverId, shardIds = [] }) => ({ serverId, shards: shardIds.length })) }
@@ -25,6 +43,7 @@ export async function addServers(catalog: Catalog, servers: readonly NewServer[]
       await insertServer(session, server)
       await insertPlacements(session, server, next)
     }
+    await recordSpread(session, spread, next)
   })
   return epoch
 }
@@ -40,6 +59,7 @@ export async function placeShards(
   const { epoch } = await catalog.change({ action: 'place shards', details, actor }, async (session, next) => {
     await assertKnown(session, serverId)
     await insertPlacements(session, { serverId, shardIds }, next)
+    await recordSpread(session, undefined, next)
   })
   return epoch
 }

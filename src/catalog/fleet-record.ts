@@ -17,13 +17,16 @@ export interface FleetServer {
 export interface FleetRecord {
   readonly epoch: number
   readonly servers: readonly FleetServer[]
+  /** The shards that values are spread over, ascending; undefined as long as the fleet has no shard. */
+  readonly spread: readonly number[] | undefined
 }
 
 /** One statement, so that epoch and placements belong together. */
 const text = [
   'select (select epoch from hypervault.topology), server_id, settings, state,',
   '  (select coalesce(json_agg(shard_id order by shard_id), json_build_array())',
-  '   from hypervault.placements where placements.server_id = servers.server_id)',
+  '   from hypervault.placements where placements.server_id = servers.server_id),',
+  '  (select to_json(shard_ids) from hypervault.spread)',
   'from hypervault.servers',
   'right join (select) as always on true',
   'order by server_id',
@@ -35,7 +38,8 @@ export async function readFleet(session: ServerSession): Promise<FleetRecord> {
   const servers = rows.flatMap(([, serverId, settings, state, shardIds]) =>
     serverId == null ? [] : [toServer(serverId, settings ?? '', state ?? '', shardIds ?? '')],
   )
-  return Object.freeze({ epoch: Number(rows[0]?.[0]), servers: Object.freeze(servers) })
+  const [epoch, , , , , spread] = rows[0] ?? []
+  return Object.freeze({ epoch: Number(epoch), servers: Object.freeze(servers), spread: parseList(spread) })
 }
 
 function toServer(serverId: string, settings: string, state: string, shardIds: string): FleetServer {
@@ -45,4 +49,8 @@ function toServer(serverId: string, settings: string, state: string, shardIds: s
     state: state as ServerState,
     shardIds: Object.freeze(JSON.parse(shardIds) as number[]),
   })
+}
+
+function parseList(text: string | null | undefined): readonly number[] | undefined {
+  return text == null ? undefined : Object.freeze(JSON.parse(text) as number[])
 }

@@ -13,8 +13,8 @@ interface Known {
 export class ServerDirectory {
   readonly #known = new Map<string, Known>()
 
-  toTopology({ epoch, servers }: FleetRecord): Topology {
-    return new Topology(Object.freeze(servers.map((server) => this.#toServer(server))), epoch)
+  toTopology({ epoch, servers, spread }: FleetRecord): Topology {
+    return new Topology(Object.freeze(servers.map((server) => this.#toServer(server))), { epoch, spread })
   }
 
   #toServer({ serverId, settings, shardIds }: FleetServer): Server {

@@ -10,6 +10,8 @@ import { parseServerSettings } from './server-settings.ts'
 interface Document {
   readonly epoch: number
   readonly servers: readonly { serverId: string; settings: unknown; state: ServerState; shardIds: number[] }[]
+  /** Not in a file that an older release wrote. */
+  readonly spread?: number[]
 }
 
 /** Writes the file. Throws what the file system throws. */
@@ -28,7 +30,7 @@ export async function tryReadTopologyFile(file: string): Promise<FleetRecord | u
   }
 }
 
-function parseDocument({ epoch, servers }: Document): FleetRecord {
+function parseDocument({ epoch, servers, spread }: Document): FleetRecord {
   const parsed = servers.map(({ serverId, settings, state, shardIds }): FleetServer => {
     return {
       serverId,
@@ -38,5 +40,5 @@ function parseDocument({ epoch, servers }: Document): FleetRecord {
     }
   })
   if (!Number.isInteger(epoch)) throw new TypeError('no epoch')
-  return { epoch, servers: parsed }
+  return { epoch, servers: parsed, spread: spread?.map(Number) }
 }

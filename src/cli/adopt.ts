@@ -34,12 +34,13 @@ shards; with --dry-run also "transactions", the SQL.`,
 }
 
 async function runAdopt(isDry: boolean, context: Context): Promise<void> {
-  const { topology, epochMs } = await context.loadConnections()
-  const plan = await planServers(topology.servers, { epochMs })
+  const { topology, epochMs, options } = await context.loadConnections()
+  const terms = { epochMs, ...(options.spread !== undefined && { spread: options.spread }) }
+  const plan = await planServers(topology.servers, terms)
   const servers = narrowToExisting(topology.servers, plan.servers)
   tellUnplaced(plan, context)
-  if (isDry) return printPlans(await planServers(servers, { epochMs }), plan, context)
-  await provisionWithProgress({ title: 'adopt', servers, epochMs }, context.output)
+  if (isDry) return printPlans(await planServers(servers, terms), plan, context)
+  await provisionWithProgress({ title: 'adopt', servers, ...terms }, context.output)
   await printAdopted(plan, context)
 }
 

@@ -97,7 +97,9 @@ async function printInit(layouts: number, { output, isJson }: Context): Promise<
 async function runImport(passwords: readonly string[], context: Context): Promise<void> {
   const { options, topology } = await context.loadConnections()
   const references = { ...defaultReferences(topology.servers), ...parseReferences(passwords, topology.servers) }
-  await context.withFleet((fleet) => fleet.importConnections(options.connections, { passwords: references }))
+  await context.withFleet((fleet) =>
+    fleet.importConnections(options.connections, { passwords: references, spread: options.spread }),
+  )
   await printImported(topology.servers, references, context)
 }
 

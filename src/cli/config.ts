@@ -1,6 +1,11 @@
 import { dirname } from 'node:path'
 import { parseCatalogConnection, type CatalogConnection } from '../catalog/catalog.ts'
-import { resolveOptions, type DatastoreOptions, type FleetDatastoreOptions } from '../datastore-options.ts'
+import {
+  assertSpread,
+  resolveOptions,
+  type DatastoreOptions,
+  type FleetDatastoreOptions,
+} from '../datastore-options.ts'
 import { HypervaultError } from '../errors.ts'
 import type { MigrationSource } from '../schema/migrations/sources/migration-source.ts'
 import { resolveSource } from '../schema/migrations/sources/resolve-source.ts'
@@ -100,17 +105,26 @@ function toConfig(layers: readonly Layer[]): PartialConfig {
   if (place === undefined) return { epochMs }
   const { origin, options } = place
   if ('connections' in options && 'catalog' in options) throw invalidConfig(origin, 'give connections or a catalog')
+  if ('catalog' in options && options.spread !== undefined) throw invalidConfig(origin, 'a catalog has its own spread')
   return 'catalog' in options ? toCatalogConfig(merged, epochMs, origin) : toConnectionsConfig(merged, epochMs, origin)
 }
 
 function toConnectionsConfig(merged: Layer['options'], epochMs: number, origin: string): ConnectionsConfig {
-  const topology = accept(origin, () => new Topology(parseConnections(merged.connections)))
+  const topology = accept(origin, () => toTopology(merged))
   const options = { ...withoutFleetOptions(merged), connections: merged.connections }
   return { options: options as DatastoreOptions, epochMs, topology }
 }
 
+function toTopology(merged: Layer['options']): Topology {
+  const servers = parseConnections(merged.connections)
+  const { spread } = resolveOptions(withoutFleetOptions(merged))
+  assertSpread(spread, servers)
+  return new Topology(servers, { spread })
+}
+
 function toCatalogConfig(merged: Layer['options'], epochMs: number, origin: string): CatalogConfig {
-  const { connections: _, ...options } = merged
+  // The spread of the connections that a flag or a variable has taken the place of.
+  const { connections: _, spread: __, ...options } = merged
   const catalog = accept(origin, () => parseCatalogConnection(merged.catalog))
   return { options: { ...options, catalog }, epochMs, catalog }
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { planServers, type ProvisionPlan } from '../schema/provision.ts'
+import { formatShardRanges } from '../topology/shard-range.ts'
 import type { Context } from './context.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
 import { provisionWithProgress, type ProvisionRun } from './provision-run.ts'
@@ -51,7 +52,13 @@ function toDocument({ servers, unplaced }: ProvisionPlan): unknown {
 
 async function loadServers(context: Context): Promise<Omit<ProvisionRun, 'title'>> {
   const config = await context.loadConfig()
-  const { servers } = await context.loadTopology(config)
+  const topology = await context.loadTopology(config)
   const { migrations } = config.options
-  return { servers, epochMs: config.epochMs, ...(migrations !== undefined && { migrations }) }
+  const spread = config.topology === undefined ? formatShardRanges(topology.spread) : config.options.spread
+  return {
+    servers: topology.servers,
+    epochMs: config.epochMs,
+    ...(spread !== undefined && spread !== '' && { spread }),
+    ...(migrations !== undefined && { migrations }),
+  }
 }

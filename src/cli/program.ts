@@ -15,6 +15,7 @@ import { addMoveCommand } from './move-command.ts'
 import { addPutCommand } from './put.ts'
 import { addRebalanceCommand } from './rebalance-command.ts'
 import { addServerCommand } from './server-command.ts'
+import { addSpreadCommand } from './spread-command.ts'
 import { addStatusCommand } from './status.ts'
 import { readVersion } from './version.ts'
 
@@ -73,6 +74,7 @@ export function createProgram(context: Context): Command {
     addMigrateCommand,
     addCatalogCommand,
     addServerCommand,
+    addSpreadCommand,
     addMoveCommand,
     addRebalanceCommand,
     addDoctorCommand,

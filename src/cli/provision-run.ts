@@ -11,6 +11,8 @@ export interface ProvisionRun {
   readonly title: string
   readonly servers: readonly Server[]
   readonly epochMs: number
+  /** The shards that values are spread over, if that is told. */
+  readonly spread?: string
   /** Migrations that new shards begin with. */
   readonly migrations?: MigrationsOption
 }

@@ -1,16 +1,22 @@
 import { Catalog, type CatalogConnection } from '../catalog/catalog.ts'
 import { currentActor } from '../catalog/change.ts'
 import { settingsOfConnection } from '../catalog/connection-settings.ts'
-import { addServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
+import { addServers, joinServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
 import type { FleetRecord } from '../catalog/fleet-record.ts'
 import { listChanges, type FleetChange } from '../catalog/history.ts'
 import type { SecretReference } from '../catalog/secret.ts'
 import type { ServerSettings } from '../catalog/server-settings.ts'
+import { ServerDirectory } from '../catalog/server-directory.ts'
+import { assertHeld, changeSpread } from '../catalog/spread.ts'
 import { HypervaultError } from '../errors.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import type { Logger } from '../pool/logger.ts'
+import { writeSpread, type SpreadFailure } from '../schema/record-spread.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
+import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
+import { isSameSpread, planSpread, type SpreadPlan } from '../topology/spread.ts'
+import { findImportedSpread } from './imported-spread.ts'
 import { examine, type DoctorOptions, type DoctorReport } from './doctor/doctor.ts'
 import { ShardLease } from './lease.ts'
 import { abortMove, completeMove, letMirrorWrite, reverseMove } from './move/end-move.ts'
@@ -66,6 +72,14 @@ export interface MoveResult extends MoveReport {
   readonly shardId: number
   readonly source: string
   readonly target: string
+}
+
+/** What is told beside connections that a catalog takes over. */
+export interface ImportConnectionsOptions {
+  /** Where the password of each server is found that has one. */
+  readonly passwords?: Readonly<Record<string, SecretReference>>
+  /** The `spread` of the datastores that have used these connections; default what the shards carry, else all of them. */
+  readonly spread?: string | undefined
 }
 
 const DEFAULT_MAX_PAUSE_MS = 500
@@ -138,24 +152,49 @@ export class Fleet implements AsyncDisposable {
 
   /**
    * Registers the servers of the `connections` of a datastore with their shards, all or none. A catalog holds no
-   * passwords: `passwords` says for each server that has one where it is found.
+   * passwords: `passwords` says for each server that has one where it is found. The first ones bring the spread along.
    *
-   * @throws TypeError, RangeError that names the entry; `HV_SERVER_EXISTS`, `HV_SHARD_PLACED`
+   * @throws TypeError, RangeError that names the entry; `HV_SERVER_EXISTS`, `HV_SHARD_PLACED`; `HV_SPREAD_DIFFERS` when
+   *   the shards carry several spreads
    */
   async importConnections(
     connections: readonly ConnectionEntry[],
-    {
-      passwords = {},
-      signal,
-    }: FleetCallOptions & {
-      readonly passwords?: Readonly<Record<string, SecretReference>>
-    } = {},
+    { passwords = {}, spread, signal }: ImportConnectionsOptions & FleetCallOptions = {},
   ): Promise<void> {
-    const servers = parseConnections(connections).map(({ serverId, shardIds, clientConfig }) => {
+    const parsed = parseConnections(connections)
+    const servers = parsed.map(({ serverId, shardIds, clientConfig }) => {
       const settings = settingsOfConnection(clientConfig, passwords[serverId], `server ${serverId}`)
       return { serverId, shardIds, settings }
     })
-    await addServers(this.#catalog.under(signal), servers)
+    await joinServers(this.#catalog.under(signal), servers, { spread: await findImportedSpread(parsed, spread) })
+  }
+
+  /**
+   * Plans what it would mean to spread values over these shards, such as `1-33`, from now on. Changes nothing.
+   *
+   * @throws TypeError, RangeError; `HV_SHARD_UNKNOWN` for a shard that no server holds
+   */
+  async planSpread(shards: string, { signal }: FleetCallOptions = {}): Promise<SpreadPlan> {
+    const after = parseShardRanges(shards, 'shards')
+    const { servers, spread } = await this.#catalog.under(signal).readFleet()
+    assertHeld(
+      after,
+      servers.flatMap(({ shardIds }) => shardIds),
+    )
+    return planSpread(spread, after)
+  }
+
+  /**
+   * Spreads values as planned; running applications take it up with the new epoch. Rows stay where they are. Resolves to
+   * the servers where the copies in the shards could not be written, which only `connections` read: repeat it for them.
+   *
+   * @throws `HV_SPREAD_DIFFERS` if the spread was changed since it was planned on
+   */
+  async applySpread({ before, after }: SpreadPlan, { signal }: FleetCallOptions = {}): Promise<SpreadFailure[]> {
+    const catalog = this.#catalog.under(signal)
+    if (before === undefined || !isSameSpread(before, after)) await changeSpread(catalog, { before, after })
+    const { servers } = new ServerDirectory().toTopology(await catalog.readFleet())
+    return await writeSpread(servers, formatShardRanges(after))
   }
 
   /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */

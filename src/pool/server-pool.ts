@@ -1,6 +1,6 @@
-import { Pool, type ClientConfig, type PoolClient } from 'pg'
+import { Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg'
 import { assertSignal } from '../arguments.ts'
-import { HypervaultError } from '../errors.ts'
+import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { deferred } from './deferred.ts'
 import { connectFailed } from './failure.ts'
 import { Lease, type ReturnAs } from './lease.ts'
@@ -45,6 +45,8 @@ export interface ServerPoolOptions {
   /** Age at which a connection is replaced when it comes back, less up to a fifth by chance; default 30 minutes. */
   lifetimeMs?: number
   logger?: Logger | undefined
+  /** Called with each new connection before anybody gets it; what it rejects with, whoever waits gets. */
+  onOpen?: ((serverId: string, client: ClientBase) => Promise<void>) | undefined
 }
 
 /** One wait for a connection. */
@@ -72,7 +74,8 @@ const LIFETIME_JITTER = 0.2
 /** The pool of one server. Knows nothing of shards. */
 export class ServerPool implements AsyncDisposable {
   readonly serverId: string
-  readonly #options: Required<Omit<ServerPoolOptions, 'logger'>> & { logger: Logger | undefined }
+  readonly #options: Required<Omit<ServerPoolOptions, 'logger' | 'onOpen'>> &
+    Pick<ServerPoolOptions, 'logger' | 'onOpen'>
   readonly #pool: Pool
   readonly #clients = new Set<ServerClient>()
   readonly #leases = new Set<Lease>()
@@ -229,7 +232,11 @@ export class ServerPool implements AsyncDisposable {
   #prepare(client: ServerClient): Promise<void> {
     const { lifetimeMs, connectTimeoutMs } = this.#options
     client.expiresAt = performance.now() + lifetimeMs * (1 - LIFETIME_JITTER * Math.random())
-    return prepareSession(client, connectTimeoutMs, () => client.cut())
+    return prepareSession(client, {
+      timeoutMs: connectTimeoutMs,
+      giveUp: () => client.cut(),
+      more: () => this.#options.onOpen?.(this.serverId, client),
+    })
   }
 
   /** Begins an attempt for each waiter without one, as long as there is a place or a holder makes one. */
@@ -266,7 +273,7 @@ export class ServerPool implements AsyncDisposable {
       this.#hand(client, attempt)
     } catch (error) {
       this.#counts.attempts -= 1
-      attempt.waiter?.reject(connectFailed(this.serverId, error))
+      attempt.waiter?.reject(isHypervaultError(error) ? error : connectFailed(this.serverId, error))
     }
     if (!this.#isClosed) this.#serve()
   }

@@ -6,12 +6,17 @@ const SESSION_SQL = "set time zone 'UTC'; set client_encoding to 'UTF8'; set dat
 /**
  * Sets up a fresh session.
  *
+ * @param more what else is to be done before the first borrower gets it
  * @param giveUp ends the session from outside; called when the server has not answered within `timeoutMs`
  */
-export async function prepareSession(client: ClientBase, timeoutMs: number, giveUp: () => void): Promise<void> {
+export async function prepareSession(
+  client: ClientBase,
+  { timeoutMs, giveUp, more }: { timeoutMs: number; giveUp: () => void; more: () => Promise<void> | undefined },
+): Promise<void> {
   const timer = setTimeout(giveUp, timeoutMs)
   try {
     await client.query(SESSION_SQL)
+    await more()
   } finally {
     clearTimeout(timer)
   }

@@ -38,9 +38,10 @@ export function planServer(
 export function planShards(
   { hstoreSchema = DEFAULT_HSTORE_SCHEMA, shards }: ServerInspection,
   shardIds: readonly number[],
-  { epochMs, isFollowed }: ProvisionSettings,
+  { epochMs, isFollowed, spread }: ProvisionSettings,
 ): ShardPlan[] {
-  return shardIds.map((shardId) => planShard(shardId, shards.get(shardId), { hstoreSchema, epochMs, isFollowed }))
+  const target = { hstoreSchema, epochMs, isFollowed, spread }
+  return shardIds.map((shardId) => planShard(shardId, shards.get(shardId), target))
 }
 
 /**

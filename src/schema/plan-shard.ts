@@ -1,4 +1,5 @@
 import { isNextIdBody, nextIdSql } from '../key/next-id-sql.ts'
+import { recordSpreadSql } from '../topology/spread-sql.ts'
 import { layoutMigration } from './migrations/built-in.ts'
 import { createStateTableSql, insertLayoutSql } from './migrations/state/state-sql.ts'
 import {
@@ -42,6 +43,7 @@ export function planShard(shardId: number, layout: ShardLayout | undefined, targ
     ...planNextId(shardId, layout?.nextId, target),
     ...planEntities(shardId, layout?.entities, target),
     ...planStates(shardId, layout, target),
+    ...planSpread(shardId, layout, target),
   ]
   return Object.freeze({ shardId, outcome: outcomeOf(layout, statements), statements: Object.freeze(statements) })
 }
@@ -51,6 +53,11 @@ function planStates(shardId: number, layout: ShardLayout | undefined, { isFollow
   if (layout !== undefined && (layout.hasStates || !layout.canCreate)) return []
   const isDone = layout?.entities !== undefined || !isFollowed
   return [createStateTableSql(shardId), insertLayoutSql(shardId, layoutMigration, { isDone })]
+}
+
+function planSpread(shardId: number, layout: ShardLayout | undefined, { spread }: ShardTarget): string[] {
+  if (spread === undefined || layout?.spread === spread || layout?.canCreate === false) return []
+  return [recordSpreadSql(shardId, spread)]
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../arguments.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
+import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import type { MigrationProgress } from './migrations/progress.ts'
 import type { MigrationSource } from './migrations/sources/migration-source.ts'
 import { resolveSource, type MigrationsOption } from './migrations/sources/resolve-source.ts'
@@ -29,6 +30,11 @@ export interface ProvisionOptions {
   connectTimeoutMs?: number
   /** Longest time for one round trip, such as the statements of one transaction; default 60,000. */
   statementTimeoutMs?: number
+  /**
+   * The shards that `shardFor` spreads values over, such as `1-17`, kept in the shards. Default: what they carry already,
+   * else the shards that are there, else all of the connections.
+   */
+  spread?: string
   /** Migrations that new shards begin with, all of them; default none. Shards in use are left to `migrate up`. */
   migrations?: MigrationsOption
   /** Called while new shards are migrated. */
@@ -37,11 +43,13 @@ export interface ProvisionOptions {
   onProgress?: (event: ProvisionProgress) => void
 }
 
-const others = ['signal', 'migrations', 'onMigrate', 'onProgress'] as const
+const others = ['signal', 'spread', 'migrations', 'onMigrate', 'onProgress'] as const
 
 /** The options with every default filled in. */
 export type ProvisionSettings = Readonly<Required<Omit<ProvisionOptions, (typeof others)[number]>>> & {
   readonly signal: AbortSignal | undefined
+  /** In the form that shards carry; undefined where that is not known yet, or left as it is. */
+  readonly spread: string | undefined
   readonly source: MigrationSource | undefined
   /** Whether migrations follow in new shards. */
   readonly isFollowed: boolean
@@ -68,9 +76,12 @@ export function resolveProvisionOptions(options: ProvisionOptions): ProvisionSet
   assertFunction('onProgress', onProgress)
   assertFunction('onMigrate', onMigrate)
   const source = resolveSource(options.migrations)
+  const spread =
+    options.spread === undefined ? undefined : formatShardRanges(parseShardRanges(options.spread, 'spread'))
   return Object.freeze({
     ...resolveNumbers(numbers, options),
     signal,
+    spread,
     onProgress,
     onMigrate,
     source,

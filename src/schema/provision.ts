@@ -1,5 +1,6 @@
 import { parseConnections, type ConnectionEntry, type Server } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
+import { decideSpread } from './decide-spread.ts'
 import { findIncompatible, findLayoutProblems } from './find-incompatible.ts'
 import { inspectServer, type ServerInspection } from './inspect.ts'
 import { bringUpNewShards } from './migrations/bring-up.ts'
@@ -81,8 +82,12 @@ export async function provisionServers(
     findIncompatible(site.pool, placedLayouts(site, inspections), settings),
   )
   const unplaced = judge(sites, inspections, incompatible.flat())
+  const spread = chooseSpread(sites, inspections, settings)
   const reports = await sites.onEach((site) =>
-    new ServerProvision(site.pool, inspectionOf(site, inspections), site.server.shardIds, settings).run(),
+    new ServerProvision(site.pool, inspectionOf(site, inspections), site.server.shardIds, {
+      ...settings,
+      spread,
+    }).run(),
   )
   if (settings.isFollowed) await bringUpNewShards(servers, migrations, settings)
   return Object.freeze({ servers: reports, unplaced })
@@ -110,7 +115,10 @@ export async function planServers(servers: readonly Server[], options: Provision
     findLayoutProblems(site.server.serverId, placedLayouts(site, inspections), settings),
   )
   const unplaced = judge(sites, inspections, problems)
-  const plans = sites.list.map((site) => planServer(inspectionOf(site, inspections), site.server.shardIds, settings))
+  const spread = chooseSpread(sites, inspections, settings)
+  const plans = sites.list.map((site) =>
+    planServer(inspectionOf(site, inspections), site.server.shardIds, { ...settings, spread }),
+  )
   return Object.freeze({ servers: plans, unplaced })
 }
 
@@ -142,6 +150,19 @@ function judge(
   const topology = new Topology(sites.list.map(({ server }) => server))
   assertPlaceable(findConflicts(topology, inspections), incompatible)
   return findUnplaced(topology, inspections)
+}
+
+function chooseSpread(
+  sites: ServerSites,
+  inspections: readonly ServerInspection[],
+  { spread }: ProvisionSettings,
+): string | undefined {
+  const layouts = sites.list.flatMap((site) => placedLayouts(site, inspections))
+  return decideSpread(
+    spread,
+    layouts,
+    sites.list.flatMap(({ server }) => server.shardIds),
+  )
 }
 
 function placedLayouts(site: ServerSite, inspections: readonly ServerInspection[]): ShardLayout[] {

@@ -6,6 +6,7 @@ import {
   selectRelations,
   selectSequences,
 } from './catalog-statements.ts'
+import { parseSpreadSource, SPREAD_FUNCTION } from '../topology/spread-sql.ts'
 import { STATE_TABLE } from './migrations/state/state-sql.ts'
 import type { ServerRow, ServerSession, ServerStatement } from './server-session.ts'
 import type { EntitiesLayout, NextIdLayout, SequenceLayout, ShardLayout } from './shard-layout.ts'
@@ -80,10 +81,11 @@ function toLayout({ oid, shardId, canCreate }: ShardSchema, rows: CatalogRows): 
   const sequence = relations.find(([, , name, kind]) => name === 'table_id_seq' && kind === 'S')
   const entities = relations.find(([, , name]) => name === 'entities')
   const nextId = functions.find(([, name, argumentCount]) => name === 'next_id' && argumentCount === '0')
+  const spread = functions.find(([, name, argumentCount]) => name === SPREAD_FUNCTION && argumentCount === '0')
   const states = relations.find(([, , name, kind]) => name === STATE_TABLE && kind === 'r')
   const others = [
     ...relations.filter((row) => ![sequence, entities, states].includes(row)).map((row) => row[2]),
-    ...functions.filter((row) => row !== nextId).map((row) => `${row[1]}()`),
+    ...functions.filter((row) => row !== nextId && row !== spread).map((row) => `${row[1]}()`),
   ]
   return Object.freeze({
     shardId,
@@ -91,6 +93,7 @@ function toLayout({ oid, shardId, canCreate }: ShardSchema, rows: CatalogRows): 
     nextId: nextId && toNextId(nextId),
     entities: entities && toEntities(entities, rows),
     hasStates: states !== undefined,
+    spread: spread && parseSpreadSource(spread[5] ?? ''),
     canCreate,
     otherObjects: others.map(String).sort(),
   })

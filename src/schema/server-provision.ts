@@ -49,8 +49,8 @@ export class ServerProvision {
   async run(): Promise<ServerReport> {
     this.#tellProgress()
     const hstoreSchema = this.#inspection.hstoreSchema ?? (await this.#createExtension())
-    const { epochMs, isFollowed } = this.#settings
-    const target = { hstoreSchema, epochMs, isFollowed }
+    const { epochMs, isFollowed, spread } = this.#settings
+    const target = { hstoreSchema, epochMs, isFollowed, spread }
     const queue = this.#batches.values()
     const workers = Array.from({ length: this.#settings.connectionsPerServer }, () => this.#drain(queue, target))
     // All of them, before a failure is told: none may still be at work then.

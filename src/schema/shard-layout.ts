@@ -41,6 +41,8 @@ export interface ShardLayout {
   readonly entities: EntitiesLayout | undefined
   /** Whether the table is there that says which migrations have run. */
   readonly hasStates: boolean
+  /** The shards that values are spread over, as the shard carries them; undefined in one of old. */
+  readonly spread: string | undefined
   /** Whether the role may make something in the schema. */
   readonly canCreate: boolean
   /** Names of everything else in the schema, but indexes. */

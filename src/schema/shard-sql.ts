@@ -13,6 +13,8 @@ export interface ShardTarget {
   readonly epochMs: number
   /** Whether a new shard is to have more than this, which follows. */
   readonly isFollowed: boolean
+  /** The shards that values are spread over, such as `1-17`; undefined where that is left as it is. */
+  readonly spread: string | undefined
 }
 
 /** Quotes a name for SQL. */

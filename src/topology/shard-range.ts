@@ -22,6 +22,20 @@ export function parseShardRange(text: unknown, where: string): ShardRange {
   return Object.freeze(range)
 }
 
+/**
+ * Reads ranges with commas between them, `'1-9,12-17'`, in any order: their shards, ascending.
+ *
+ * @throws what {@link parseShardRange} throws; RangeError when two ranges share a shard
+ */
+export function parseShardRanges(text: unknown, where: string): readonly number[] {
+  const parts = typeof text === 'string' ? text.split(',') : [text]
+  const ranges = parts.map((part) => parseShardRange(typeof part === 'string' ? part.trim() : part, where))
+  const shardIds = ranges.flatMap(shardsOf).sort((a, b) => a - b)
+  const twice = shardIds.find((shardId, index) => shardId === shardIds[index + 1])
+  if (twice !== undefined) throw new RangeError(`${where} '${parts.join(',')}' names shard ${twice} twice`)
+  return Object.freeze(shardIds)
+}
+
 /** The text that {@link parseShardRange} reads. */
 export function formatShardRange({ first, end }: ShardRange): string {
   return `${first}-${end}`

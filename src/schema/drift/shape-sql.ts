@@ -1,4 +1,5 @@
 import { bodyOf, FLOOR_PATTERN, flooredNextIdSql, nextIdSql } from '../../key/next-id-sql.ts'
+import { SPREAD_FUNCTION } from '../../topology/spread-sql.ts'
 import type { ServerStatement } from '../server-session.ts'
 
 /*
@@ -77,7 +78,7 @@ line as (
     when prokind in ('f', 'p', 'w') then pg_get_functiondef(proc.oid)
     else format('aggregate %s(%s)', proname, pg_get_function_identity_arguments(proc.oid)) end
   from pg_catalog.pg_proc as proc join shard on pronamespace = shard.oid
-  where proname <> 'hv_fence'
+  where proname not in ('hv_fence', '${SPREAD_FUNCTION}')
   union all
   select nspname, format('%s %I: %s', case relkind when 'm' then 'materialized view' else 'view' end, relname,
     pg_get_viewdef(relation.oid))

@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { makeTestFolder, parseDocument } from './test-folder.ts'
+
+describe('hypervault spread', () => {
+  test('shows the shards that values are spread over, plans a change, and wants to be told twice', async () => {
+    await using folder = await makeTestFolder('1-3', '3-5')
+    await folder.run('init')
+    const show = (): Promise<unknown> => folder.run('spread', 'show', '--json').then((result) => parseDocument(result))
+    expect(await show()).toEqual({ spread: '1-5', others: null })
+    const plan = await folder.run('spread', 'set', '1-4', '--dry-run')
+    expect(plan).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/over 1-5, and are to be spread over 1-4[^]*75 % of all values[^]*No row is moved/),
+    })
+    expect(await folder.run('spread', 'set', '1-4')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('spread set 1-4 --yes'),
+    })
+    expect(await show()).toEqual({ spread: '1-5', others: null })
+    expect(parseDocument(await folder.run('spread', 'set', '1-4', '--yes', '--json'))).toEqual({
+      before: '1-5',
+      after: '1-4',
+      movedShare: 0.75,
+      applied: true,
+      failures: [],
+    })
+    expect(await show()).toEqual({ spread: '1-4', others: '4-5' })
+    writeFileSync(join(folder.path, 'rows.ndjson'), '{"a":"b"}\n')
+    expect(await folder.run('import', join(folder.path, 'rows.ndjson'), '--kind', '1', '--shard-by', 'a')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("spread: '1-4'") })
+  })
+
+  test.each(['9-10', '1-1', 'x', '1-3,2-4'])('refuses to spread values over %s', async (shards) => {
+    await using folder = await makeTestFolder('1-3')
+    await folder.run('init')
+    const { exitCode, stderr } = await folder.run('spread', 'set', shards, '--yes')
+    expect([1, 2]).toContain(exitCode)
+    expect(stderr).toMatch(/no server holds 9-10|is empty|must look like|twice/)
+  })
+})
