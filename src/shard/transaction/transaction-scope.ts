@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError } from '../../errors.ts'
 import { readStatement } from '../query/query-arguments.ts'
@@ -11,7 +12,8 @@ import { Turns } from './turns.ts'
  *   open     operations take turns: each is one or more statements, and nobody comes between them
  *   nested   a nested transaction is asked for, until it is finished. Whatever the outer one did meanwhile would be
  *            undone with the nested one although its caller was told that it was done; so that is refused
- *   closing  the work has returned: nothing new begins; what was begun and not awaited is finished before the commit
+ *   closing  the work has returned: what was begun and not awaited is finished before the commit, and must end well. Nothing
+ *            new begins; whoever tries belongs to the work and was not awaited, so that the transaction is rolled back
  *   ended    committed, rolled back, or about to be: what still waits for its turn is refused
  */
 
@@ -23,6 +25,9 @@ export class TransactionScope {
   readonly #turns = new Turns()
   #state: State = 'open'
   #inner: TransactionScope | undefined
+  #underWay = 0
+  /** What went wrong after the work had returned. */
+  #late: { readonly error: unknown } | undefined
 
   constructor(session: ShardSession) {
     this.#session = session
@@ -43,10 +48,27 @@ export class TransactionScope {
    */
   async operate<T>(work: (session: ShardSession) => Promise<T>): Promise<T> {
     this.#assertOpen()
-    return this.#turns.take(() => {
-      if (this.#state === 'ended') throw this.#endedError()
-      return work(this.#session)
-    })
+    this.#underWay += 1
+    try {
+      return await this.#turns.take(() => {
+        if (this.#state === 'ended') throw this.#endedError()
+        return work(this.#session)
+      })
+    } catch (error) {
+      if (this.#state === 'closing') this.#late ??= { error }
+      throw error
+    } finally {
+      this.#underWay -= 1
+    }
+  }
+
+  /** Waits for what nobody has awaited, and lets go on what waits for that; costs nothing if all was awaited. */
+  async #finish(): Promise<void> {
+    while (this.#underWay > 0) {
+      await this.#turns.whenIdle()
+      await nextTurn()
+    }
+    if (this.#late !== undefined) throw this.#late.error
   }
 
   /** Runs a statement of the caller, but for one that would begin or end a transaction: `HV_STATEMENT_REFUSED`. */
@@ -86,7 +108,7 @@ export class TransactionScope {
     try {
       const result = await work(this)
       this.#state = 'closing'
-      await this.#turns.whenIdle()
+      await this.#finish()
       return result
     } finally {
       this.end()
@@ -116,7 +138,11 @@ export class TransactionScope {
 
   #assertOpen(): void {
     if (this.#state === 'open') return
-    if (this.#state !== 'nested') throw this.#endedError()
+    if (this.#state !== 'nested') {
+      const error = this.#endedError()
+      if (this.#state === 'closing') this.#late ??= { error }
+      throw error
+    }
     const { shardId } = this
     const message = `the transaction in shard ${shardId} was used while one nested in it was not finished`
     throw new HypervaultError('HV_TRANSACTION_BUSY', message, { shardId })

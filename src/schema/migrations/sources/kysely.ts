@@ -25,11 +25,8 @@ function readFile(folder: string, file: string): Promise<Migration> {
 const withKysely: RunUp = async (up, shard) => {
   const { Kysely, PostgresDialect } = await import('kysely')
   const db: Kysely<unknown> = new Kysely({ dialect: new PostgresDialect({ pool: poolOf(shard) }) })
-  try {
-    await up(db as never)
-  } finally {
-    await db.destroy()
-  }
+  // There is nothing to close: what the program has not awaited must come as far as the shard, which knows what to do.
+  await up(db as never)
 }
 
 /** A pool of one: every client is the shard. */
