@@ -79,6 +79,7 @@ export interface ErrorDetails {
   }
   HV_MIGRATION_INVALID: { origin: string; problem: string }
   HV_MIGRATION_REFUSED: { problems: { problem: string; shardIds: number[] }[] }
+  HV_MIGRATION_UNAWAITED: { shardId: number; statements: number }
   HV_MOVE_BLOCKED: { serverId: string; shardId: number; blockers: string[] }
   HV_MOVE_CHANGED: { moveId: number; shardId: number; different: string[] }
   HV_MOVE_DEPENDENTS: { serverId: string; shardId: number; dependents: string[] }
@@ -150,7 +151,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_CATALOG_MISSING: {
     meaning: 'The database that should be the catalog has no tables of Hypervault.',
-    hint: 'Run `hypervault catalog init`, or correct the connection of the catalog.',
+    hint: 'Run `npx pg-hypervault catalog init`, or correct the connection of the catalog.',
     retryable: false,
   },
   HV_CLOSED: {
@@ -293,7 +294,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_LEASE_LOST: {
     meaning: 'Another operator took over the work on a shard, so this one stops before its next side effect.',
-    hint: 'Look at `hypervault move list`, and leave it to the other one.',
+    hint: 'Look at `npx pg-hypervault move list`, and leave it to the other one.',
     retryable: false,
   },
   HV_LOAD_FAILED: {
@@ -304,12 +305,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_MIGRATION_BEHIND: {
     meaning: 'A migration that is required has not run in every shard, or a server could not be asked.',
-    hint: 'Run `hypervault migrate up`, and start what needs the migration after it.',
+    hint: 'Run `npx pg-hypervault migrate up`, and start what needs the migration after it.',
     retryable: true,
   },
   HV_MIGRATION_FAILED: {
     meaning: 'Migrations have not run in some shards. In the others they have.',
-    hint: 'Remove the causes and run `hypervault migrate up` again: it goes on with the shards that are left.',
+    hint: 'Remove the causes and run `npx pg-hypervault migrate up` again: it goes on with the shards that are left.',
     retryable: true,
   },
   HV_MIGRATION_INVALID: {
@@ -323,65 +324,71 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     hint: 'Put the files back as they were when they ran, give new ones higher numbers, or use the newer release.',
     retryable: false,
   },
+  HV_MIGRATION_UNAWAITED: {
+    meaning:
+      'A migration written as a program returned while a statement of it was under way, or sent one afterwards. It is not recorded as done; what it did is rolled back, if it has a transaction.',
+    hint: 'Await every statement in `up`, those in loops, callbacks and Promise.all included, and run it again.',
+    retryable: false,
+  },
   HV_MOVE_BLOCKED: {
     meaning: 'Transactions that last too long keep a move from its next step. Writers go on where they were.',
-    hint: 'End the transactions that the message names, and run: hypervault move resume',
+    hint: 'End the transactions that the message names, and run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_MOVE_CHANGED: {
     meaning: 'The tables of a shard were changed while it moved. Writers go on at the source.',
-    hint: 'Run: hypervault move abort, and move the shard again.',
+    hint: 'Run: npx pg-hypervault move abort, and move the shard again.',
     retryable: false,
   },
   HV_MOVE_DEPENDENTS: {
     meaning:
       'Something outside of a shard depends on it, so the shard is not taken away from the server. Nothing outside was changed.',
-    hint: 'Drop what the message names, or let it depend on nothing in the shard, and run the same command again, or: hypervault move resume',
+    hint: 'Drop what the message names, or let it depend on nothing in the shard, and run the same command again, or: npx pg-hypervault move resume',
     retryable: false,
   },
   HV_MOVE_LEASED: {
     meaning: 'Another operator is at work on this shard.',
-    hint: 'Wait for it, or end the process that the message names, and run: hypervault move resume',
+    hint: 'Wait for it, or end the process that the message names, and run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_MOVE_MISMATCH: {
     meaning: 'The rows of source and target differ.',
-    hint: 'Before the switch run: hypervault move abort. After it: hypervault move reverse.',
+    hint: 'Before the switch run: npx pg-hypervault move abort. After it: npx pg-hypervault move reverse.',
     retryable: false,
   },
   HV_MOVE_PAUSE: {
     meaning: 'The writers would have to wait longer than allowed. They go on at the source.',
-    hint: 'Run: hypervault move resume, at a quieter time or with a larger --max-pause.',
+    hint: 'Run: npx pg-hypervault move resume, at a quieter time or with a larger --max-pause.',
     retryable: true,
   },
   HV_MOVE_PHASE: {
     meaning: 'A move is not in a phase in which this can be done. Nothing was changed.',
-    hint: 'Look at `hypervault move status`.',
+    hint: 'Look at `npx pg-hypervault move status`.',
     retryable: false,
   },
   HV_MOVE_REFUSED: {
     meaning: 'A shard cannot move. Nothing was made.',
-    hint: 'Remove each of the problems that the message lists, and run: hypervault move resume',
+    hint: 'Remove each of the problems that the message lists, and run: npx pg-hypervault move resume',
     retryable: false,
   },
   HV_MOVE_STALLED: {
     meaning: 'Copy or catch-up does not get on. Writers go on at the source.',
-    hint: 'Look into the log of the target, and run: hypervault move resume, or abort.',
+    hint: 'Look into the log of the target, and run: npx pg-hypervault move resume, or abort.',
     retryable: true,
   },
   HV_MOVE_UNDER_WAY: {
     meaning: 'The shard has a move that is not over. Nothing was changed.',
-    hint: 'Run `hypervault move list`, and complete, resume or abort that one.',
+    hint: 'Run `npx pg-hypervault move list`, and complete, resume or abort that one.',
     retryable: false,
   },
   HV_MOVE_UNKNOWN: {
     meaning: 'There is no move of this number.',
-    hint: 'Look at `hypervault move list`.',
+    hint: 'Look at `npx pg-hypervault move list`.',
     retryable: false,
   },
   HV_MOVE_UNREACHABLE: {
     meaning: 'One server of a move cannot connect to the other, with the settings that the catalog has for it.',
-    hint: 'Let the role in from there: host and port, firewall, pg_hba.conf, TLS, password; then run: hypervault move resume.',
+    hint: 'Let the role in from there: host and port, firewall, pg_hba.conf, TLS, password; then run: npx pg-hypervault move resume.',
     retryable: true,
   },
   HV_OUTCOME_UNKNOWN: {
@@ -396,12 +403,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_PROVISION_FAILED: {
     meaning: 'Provisioning ended with an error on at least one server. What was committed stays.',
-    hint: 'Remove the causes and run `hypervault init` again: it goes on with what is left.',
+    hint: 'Remove the causes and run `npx pg-hypervault init` again: it goes on with what is left.',
     retryable: true,
   },
   HV_REBALANCE_STOPPED: {
     meaning: 'A move of a rebalance failed, and no further one began. What has moved stays; each move is whole.',
-    hint: 'Look at hypervault move list, resume or abort what is there, and run: hypervault rebalance --plan',
+    hint: 'Look at npx pg-hypervault move list, resume or abort what is there, and run: npx pg-hypervault rebalance --plan',
     retryable: false,
   },
   HV_SERVER_BUSY: {
@@ -417,12 +424,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_SERVER_IN_USE: {
     meaning: 'A server that should be removed still holds shards, or takes part in a move. Nothing was changed.',
-    hint: 'Run `hypervault server drain`, move its shards away, and complete the moves.',
+    hint: 'Run `npx pg-hypervault server drain`, move its shards away, and complete the moves.',
     retryable: false,
   },
   HV_SERVER_UNKNOWN: {
     meaning: 'The catalog has no server of this name. Nothing was changed.',
-    hint: 'Look at `hypervault server list`, or add the server.',
+    hint: 'Look at `npx pg-hypervault server list`, or add the server.',
     retryable: false,
   },
   HV_SERVER_UNSUPPORTED: {
@@ -447,7 +454,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_SHARD_MISSING: {
     meaning: 'The server that should hold a logical shard has no such schema.',
-    hint: 'Run `hypervault init`, or correct the shard ranges.',
+    hint: 'Run `npx pg-hypervault init`, or correct the shard ranges.',
     retryable: false,
   },
   HV_SHARD_MOVED: {
@@ -458,7 +465,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_SHARD_PLACED: {
     meaning: 'A shard that should be placed on a server lives on one already. Nothing was changed.',
-    hint: 'Leave it there, or move it: hypervault move SHARD --to SERVER',
+    hint: 'Leave it there, or move it: npx pg-hypervault move SHARD --to SERVER',
     retryable: false,
   },
   HV_SHARD_UNKNOWN: {
@@ -469,12 +476,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_SPREAD_DIFFERS: {
     meaning:
       'Values are spread over other shards than the caller takes for granted, so `shardFor` would look for them in the wrong ones. Nothing was sent.',
-    hint: "Give the recorded list to the Datastore, such as spread: '1-17'; `pg-hypervault spread show` prints it.",
+    hint: "Give the recorded list to the Datastore, such as spread: '1-17'; `npx pg-hypervault spread show` prints it.",
     retryable: false,
   },
   HV_SPREAD_MISSING: {
     meaning: 'A value has no shard yet, because the fleet has no shards. Nothing was sent.',
-    hint: 'Register servers with their shards first: `pg-hypervault server add` or `pg-hypervault catalog import`.',
+    hint: 'Register servers with their shards first: `npx pg-hypervault server add` or `npx pg-hypervault catalog import`.',
     retryable: false,
   },
   HV_STATEMENT_FAILED: {
@@ -511,7 +518,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_UPDATED_MISSING: {
     meaning:
       'A condition asks for the time of the last change, but the shard has no column `updated`. Nothing was written.',
-    hint: 'Run `hypervault adopt` to add the column, or use ifBody.',
+    hint: 'Run `npx pg-hypervault adopt` to add the column, or use ifBody.',
     retryable: false,
   },
 })

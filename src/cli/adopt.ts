@@ -11,7 +11,7 @@ import { provisionWithProgress } from './provision-run.ts'
 /** What became of a server of which nothing was created. */
 type AdoptReport = Omit<ServerReport, 'created'> & { readonly missing: readonly number[] }
 
-/** `hypervault adopt`: takes over the shards that are there, and creates none. */
+/** `npx pg-hypervault adopt`: takes over the shards that are there, and creates none. */
 export function addAdoptCommand(program: Command, context: Context): void {
   program
     .command('adopt')
@@ -24,8 +24,8 @@ export function addAdoptCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault adopt --dry-run
-  hypervault adopt
+  npx pg-hypervault adopt --dry-run
+  npx pg-hypervault adopt
 
 With --json: { "servers": [{ "serverId", "version", "adopted", "unchanged", "missing" }], "unplaced" }, each a list of
 shards; with --dry-run also "transactions", the SQL.`,
@@ -61,7 +61,8 @@ async function printAdopted({ servers, unplaced }: ProvisionPlan, context: Conte
   if (context.isJson) return context.output.json({ servers: servers.map(toReport), unplaced })
   await printReport(servers.map(summarizePlan), 'missing', context)
   const missing = servers.reduce((sum, server) => sum + toReport(server).missing.length, 0)
-  if (missing > 0) context.output.talk(`${formatCount(missing)} shards are missing: hypervault init creates them`)
+  if (missing > 0)
+    context.output.talk(`${formatCount(missing)} shards are missing: npx pg-hypervault init creates them`)
 }
 
 function toReport(plan: ServerPlan): AdoptReport {

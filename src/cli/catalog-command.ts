@@ -17,7 +17,7 @@ const historyColumns: readonly Column[] = [
   { head: 'details', align: 'left' },
 ]
 
-/** `hypervault catalog`: the database that says where each shard lives. */
+/** `npx pg-hypervault catalog`: the database that says where each shard lives. */
 export function addCatalogCommand(program: Command, context: Context): void {
   const catalog = program
     .command('catalog')
@@ -39,7 +39,7 @@ function addInitCommand(catalog: Command, context: Context): void {
       'after',
       `
 Example:
-  hypervault catalog init --catalog postgres://admin@10.0.0.1/fleet
+  npx pg-hypervault catalog init --catalog postgres://admin@10.0.0.1/fleet
 
 With --json: { "layouts" }, how many layouts were added; 0 when there was nothing to do.`,
     )
@@ -63,8 +63,8 @@ function addImportCommand(catalog: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault catalog import --catalog postgres://admin@10.0.0.1/fleet
-  hypervault catalog import --password s1=env:PG_S1 --password s2=file:/run/secrets/s2
+  npx pg-hypervault catalog import --catalog postgres://admin@10.0.0.1/fleet
+  npx pg-hypervault catalog import --password s1=env:PG_S1 --password s2=file:/run/secrets/s2
 
 The connections come from the configuration file, HYPERVAULT_CONNECTIONS or --connections. From then on put
 { "catalog": "postgres://…" } in the place of connections. With --json: { "servers": [{ "serverId", "shards", "password" }] }.`,
@@ -82,7 +82,7 @@ function addHistoryCommand(catalog: Command, context: Context): void {
       'after',
       `
 Example:
-  hypervault catalog history --limit 5
+  npx pg-hypervault catalog history --limit 5
 
 With --json: { "changes": [{ "epoch", "at", "actor", "action", "details" }] }.`,
     )
@@ -151,6 +151,7 @@ async function runHistory(limit: number, context: Context): Promise<void> {
   const changes = await context.withFleet((fleet) => fleet.history({ limit }))
   const { output, isJson } = context
   if (isJson) return output.json({ changes })
+  if (changes.length === 0) return output.talk('Nothing was changed yet: the catalog has no servers.')
   const rows = changes.map(({ epoch, at, actor, action, details }) =>
     [String(epoch), at.toISOString(), actor, action, JSON.stringify(details)].map(oneLine),
   )

@@ -180,7 +180,7 @@ function readCatalog(origin: string, text: string | undefined): Layer[] {
   return text === undefined ? [] : [{ origin, options: { catalog: text } }]
 }
 
-/** An array of entries, or an object that has them as `connections`, as `hypervault dev --json` prints it. */
+/** An array of entries, or an object that has them as `connections`, as `npx pg-hypervault dev --json` prints it. */
 function readConnections(origin: string, text: string | undefined): Layer[] {
   if (text === undefined) return []
   const content = accept(origin, () => parseJsonText(text))

@@ -24,7 +24,7 @@ interface DevCluster {
   readonly catalog: boolean
 }
 
-/** `hypervault dev`: real servers for development, for as long as it runs. */
+/** `npx pg-hypervault dev`: real servers for development, for as long as it runs. */
 export function addDevCommand(program: Command, context: Context): void {
   program
     .command('dev')
@@ -40,10 +40,10 @@ export function addDevCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault dev
-  hypervault dev --servers 3 --shards 1-65 --pg-version 17
-  hypervault dev --json > hypervault.config.json &
-  hypervault dev --servers 3 --fleet --json > hypervault.config.json &
+  npx pg-hypervault dev
+  npx pg-hypervault dev --servers 3 --shards 1-65 --pg-version 17
+  npx pg-hypervault dev --json > hypervault.config.json &
+  npx pg-hypervault dev --servers 3 --fleet --json > hypervault.config.json &
 
 With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, with --fleet
 { "catalog" }: both are configurations.

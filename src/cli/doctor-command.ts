@@ -7,7 +7,7 @@ import { oneLine } from './failure.ts'
 import type { Output } from './output.ts'
 import { StopRequest } from './stop-request.ts'
 
-/** `hypervault doctor`: what is wrong with a fleet, and what to type. */
+/** `npx pg-hypervault doctor`: what is wrong with a fleet, and what to type. */
 export function addDoctorCommand(program: Command, context: Context): void {
   program
     .command('doctor')
@@ -20,9 +20,9 @@ export function addDoctorCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault doctor
-  hypervault doctor --fix
-  hypervault doctor --json | jq -r '.findings[] | select(.level == "problem") | .remedy'
+  npx pg-hypervault doctor
+  npx pg-hypervault doctor --fix
+  npx pg-hypervault doctor --json | jq -r '.findings[] | select(.level == "problem") | .remedy'
 
 With --json: { "isHealthy", "servers": [{ "serverId", "isReachable", "shards" }], "findings": [{ "kind", "level",
 "serverId", "shardId", "what", "remedy", "isFixable", "isFixed", "fixProblem" }] }.`,

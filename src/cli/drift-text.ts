@@ -19,7 +19,7 @@ export async function printDrift(report: DriftReport, output: Output): Promise<v
   if (groups.length > 1) await printGroups(groups, output)
   for (const index of fixedIndexes) output.talk(`${placeOf(index)} was rebuilt`)
   for (const index of invalidIndexes) output.problem(`${placeOf(index)} is not valid`)
-  if (absent.length > 0) output.problem(`${describeShards(absent)} not there`, 'Type: hypervault init')
+  if (absent.length > 0) output.problem(`${describeShards(absent)} not there`, 'Type: npx pg-hypervault init')
   for (const { serverId, message } of failures) output.problem(`${serverId}: ${oneLine(message)}`)
   const advice = adviceOf(report)
   if (advice !== undefined) output.talk(advice)
@@ -28,10 +28,11 @@ export async function printDrift(report: DriftReport, output: Output): Promise<v
 /** What to type, for what can be put right by typing something. */
 function adviceOf({ groups, invalidIndexes, isClean }: DriftReport): string | undefined {
   const shards = groups.reduce((sum, { shardIds }) => sum + shardIds.length, 0)
+  if (isClean && shards === 0) return 'There is no shard yet: npx pg-hypervault init makes them.'
   if (isClean) return shards === 1 ? 'There is one shard.' : `All ${formatCount(shards)} shards are made of the same.`
-  if (invalidIndexes.length > 0) return 'To rebuild the indexes, type: hypervault migrate verify --fix'
+  if (invalidIndexes.length > 0) return 'To rebuild the indexes, type: npx pg-hypervault migrate verify --fix'
   if (groups.length < 2) return undefined
-  return 'If a migration is left to run in some, type: hypervault migrate up. What else differs is put right by SQL in the schemas of these shards.'
+  return 'If a migration is left to run in some, type: npx pg-hypervault migrate up. What else differs is put right by SQL in the schemas of these shards.'
 }
 
 async function printGroups(groups: readonly ShapeGroup[], output: Output): Promise<void> {

@@ -14,13 +14,13 @@ import { UsageError } from './usage-error.ts'
 /** Standard output in the place of a file. */
 const STREAM = '-'
 
-/** `hypervault export`: entities go into a file. */
+/** `npx pg-hypervault export`: entities go into a file. */
 export function addExportCommand(program: Command, context: Context): void {
   program
     .command('export')
     .summary('write entities to a file')
     .description(
-      'Writes entities as NDJSON or CSV, in the order of their creation, that hypervault import reads again. Into a file it is safe to end at any point, also by kill -9: the same command goes on, and no entity is missing or there twice. Exit code 4 if shards were left out.',
+      'Writes entities as NDJSON or CSV, in the order of their creation, that npx pg-hypervault import reads again. Into a file it is safe to end at any point, also by kill -9: the same command goes on, and no entity is missing or there twice. Exit code 4 if shards were left out.',
     )
     .argument('[file]', 'file to write, or - for standard output', STREAM)
     .option('--kind <kinds>', 'only these kinds, with commas, one after the other (default: all)')
@@ -55,10 +55,10 @@ export function addExportCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault export backup.ndjson.gz
-  hypervault export cities.csv --kind 1 --columns name,country
-  hypervault export --shards 1-9 --created-after 2026-01-01 | jq -r .body.email
-  hypervault import backup.ndjson.gz --keep-keys     brings it back
+  npx pg-hypervault export backup.ndjson.gz
+  npx pg-hypervault export cities.csv --kind 1 --columns name,country
+  npx pg-hypervault export --shards 1-9 --created-after 2026-01-01 | jq -r .body.email
+  npx pg-hypervault import backup.ndjson.gz --keep-keys     brings it back
 
 It is no snapshot: what is written or deleted meanwhile may be in it or not. While FILE.hv-export is there, the file is
 not whole. Shards that were left out are written behind the rest by the same command, once they can be read.

@@ -7,7 +7,7 @@ import { toFailure } from './failure.ts'
 import { parseKey } from './ids.ts'
 import { printable } from './printable.ts'
 
-/** `hypervault get`: entities by their keys. */
+/** `npx pg-hypervault get`: entities by their keys. */
 export function addGetCommand(program: Command, context: Context): void {
   program
     .command('get')
@@ -20,8 +20,8 @@ export function addGetCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault get 307821103844175873
-  hypervault get --json 307821103844175873 307821103844175874 | jq -r .body.name
+  npx pg-hypervault get 307821103844175873
+  npx pg-hypervault get --json 307821103844175873 307821103844175874 | jq -r .body.name
 
 With --json: one document per line, in the order of the keys, { "key", "shardId", "kind", "body", "updated" }.`,
     )

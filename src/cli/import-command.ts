@@ -13,7 +13,7 @@ import { StopRequest } from './stop-request.ts'
 import { TransferProgress } from './transfer-progress.ts'
 import { UsageError } from './usage-error.ts'
 
-/** `hypervault import`: rows of a file become entities. */
+/** `npx pg-hypervault import`: rows of a file become entities. */
 export function addImportCommand(program: Command, context: Context): void {
   program
     .command('import')
@@ -25,7 +25,10 @@ export function addImportCommand(program: Command, context: Context): void {
     .option('--kind <kind>', 'kind of the entities; lines that export wrote have their own')
     .option('--shard-by <field>', 'field whose value chooses the shard of a row, as shardFor() does')
     .option('--shard <shard>', 'one shard for all rows')
-    .option('--keep-keys', 'rows keep the keys, and so the shards, that hypervault export wrote; none is overwritten')
+    .option(
+      '--keep-keys',
+      'rows keep the keys, and so the shards, that npx pg-hypervault export wrote; none is overwritten',
+    )
     .addOption(
       new Option('--format <format>', 'form of the file (default: by its name or its first mark)').choices(
         inputFormats,
@@ -59,10 +62,10 @@ export function addImportCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault import cities.ndjson --kind 1 --shard-by country
-  hypervault import people.csv.gz --kind 2 --shard-by email --empty absent
-  psql -c 'copy people to stdout (format csv, header)' | hypervault import - --format csv --kind 3 --shard-by email
-  hypervault import backup.ndjson.gz --keep-keys
+  npx pg-hypervault import cities.ndjson --kind 1 --shard-by country
+  npx pg-hypervault import people.csv.gz --kind 2 --shard-by email --empty absent
+  psql -c 'copy people to stdout (format csv, header)' | npx pg-hypervault import - --format csv --kind 3 --shard-by email
+  npx pg-hypervault import backup.ndjson.gz --keep-keys
 
 Text is stored as it is, null as null; a number as the digits it is written with, true and false as these words.
 Standard input cannot be read again: an import from it can be gone on with only if --state is given, by a command that

@@ -79,8 +79,8 @@ export function readPlaces(
 function readShardChoice({ shardBy: field, shard, keepKeys }: ImportFlags): ShardChoice {
   if ([field, shard, keepKeys].filter((choice) => choice !== undefined).length !== 1) {
     throw new UsageError(
-      'give either --shard-by or --shard, or --keep-keys for what hypervault export wrote',
-      'Such as: hypervault import cities.csv --kind 1 --shard-by country',
+      'give either --shard-by or --shard, or --keep-keys for what npx pg-hypervault export wrote',
+      'Such as: npx pg-hypervault import cities.csv --kind 1 --shard-by country',
     )
   }
   if (keepKeys === true) return { keepsKeys: true }

@@ -25,7 +25,7 @@ interface CreateOptions {
 /** Work on an index in all shards. */
 type IndexWork = (db: Datastore, options: IndexOptions) => Promise<IndexReport>
 
-/** `hypervault index`: the indexes of the entities, the same in all shards. */
+/** `npx pg-hypervault index`: the indexes of the entities, the same in all shards. */
 export function addIndexCommand(program: Command, context: Context): void {
   const index = program
     .command('index')
@@ -47,8 +47,8 @@ function addListCommand(index: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault index list
-  hypervault index list --json | jq -r '.indexes[] | select(.missing | length > 0) | .name'
+  npx pg-hypervault index list
+  npx pg-hypervault index list --json | jq -r '.indexes[] | select(.missing | length > 0) | .name'
 
 With --json: { "indexes": [{ "name", "definition", "isUnique", "bytes", "shards", "invalid", "missing" }] }.`,
     )
@@ -73,8 +73,8 @@ function addCreateCommand(index: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault index create email --kind 1 --unique
-  hypervault index create --body
+  npx pg-hypervault index create email --kind 1 --unique
+  npx pg-hypervault index create --body
 
 With --json: { "name", "servers": [{ "serverId", "created", "repaired", "dropped", "unchanged" }] }, each a list of shards;
 if shards failed { "name", "failures": [{ "serverId", "shardId", "code", "sqlstate", "message" }], "completed" }.`,
@@ -90,21 +90,21 @@ function addDropCommand(index: Command, context: Context): void {
     .command('drop')
     .summary('drop an index in all shards')
     .description('Drops an index in every shard that has it. Safe to repeat. Exit code 4 if some shards failed.')
-    .argument('<name>', 'as hypervault index list prints it')
+    .argument('<name>', 'as npx pg-hypervault index list prints it')
     .addHelpText(
       'after',
       `
 Example:
-  hypervault index drop hv_index_email_0123456789ab
+  npx pg-hypervault index drop hv_index_email_0123456789ab
 
-With --json: as hypervault index create.`,
+With --json: as npx pg-hypervault index create.`,
     )
     .action((name: string) => runWork('drop', context, (db, settings) => db.indexes.drop(name, settings)))
 }
 
 function readDefinition(field: string | undefined, { body, kind, cast, unique }: CreateOptions): IndexDefinition {
   if ((field === undefined) === (body === undefined)) {
-    throw new UsageError('give either a field or --body', 'Such as: hypervault index create email')
+    throw new UsageError('give either a field or --body', 'Such as: npx pg-hypervault index create email')
   }
   const definition = {
     on: field === undefined ? 'body' : { field },
@@ -145,7 +145,10 @@ async function workWithProgress(
 
 function tellStopped(verb: IndexVerb, context: Context): void {
   context.exitCode = 1
-  context.output.problem('stopped before the end', `What is done stays; the same hypervault index ${verb} goes on.`)
+  context.output.problem(
+    'stopped before the end',
+    `What is done stays; the same npx pg-hypervault index ${verb} goes on.`,
+  )
 }
 
 /** Some shards failed: 4, and the others are done. All of them failed: 1. */

@@ -24,6 +24,10 @@ const columns: readonly Column[] = [
 /** Prints in how many shards of each server an index was created or dropped. */
 export async function printIndexReport(report: IndexReport, verb: IndexVerb, context: Context): Promise<void> {
   if (context.isJson) return context.output.json(report)
+  if (verb === 'drop' && report.servers.every(({ dropped }) => dropped.length === 0)) {
+    const hint = 'Nothing was dropped. Those that there are: npx pg-hypervault index list'
+    return context.output.talk(`No shard has an index ${oneLine(report.name)}. ${hint}`)
+  }
   const heads = outcomes[verb]
   const counts = heads.map((head) => ({ head, align: 'right' as const }))
   const rows = report.servers.map((server) => [

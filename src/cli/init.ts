@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
 import { provisionWithProgress, type ProvisionRun } from './provision-run.ts'
 
-/** `hypervault init`: makes the shards on the configured servers. */
+/** `npx pg-hypervault init`: makes the shards on the configured servers. */
 export function addInitCommand(program: Command, context: Context): void {
   program
     .command('init')
@@ -18,9 +18,9 @@ export function addInitCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault init
-  hypervault init --dry-run > init.sql
-  hypervault init --config production.config.ts --json
+  npx pg-hypervault init
+  npx pg-hypervault init --dry-run > init.sql
+  npx pg-hypervault init --config production.config.ts --json
 
 With --json: { "servers": [{ "serverId", "version", "created", "adopted", "unchanged" }], "unplaced" }, each a list of
 shards; with --dry-run the servers also have "transactions", the SQL.`,

@@ -7,7 +7,7 @@ import { toFailure } from './failure.ts'
 import { parseKey, readIds } from './ids.ts'
 import { UsageError } from './usage-error.ts'
 
-/** `hypervault key`: what is in an id. */
+/** `npx pg-hypervault key`: what is in an id. */
 export function addKeyCommand(program: Command, context: Context): void {
   program
     .command('key')
@@ -20,8 +20,8 @@ export function addKeyCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault key 307821103844175873
-  psql -Atc 'select id from shard0012.entities' | hypervault key --json
+  npx pg-hypervault key 307821103844175873
+  psql -Atc 'select id from shard0012.entities' | npx pg-hypervault key --json
 
 With --json: one document per line, { "key", "created", "shardId", "addedId", "serverId" }. The server is known when there is
 a configuration. An id that is none is told on standard error, the others are printed, and the exit code is 2.`,

@@ -6,7 +6,7 @@ import { addMigrateStatusCommand } from './migrate-status.ts'
 import { addMigrateUpCommand } from './migrate-up.ts'
 import { addMigrateVerifyCommand } from './migrate-verify.ts'
 
-/** `hypervault migrate`: the tables of all shards, and how they change. */
+/** `npx pg-hypervault migrate`: the tables of all shards, and how they change. */
 export function addMigrateCommand(program: Command, context: Context): void {
   const migrate = program
     .command('migrate')

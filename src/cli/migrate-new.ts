@@ -23,7 +23,7 @@ export async function up(shard: MigrationShard): Promise<void> {
 }
 `
 
-/** `hypervault migrate new`: an empty file with the next number. */
+/** `npx pg-hypervault migrate new`: an empty file with the next number. */
 export function addMigrateNewCommand(migrate: Command, context: Context): void {
   addDirOption(
     migrate
@@ -40,8 +40,8 @@ export function addMigrateNewCommand(migrate: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault migrate new add_email
-  hypervault migrate new email_index --no-transaction
+  npx pg-hypervault migrate new add_email
+  npx pg-hypervault migrate new email_index --no-transaction
 
 With --json: { "file" }.`,
     )

@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 import { addScopeOptions, findSource, readScope, type ScopeOptions } from './migrate-options.ts'
 import { withUsageCheck } from './usage-error.ts'
 
-/** `hypervault migrate plan`: what would run where. */
+/** `npx pg-hypervault migrate plan`: what would run where. */
 export function addMigratePlanCommand(migrate: Command, context: Context): void {
   addScopeOptions(
     migrate
@@ -19,8 +19,8 @@ export function addMigratePlanCommand(migrate: Command, context: Context): void 
       'after',
       `
 Examples:
-  hypervault migrate plan
-  hypervault migrate plan --to 0042 --shards 17
+  npx pg-hypervault migrate plan
+  npx pg-hypervault migrate plan --to 0042 --shards 17
 
 With --json: { "stages": [{ "migrations": [{ "id", "name" }], "waves": [{ "isCanary", "servers": [{ "serverId",
 "shardIds" }] }] }], "shards": [{ "serverId", "shardId", "migrations" }], "held", "unfit", "unreachable" }.`,

@@ -12,7 +12,7 @@ interface StatusOptions extends DirOption {
   readonly require?: string
 }
 
-/** `hypervault migrate status`: how all shards stand. */
+/** `npx pg-hypervault migrate status`: how all shards stand. */
 export function addMigrateStatusCommand(migrate: Command, context: Context): void {
   addDirOption(
     migrate
@@ -27,8 +27,8 @@ export function addMigrateStatusCommand(migrate: Command, context: Context): voi
       'after',
       `
 Examples:
-  hypervault migrate status
-  hypervault migrate status --require 0042 && ./deploy
+  npx pg-hypervault migrate status
+  npx pg-hypervault migrate status --require 0042 && ./deploy
 
 With --json: { "migrations": [{ "id", "name", "isBreaking", "shards" }], "servers": [{ "serverId", "problem",
 "shards": [{ "shardId", "version", "pending", "problems" }] }] }; with --require { "required", "ok", "behind",
@@ -65,6 +65,8 @@ async function runStatus(options: StatusOptions, context: Context): Promise<void
   const status = await context.withDatastore((db) => db.migrations.status({ migrations }))
   if (status.servers.some(({ problem }) => problem !== undefined)) context.exitCode = 1
   if (context.isJson) return context.output.json(status)
+  if (status.servers.length === 0)
+    return context.output.talk('The catalog has no servers yet: npx pg-hypervault server add')
   await printTable(status, context)
   const signs = signsOf(status)
   for (const server of status.servers) await printServer(server, signs, context)

@@ -33,7 +33,7 @@ const numbers = {
 /** More would make a command that nobody can read: the same one without them does the same. */
 const MAX_TYPED_SHARDS = 20
 
-/** `hypervault migrate up`: runs what is left to run. */
+/** `npx pg-hypervault migrate up`: runs what is left to run. */
 export function addMigrateUpCommand(migrate: Command, context: Context): void {
   addScopeOptions(
     migrate
@@ -51,8 +51,8 @@ export function addMigrateUpCommand(migrate: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault migrate up
-  hypervault migrate up --to 0042 --canary 17
+  npx pg-hypervault migrate up
+  npx pg-hypervault migrate up --to 0042 --canary 17
 
 With --json: { "migrations": [{ "id", "name", "shardIds" }], "held": [{ "id", "name" }] }; if shards failed { "failures":
 [{ "serverId", "shardId", "migration", "code", "sqlstate", "message" }], "completed", "left", "stopped", "next" }.`,
@@ -140,7 +140,7 @@ function nextCommand(command: Command, shardIds: readonly number[]): string {
   const isFew = shardIds.length > 0 && shardIds.length <= MAX_TYPED_SHARDS
   const shards = isFew ? [...shardIds].sort((a, b) => a - b).join(',') : given.shards
   return [
-    'hypervault migrate up',
+    'npx pg-hypervault migrate up',
     ...option('--config', given.config),
     ...option('--dir', given.dir),
     ...option('--to', given.to),

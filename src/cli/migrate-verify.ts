@@ -14,7 +14,7 @@ interface VerifyOptions {
   readonly fix?: boolean
 }
 
-/** `hypervault migrate verify`: whether all shards are made of the same. */
+/** `npx pg-hypervault migrate verify`: whether all shards are made of the same. */
 export function addMigrateVerifyCommand(migrate: Command, context: Context): void {
   migrate
     .command('verify')
@@ -28,9 +28,9 @@ export function addMigrateVerifyCommand(migrate: Command, context: Context): voi
       'after',
       `
 Examples:
-  hypervault migrate verify
-  hypervault migrate verify --reference 17
-  hypervault migrate verify --fix
+  npx pg-hypervault migrate verify
+  npx pg-hypervault migrate verify --reference 17
+  npx pg-hypervault migrate verify --fix
 
 With --json: { "groups": [{ "fingerprint", "shardIds", "isReference", "missing", "extra" }], "absent", "invalidIndexes":
 [{ "serverId", "shardId", "name" }], "fixedIndexes", "failures": [{ "serverId", "code", "message" }], "isClean" }.`,
@@ -49,7 +49,7 @@ async function runVerify(options: VerifyOptions, context: Context): Promise<void
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error
     context.exitCode = 1
-    context.output.problem('stopped before the end', 'To look again: hypervault migrate verify')
+    context.output.problem('stopped before the end', 'To look again: npx pg-hypervault migrate verify')
   }
 }
 

@@ -24,7 +24,7 @@ type MoveWork = (fleet: Fleet, options: MoveRunOptions) => Promise<MoveResult | 
 
 const WATCH_MS = 1_000
 
-/** `hypervault move`: shards that change their server while they are in use. */
+/** `npx pg-hypervault move`: shards that change their server while they are in use. */
 export function addMoveCommand(program: Command, context: Context): void {
   const move = program
     .command('move')
@@ -45,11 +45,11 @@ export function addMoveCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault move 5 --to s3 --dry-run
-  hypervault move 5 --to s3 --max-pause 250ms
-  hypervault move 5 --to s3 --throttle 20MB
-  hypervault move complete 17
-  hypervault move status 17 --watch
+  npx pg-hypervault move 5 --to s3 --dry-run
+  npx pg-hypervault move 5 --to s3 --max-pause 250ms
+  npx pg-hypervault move 5 --to s3 --throttle 20MB
+  npx pg-hypervault move complete 17
+  npx pg-hypervault move status 17 --watch
 
 Ctrl-C ends a move at its next wait; before the switch the writers go on where they were. With --json: { "moveId", "shardId", "source",
 "target", "tables", "rows", "chunks", "mismatches", "pauseMs", "lsn", "isExact" }.`,
@@ -98,7 +98,10 @@ function addLookCommands(move: Command, context: Context): void {
       '\nWith --json: { "moves": [{ "moveId", "shardId", "source", "target", "phase", "report", … }] }.',
     )
     .action(({ all }: { all?: boolean }) =>
-      context.withFleet(async (fleet) => printMoves(await fleet.moves(all === true ? {} : { isOver: false }), context)),
+      context.withFleet(async (fleet) => {
+        const isAll = all === true
+        await printMoves(await fleet.moves(isAll ? {} : { isOver: false }), { isAll }, context)
+      }),
     )
   move
     .command('status')
@@ -118,7 +121,7 @@ function addLookCommands(move: Command, context: Context): void {
 async function runMove(shard: string | undefined, options: MoveOptions, context: Context): Promise<void> {
   const { to, dryRun, maxPause, keepReverse, throttle } = options
   if (shard === undefined || to === undefined) {
-    throw new UsageError('a move needs a shard and --to', 'Such as: hypervault move 5 --to s3')
+    throw new UsageError('a move needs a shard and --to', 'Such as: npx pg-hypervault move 5 --to s3')
   }
   const shardId = parseShard(shard)
   const maxPauseMs = maxPause === undefined ? undefined : parseDuration('--max-pause', maxPause)
@@ -148,7 +151,7 @@ async function completeLater(
   { output }: Context,
 ): Promise<void> {
   output.talk(
-    `The shard has moved. The way back is kept for ${keepMs / 1_000} s; hypervault move reverse ${moveId} takes it.`,
+    `The shard has moved. The way back is kept for ${keepMs / 1_000} s; npx pg-hypervault move reverse ${moveId} takes it.`,
   )
   await sleep(keepMs, undefined, { signal: hooks.signal })
   await fleet.complete(moveId, hooks)

@@ -18,12 +18,12 @@ const meanings: Readonly<Record<MoveVerb, string>> = {
 
 /** The commands that may come next. */
 export function nextCommands(moveId: number, verbs: readonly MoveVerb[]): string[] {
-  return verbs.map((verb) => `hypervault move ${verb} ${moveId}`)
+  return verbs.map((verb) => `npx pg-hypervault move ${verb} ${moveId}`)
 }
 
 /** Tells what to type next. */
 export function tellNext({ moveId, phase }: Pick<MoveRecord, 'moveId' | 'phase'>, { output }: Context): void {
-  for (const verb of listVerbs(phase)) output.talk(`  hypervault move ${verb} ${moveId}    ${meanings[verb]}`)
+  for (const verb of listVerbs(phase)) output.talk(`  npx pg-hypervault move ${verb} ${moveId}    ${meanings[verb]}`)
 }
 
 /** Prints what a move has proved. */
@@ -58,9 +58,15 @@ export async function printPlan(plan: MovePlan, { output, isJson }: Context): Pr
 }
 
 /** Prints a list of moves. */
-export async function printMoves(moves: readonly MoveRecord[], { output, isJson }: Context): Promise<void> {
+export async function printMoves(
+  moves: readonly MoveRecord[],
+  { isAll }: { readonly isAll: boolean },
+  { output, isJson }: Context,
+): Promise<void> {
   if (isJson) return output.json({ moves })
-  if (moves.length === 0) return output.talk('There is no such move.')
+  if (moves.length === 0) {
+    return output.talk(isAll ? 'No shard was ever moved.' : 'No move is under way. Add --all for those that are over.')
+  }
   const rows = moves.map(({ moveId, shardId, source, target, phase, report, startedAt, problem }) => [
     String(moveId),
     String(shardId),
@@ -88,7 +94,7 @@ export async function printStatus(
       retainedBytes: retainedBytes ?? null,
       next: nextCommands(move.moveId, next),
     })
-  await printMoves([move], context)
+  await printMoves([move], { isAll: true }, context)
   const { throttleBytesPerSecond } = move.options
   if (throttleBytesPerSecond !== undefined) {
     await output.data(`throttle: the rows are copied at no more than ${formatBytes(throttleBytesPerSecond)}/s`)

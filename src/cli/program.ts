@@ -21,11 +21,11 @@ import { readVersion } from './version.ts'
 
 const EXAMPLES = `
 Examples:
-  hypervault dev --json > hypervault.config.json   two servers to play with
-  hypervault init                                  shards on the configured servers
-  hypervault put 5 1 beep=boop
-  hypervault get 307821103844175873
-  hypervault status
+  npx pg-hypervault dev --json > hypervault.config.json   two servers to play with
+  npx pg-hypervault init                                  shards on the configured servers
+  npx pg-hypervault put 5 1 beep=boop
+  npx pg-hypervault get 307821103844175873
+  npx pg-hypervault status
 
 Configuration: flags win over the environment, the environment over the file.
   hypervault.config.ts, .mjs or .json in the working folder, or the file of
@@ -46,7 +46,7 @@ some shards, and the others are done.`
 
 /** All commands, with what they have in common. */
 export function createProgram(context: Context): Command {
-  const program = new Command('hypervault')
+  const program = new Command('npx pg-hypervault')
     .description('Logical shards on several PostgreSQL servers.')
     .version(readVersion())
     .option('--json', 'print JSON: one document, or one per line for key and get')

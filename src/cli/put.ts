@@ -5,7 +5,7 @@ import { readBody } from './body-argument.ts'
 import type { Context } from './context.ts'
 import { parseInteger } from './integer-argument.ts'
 
-/** `hypervault put`: stores one entity. */
+/** `npx pg-hypervault put`: stores one entity. */
 export function addPutCommand(program: Command, context: Context): void {
   program
     .command('put')
@@ -21,9 +21,9 @@ export function addPutCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault put 5 1 beep=boop name='Ada Lovelace'
-  hypervault put 5 1 '{"beep":"boop","gone":null}'
-  jq '{name,country}' city.json | hypervault put 5 1 - --json
+  npx pg-hypervault put 5 1 beep=boop name='Ada Lovelace'
+  npx pg-hypervault put 5 1 '{"beep":"boop","gone":null}'
+  jq '{name,country}' city.json | npx pg-hypervault put 5 1 - --json
 
 With --json: { "key", "shardId", "kind", "serverId" }.`,
     )

@@ -29,7 +29,7 @@ interface RebalanceOptions {
 
 const measures: Readonly<Record<string, RebalanceMeasure>> = { bytes: 'bytes', writes: 'writes', count: 'count' }
 
-/** `hypervault rebalance`: the shards spread evenly, drained servers emptied. */
+/** `npx pg-hypervault rebalance`: the shards spread evenly, drained servers emptied. */
 export function addRebalanceCommand(program: Command, context: Context): void {
   program
     .command('rebalance')
@@ -48,14 +48,14 @@ export function addRebalanceCommand(program: Command, context: Context): void {
       '--throttle <rate>',
       'most bytes of rows in a second while those of one shard are copied, such as 20MB (default: as fast as PostgreSQL copies)',
     )
-    .option('--keep-reverse', 'keep the way back of each move, until hypervault move complete')
+    .option('--keep-reverse', 'keep the way back of each move, until npx pg-hypervault move complete')
     .addHelpText(
       'after',
       `
 Examples:
-  hypervault rebalance --plan
-  hypervault rebalance --apply --by writes --sample 60s
-  hypervault server drain s1 && hypervault rebalance --apply
+  npx pg-hypervault rebalance --plan
+  npx pg-hypervault rebalance --apply --by writes --sample 60s
+  npx pg-hypervault server drain s1 && npx pg-hypervault rebalance --apply
 
 A move that fails ends the run: what has moved stays, and the way on is told. Ctrl-C does the same.
 With --json: { "by", "loads": [{ "serverId", "state", "before", "after", "shardsBefore", "shardsAfter" }],
@@ -66,7 +66,7 @@ With --json: { "by", "loads": [{ "serverId", "state", "before", "after", "shards
 
 async function runRebalance(options: RebalanceOptions, context: Context): Promise<void> {
   if ((options.plan === true) === (options.apply === true)) {
-    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: hypervault rebalance --plan')
+    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: npx pg-hypervault rebalance --plan')
   }
   const wanted = parsePlanOptions(options)
   const concurrentMoves = options.concurrent === undefined ? 1 : parseWhole('--concurrent', options.concurrent)
@@ -90,7 +90,7 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
   } catch (error) {
     if (!signal.aborted) throw error
     context.exitCode = 1
-    output.problem(`stopped; shards moved: ${moved.length}`, 'hypervault move list tells what is under way')
+    output.problem(`stopped; shards moved: ${moved.length}`, 'npx pg-hypervault move list tells what is under way')
   }
 }
 
@@ -119,12 +119,12 @@ async function applyPlan(
         `Move ${moveId}: shard ${shardId} lives on ${to}, ${formatCount(rows)} rows proved, pause ${pauseMs} ms (${moved.length} of ${plan.moves.length})`,
       )
       if (leftOpen !== undefined) {
-        output.problem(`move ${moveId} is not completed: ${leftOpen}`, `hypervault move complete ${moveId}`)
+        output.problem(`move ${moveId} is not completed: ${leftOpen}`, `npx pg-hypervault move complete ${moveId}`)
       }
     },
   })
   if (options.keepReverse === true && moved.length > 0) {
-    output.talk('The ways back are kept: hypervault move complete, or reverse, each of these moves.')
+    output.talk('The ways back are kept: npx pg-hypervault move complete, or reverse, each of these moves.')
   }
 }
 
@@ -162,8 +162,8 @@ export function explainNothing(loads: readonly ServerLoad[]): string {
   const stuck = loads.filter(({ state, shardsAfter }) => state === 'draining' && shardsAfter > 0)
   if (stuck.length === 0) return 'Nothing is to be moved.'
   const why = loads.some(({ state }) => state === 'active')
-    ? 'their moves are under way: hypervault move list'
-    : 'no server is active: hypervault server add, or activate'
+    ? 'their moves are under way: npx pg-hypervault move list'
+    : 'no server is active: npx pg-hypervault server add, or activate'
   return `Nothing is to be moved, though ${stuck.map(({ serverId }) => serverId).join(', ')} still hold shards: ${why}`
 }
 

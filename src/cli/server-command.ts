@@ -33,7 +33,7 @@ const columns: readonly Column[] = [
 
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** `hypervault server`: the servers of a fleet. */
+/** `npx pg-hypervault server`: the servers of a fleet. */
 export function addServerCommand(program: Command, context: Context): void {
   const server = program
     .command('server')
@@ -53,7 +53,7 @@ function addListCommand(server: Command, context: Context): void {
       'after',
       `
 Example:
-  hypervault server list --json | jq '.servers[] | {serverId, shards: (.shardIds | length)}'
+  npx pg-hypervault server list --json | jq '.servers[] | {serverId, shards: (.shardIds | length)}'
 
 With --json: { "epoch", "servers": [{ "serverId", "state", "shardIds", "settings" }] }.`,
     )
@@ -65,7 +65,7 @@ function addAddCommand(server: Command, context: Context): void {
     .command('add')
     .summary('register a server')
     .description(
-      'Registers a server, after connecting to it. It gets shards by hypervault move and hypervault rebalance; with --shards it is to have shards that live nowhere yet, which hypervault init makes.',
+      'Registers a server, after connecting to it. It gets shards by npx pg-hypervault move and npx pg-hypervault rebalance; with --shards it is to have shards that live nowhere yet, which npx pg-hypervault init makes.',
     )
     .argument('<server>', 'its name, such as s3')
     .option('--host <host>', 'name or address')
@@ -80,8 +80,8 @@ function addAddCommand(server: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault server add s3 --host 10.0.0.3 --database app --user app --password env:PG_S3
-  hypervault server add s1 --host 10.0.0.1 --database app --user app --password file:/run/secrets/s1 --shards 1-9
+  npx pg-hypervault server add s3 --host 10.0.0.3 --database app --user app --password env:PG_S3
+  npx pg-hypervault server add s1 --host 10.0.0.1 --database app --user app --password file:/run/secrets/s1 --shards 1-9
 
 With --json: { "serverId", "version", "shardIds" }.`,
     )
@@ -106,7 +106,8 @@ function addStateCommands(server: Command, context: Context): void {
 async function runList(context: Context): Promise<void> {
   const fleet = await context.withFleet((it) => it.readFleet())
   if (context.isJson) return context.output.json(fleet)
-  if (fleet.servers.length === 0) return context.output.talk('The catalog has no servers yet: hypervault server add')
+  if (fleet.servers.length === 0)
+    return context.output.talk('The catalog has no servers yet: npx pg-hypervault server add')
   await context.output.data(formatTable(columns, fleet.servers.map(toRow)))
 }
 
@@ -170,7 +171,7 @@ async function runState(verb: 'drain' | 'activate' | 'remove', serverId: string,
     return servers.find((server) => server.serverId === serverId)?.shardIds.length ?? 0
   })
   if (isJson) return output.json({ serverId })
-  const next = shards > 0 ? ` It still holds ${formatCount(shards)} shards: hypervault rebalance --plan` : ''
+  const next = shards > 0 ? ` It still holds ${formatCount(shards)} shards: npx pg-hypervault rebalance --plan` : ''
   const done = { drain: `${serverId} gets no more shards.${next}`, activate: `${serverId} may get shards.` }
   output.talk(verb === 'remove' ? `${serverId} is out of the catalog.` : done[verb])
 }

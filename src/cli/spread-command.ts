@@ -20,7 +20,7 @@ interface SpreadState {
   readonly shardIds: readonly number[]
 }
 
-/** `hypervault spread`: the shards that `shardFor` spreads values over. */
+/** `npx pg-hypervault spread`: the shards that `shardFor` spreads values over. */
 export function addSpreadCommand(program: Command, context: Context): void {
   const spread = program
     .command('spread')
@@ -41,7 +41,7 @@ function addShowCommand(spread: Command, context: Context): void {
       'after',
       `
 Example:
-  pg-hypervault spread show
+  npx pg-hypervault spread show
 
 With --json: { "spread", "others" }, as ranges; null where there is none.`,
     )
@@ -62,8 +62,8 @@ function addSetCommand(spread: Command, context: Context): void {
       'after',
       `
 Examples:
-  pg-hypervault spread set 1-33 --dry-run
-  pg-hypervault spread set 1-33 --yes
+  npx pg-hypervault spread set 1-33 --dry-run
+  npx pg-hypervault spread set 1-33 --yes
 
 With --json: { "before", "after", "movedShare", "applied", "failures" }.`,
     )
@@ -75,7 +75,8 @@ async function runShow(context: Context): Promise<void> {
   const others = shardIds.filter((shardId) => spread?.includes(shardId) !== true)
   const [text, rest] = [spread && formatShardRanges(spread), formatShardRanges(others)]
   if (context.isJson) return context.output.json({ spread: text ?? null, others: rest === '' ? null : rest })
-  if (spread === undefined) return context.output.data('No spread is recorded. `pg-hypervault spread set` records one.')
+  if (spread === undefined)
+    return context.output.data('No spread is recorded. `npx pg-hypervault spread set` records one.')
   await context.output.data(`Values are spread over ${formatCount(spread.length)} shards: ${text}`)
   if (others.length > 0) await context.output.data(`${formatCount(others.length)} shards get no values: ${rest}`)
 }
@@ -88,7 +89,7 @@ async function runSet(shards: string, { dryRun, yes }: SetFlags, context: Contex
   if (!context.isJson) describePlan(plan, context)
   if (dryRun === true) return printPlan(plan, { applied: false, failures: [] }, context)
   if (yes !== true && !isSameSpread(plan.before ?? [], after)) {
-    const hint = `If that is what you want: pg-hypervault spread set ${shards} --yes`
+    const hint = `If that is what you want: npx pg-hypervault spread set ${shards} --yes`
     throw new UsageError('a change of the spread sends values to other shards: nothing was done', hint)
   }
   const failures = await apply(plan, context)

@@ -16,7 +16,7 @@ const columns: readonly Column[] = [
   { head: 'latency', align: 'right' },
 ]
 
-/** `hypervault status`: how the configured servers are. */
+/** `npx pg-hypervault status`: how the configured servers are. */
 export function addStatusCommand(program: Command, context: Context): void {
   program
     .command('status')
@@ -29,8 +29,8 @@ export function addStatusCommand(program: Command, context: Context): void {
       'after',
       `
 Examples:
-  hypervault status
-  hypervault status --json | jq '.servers[] | select(.reachable | not) | .problem'
+  npx pg-hypervault status
+  npx pg-hypervault status --json | jq '.servers[] | select(.reachable | not) | .problem'
 
 With --json: { "ok", "servers": [{ "serverId", "range", "reachable", "problem", "latencyMs", "version",
 "shards": { "expected", "found", "missing", "unfit" }, "entities", "isExact", "bytes",
@@ -48,6 +48,7 @@ async function runStatus(isExact: boolean, context: Context): Promise<void> {
   const ok = servers.every(isHealthy)
   if (!ok) context.exitCode = 1
   if (context.isJson) return output.json({ ok, servers: servers.map((server) => toDocument(server, output)) })
+  if (servers.length === 0) return output.talk('The catalog has no servers yet: npx pg-hypervault server add')
   await output.data(
     formatTable(
       columns,
@@ -87,7 +88,9 @@ function describeProblems({ serverId, content, failure }: ServerStatus): string[
   if (content === undefined) return failure === undefined ? [] : [failure.what]
   const { missing, unfit } = content.shards
   return [
-    ...(missing.length > 0 ? [`${serverId}: missing shards ${formatShards(missing)}; hypervault init makes them`] : []),
+    ...(missing.length > 0
+      ? [`${serverId}: missing shards ${formatShards(missing)}; npx pg-hypervault init makes them`]
+      : []),
     ...unfit.map(({ shardId, problems }) => `${serverId}: shard ${shardId} is not fit: ${problems.join(', ')}`),
   ]
 }

@@ -34,7 +34,7 @@ import { FleetLinks } from './servers.ts'
 
 /** How a fleet is worked on. */
 export interface FleetOptions {
-  /** The database that `hypervault catalog init` made. */
+  /** The database that `npx pg-hypervault catalog init` made. */
   readonly catalog: CatalogConnection
   /** Zero of the keys' clock; default that of the original. */
   readonly epochMs?: number | undefined

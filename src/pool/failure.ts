@@ -40,6 +40,16 @@ export function isLastWord(error: unknown): boolean {
   return routine === END_OF_SESSION && classifyFailure(error).kind === 'lost'
 }
 
+/** What to do about a server that takes no writes. */
+export const READ_ONLY_HINT = 'This server is a standby or read-only: connect to the primary.'
+
+const READ_ONLY = '25006' // read_only_sql_transaction
+
+/** True when a server refused a write because it takes none, or the transaction was to take none. */
+export function isReadOnlyRefusal(sqlstate: string | undefined): boolean {
+  return sqlstate === READ_ONLY
+}
+
 /** The SQLSTATE of an error that a server sent, else undefined. Socket errors have codes too, but not of five characters. */
 export function sqlstateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('severity' in error)) return undefined

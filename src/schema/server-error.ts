@@ -1,5 +1,5 @@
 import { HypervaultError } from '../errors.ts'
-import { classifyFailure } from '../pool/failure.ts'
+import { classifyFailure, READ_ONLY_HINT } from '../pool/failure.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03' // lock_not_available
 
@@ -7,7 +7,7 @@ const LOCK_NOT_AVAILABLE = '55P03' // lock_not_available
 const hints: Readonly<Record<string, string>> = {
   '42501': 'Connect as the owner of the shards, who also needs: grant create on database … to …', // insufficient_privilege
   '53200': 'Lower shardsPerTransaction, or raise max_locks_per_transaction on that server.', // out_of_memory
-  '25006': 'This server is a standby or read-only: connect to the primary.', // read_only_sql_transaction
+  '25006': READ_ONLY_HINT, // read_only_sql_transaction
 }
 
 /** The coded error of a statement outside any shard; the original is its cause. */

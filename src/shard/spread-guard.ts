@@ -49,6 +49,6 @@ function spreadDiffers(serverId: string, spread: string, recorded: string[]): Hy
   const hint =
     recorded.length === 1
       ? `Give the Datastore, or hypervault.config, the option spread: '${recorded[0]}'.`
-      : 'A change has not reached all shards: repeat it with `pg-hypervault spread set`.'
+      : 'A change has not reached all shards: repeat it with `npx pg-hypervault spread set`.'
   return new HypervaultError('HV_SPREAD_DIFFERS', message, { spread, recorded, serverId }, { hint })
 }

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg'
 import { HypervaultError } from '../errors.ts'
-import { classifyFailure, sqlstateOf } from '../pool/failure.ts'
+import { classifyFailure, isReadOnlyRefusal, READ_ONLY_HINT, sqlstateOf } from '../pool/failure.ts'
 import { isClosedSequence } from './closed-sequence.ts'
 
 /** Where a statement ran, and whether it writes. */
@@ -33,7 +33,10 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
     return new HypervaultError('HV_SHARD_MISSING', `${where} is not there`, { serverId, shardId }, { cause })
   }
   const message = `a statement in ${where} failed with SQLSTATE ${sqlstate}`
-  return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate }, { cause })
+  const details = { serverId, shardId, sqlstate }
+  if (!isReadOnlyRefusal(sqlstate)) return new HypervaultError('HV_STATEMENT_FAILED', message, details, { cause })
+  const text = `${message}: the server is a standby or read-only`
+  return new HypervaultError('HV_STATEMENT_FAILED', text, details, { cause, hint: READ_ONLY_HINT })
 }
 
 /** The coded error of a statement whose time was over and that the server has cancelled, or that had not been sent again. */
@@ -68,13 +71,14 @@ function lostError(cause: unknown, site: StatementSite, sqlstate: string | undef
 
 /**
  * The error of a statement that the caller wrote. A server's error stays as it is, but that of a fence; that of a dead
- * connection has no code in pg, and gets one.
+ * connection has no code in pg, and gets one. A server that takes no writes leaves its hint empty, and that is filled in.
  */
 export function callerError(
   error: unknown,
   { serverId, shardId, isDead }: { readonly serverId: string; readonly shardId: number; readonly isDead: boolean },
 ): unknown {
   if (isFenced(error)) return movedError(error, { serverId, shardId })
+  if (isReadOnlyRefusal(sqlstateOf(error))) (error as { hint?: string }).hint ??= READ_ONLY_HINT
   const failure = classifyFailure(error)
   if (failure.kind === 'refused' || failure.sqlstate !== undefined || !isDead) return error
   const message = `the connection to server ${serverId} ended while a statement was running`

@@ -40,7 +40,7 @@ describe('hypervault put', () => {
     const missing = await folder.run('put', '2', '1', 'a=b')
     expect(missing).toMatchObject({
       stdout: '',
-      stderr: expect.stringContaining('hypervault init') as string,
+      stderr: expect.stringContaining('npx pg-hypervault init') as string,
       exitCode: 1,
     })
   })

@@ -127,7 +127,7 @@ describe('hypervault catalog', () => {
   test('is asked for by commands that need one, and told to be made where it is missing', async () => {
     expect(await run('server', 'list')).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringContaining('hypervault catalog init') as string,
+      stderr: expect.stringContaining('npx pg-hypervault catalog init') as string,
     })
     env = {}
     expect(await run('server', 'list')).toMatchObject({
@@ -161,7 +161,7 @@ describe('hypervault server', () => {
     const added = await addServer('s3', '--password', 'env:PG_S3')
     expect(added.stderr).toMatch(/^s3 is registered: PostgreSQL \d+\.\d+ answers\.$/m)
     expect((await run('server', 'drain', 's1')).stderr).toContain(
-      'It still holds 3 shards: hypervault rebalance --plan',
+      'It still holds 3 shards: npx pg-hypervault rebalance --plan',
     )
     expect((await run('server', 'list')).stdout).toMatch(/^s1 +draining +3 {2}1-4 /m)
     expect((await run('server', 'activate', 's1')).exitCode).toBe(0)

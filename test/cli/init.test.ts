@@ -88,7 +88,7 @@ describe('hypervault adopt', () => {
     )
     const { stdout, stderr, exitCode } = await folder.run('adopt')
     expect(stdout).toMatch(/^server {2}postgres {2}missing .*\ns1 +\S+ +5 +3 +0\ns2 +\S+ +7 +1 +0\n$/)
-    expect(stderr).toContain('12 shards are missing: hypervault init creates them')
+    expect(stderr).toContain('12 shards are missing: npx pg-hypervault init creates them')
     expect(exitCode).toBe(0)
     expect(await wholeShards(folder.connections[0])).toEqual([2, 3, 6])
     const second = parseDocument<{ servers: unknown[] }>(await folder.run('adopt', '--json'))

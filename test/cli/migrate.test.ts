@@ -87,7 +87,7 @@ describe('hypervault migrate', () => {
     expect(stderr).toContain('s1, shard 2, 0001_notes: relation "notes" already exists')
     expect(stderr).toContain('4 shards are done, 1 failed\n')
     const next = /Remove the causes, then type: (.*)\n/.exec(stderr)?.[1]
-    expect(next).toBe('hypervault migrate up --dir db --shards 2')
+    expect(next).toBe('npx pg-hypervault migrate up --dir db --shards 2')
     const json = parseDocument(await folder.run('migrate', 'up', '--dir', 'db', '--no-canary', '--json'))
     expect(json).toMatchObject({
       failures: [{ shardId: 2, sqlstate: '42P07' }],
@@ -106,7 +106,7 @@ describe('hypervault migrate', () => {
     expect(exitCode).toBe(1)
     expect(stderr).toContain('stopped by itself: the canary failed, so no other shard was touched')
     expect(stderr).toContain('0 shards are done, 1 failed, 4 are left')
-    expect(stderr).toContain('then type: hypervault migrate up --dir db\n')
+    expect(stderr).toContain('then type: npx pg-hypervault migrate up --dir db\n')
   })
 
   test('finishes the shard at hand at Ctrl-C, and the same command goes on', async () => {
@@ -123,7 +123,7 @@ describe('hypervault migrate', () => {
       await client.query('rollback')
       const [exitCode] = (await once(child, 'close')) as [number]
       expect(exitCode).toBe(1)
-      expect(await said).toContain('What has run stays. To go on: hypervault migrate up --dir db\n')
+      expect(await said).toContain('What has run stays. To go on: npx pg-hypervault migrate up --dir db\n')
     })
     const ran = await rowsOf<{ id: string }>(
       folder.connections[0],
@@ -223,7 +223,7 @@ describe('hypervault migrate', () => {
       '',
     ])
     expect(drifted.stderr).toContain('shard 10 is not there')
-    expect(drifted.stderr).toContain('Type: hypervault init')
+    expect(drifted.stderr).toContain('Type: npx pg-hypervault init')
     const chosen = parseDocument(await folder.run('migrate', 'verify', '--reference', '11', '--json'))
     expect(chosen).toMatchObject({
       groups: [

@@ -59,18 +59,18 @@ describe('hypervault move', () => {
     expect(moved.stdout).toMatch(/^shard: +1, from s1 to s3\nrows proved equal: +501 in 2 tables, 2 chunks$/m)
     expect(moved.stderr).toContain('shard 1 to s3, copying: copy rows')
     expect(moved.stderr).toMatch(
-      /Move 1 of shard 1 is mirroring. Next:\n {2}hypervault move complete 1 .*\n {2}hypervault move reverse 1 /,
+      /Move 1 of shard 1 is mirroring. Next:\n {2}npx pg-hypervault move complete 1 .*\n {2}npx pg-hypervault move reverse 1 /,
     )
     expect((await run('move', 'list')).stdout).toMatch(/^1 +1 +s1 → s3 +mirroring +501 +[\d.]+ ms /m)
     const status = parseDocument(await run('move', 'status', '1', '--json'))
     expect(status).toMatchObject({
       phase: 'mirroring',
       lagBytes: expect.any(Number) as number,
-      next: ['hypervault move complete 1', 'hypervault move reverse 1'],
+      next: ['npx pg-hypervault move complete 1', 'npx pg-hypervault move reverse 1'],
       steps: expect.arrayContaining([expect.objectContaining({ step: 'copy', state: 'done' })]) as object[],
     })
     expect((await run('move', 'complete', '1')).stderr).toContain('Move 1 of shard 1 is completed.')
-    expect((await run('move', 'list')).stderr).toContain('There is no such move.')
+    expect((await run('move', 'list')).stderr).toContain('No move is under way. Add --all')
     expect(parseDocument(await run('move', 'list', '--all', '--json'))).toMatchObject({
       moves: [{ phase: 'completed' }],
     })
@@ -136,7 +136,7 @@ describe('hypervault move', () => {
     const [exitCode] = (await once(child, 'close')) as [number]
     expect(exitCode).toBe(1)
     expect(await said).toMatch(
-      /stopped before the end\nMove 1 of shard 1 is preparing. Next:\n {2}hypervault move resume 1 .*\n {2}hypervault move abort 1 /,
+      /stopped before the end\nMove 1 of shard 1 is preparing. Next:\n {2}npx pg-hypervault move resume 1 .*\n {2}npx pg-hypervault move abort 1 /,
     )
     expect(await queryServer(fleet, 0, waiting)).toEqual([])
     await writer.end()

@@ -17,14 +17,14 @@ describe('the command line', () => {
       stderr: '',
     })
     const help = await runCli(['put', '--help'], { cwd: folder.path })
-    expect(help.stdout).toMatch(/Usage: hypervault put[\s\S]*--json[\s\S]*Examples:/)
+    expect(help.stdout).toMatch(/Usage: npx pg-hypervault put[\s\S]*--json[\s\S]*Examples:/)
     expect(help).toMatchObject({ exitCode: 0, stderr: '' })
   })
 
   test('without a command prints help on standard error and ends with 2', async () => {
     await using folder = await makeFolder()
     const { stdout, stderr, exitCode } = await runCli([], { cwd: folder.path })
-    expect(stderr).toContain('Usage: hypervault')
+    expect(stderr).toContain('Usage: npx pg-hypervault')
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 })
   })
 

@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -36,6 +39,20 @@ it('names every command of the command line', async () => {
   const commands = createProgram(new Context(process)).commands.map((command) => command.name())
   const text = await readFile(readme, 'utf8')
   const row = /^\| the command line \|(.*)$/m.exec(text)?.[1] ?? ''
-  const named = [...row.matchAll(/`(?:hypervault )?([a-z]+)`/g)].map((match) => match[1])
+  const named = [...row.matchAll(/`(?:npx pg-hypervault )?([a-z]+)`/g)].map((match) => match[1])
   expect(named).toEqual(commands.filter((name) => name !== 'help'))
+})
+
+it('names the command as npx finds it wherever it is printed or documented', async () => {
+  const commands = createProgram(new Context(process)).commands.map((command) => command.name())
+  const unfit = new RegExp(`(?<!npx pg-)(?<![\\w/.@])hypervault (?:${commands.join('|')})\\b`)
+  const folders = ['src/', 'docs/', 'examples/'].map((folder) => fileURLToPath(new URL(folder, root)))
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  const pages = [fileURLToPath(readme), ...files.filter((file) => /\.(?:ts|md)$/.test(file))]
+  const lines = pages.flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+  expect(lines.filter((line) => unfit.test(line) || /npx hypervault/.test(line))).toEqual([])
+  const { bin } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { bin: Record<string, string> }
+  expect(bin['pg-hypervault']).toBe(bin['hypervault'])
 })

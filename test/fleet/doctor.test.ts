@@ -133,7 +133,9 @@ describe('the doctor', () => {
       'problem stream-stopped s4 5',
     ])
     expect(report.findings.every(({ what, remedy }) => what !== '' && remedy !== '')).toBe(true)
-    expect(find(report, 'move-stopped')?.remedy).toBe('hypervault move resume 3, or hypervault move abort 3')
+    expect(find(report, 'move-stopped')?.remedy).toBe(
+      'npx pg-hypervault move resume 3, or npx pg-hypervault move abort 3',
+    )
     const lacking = report.findings.filter(({ kind, serverId }) => kind === 'server-unready' && serverId === 's1')
     expect(lacking.map(({ what }) => what)).toEqual(
       ['citext', 'lquery', 'ltree'].map((type) => `server s1 lacks the type public.${type}`),

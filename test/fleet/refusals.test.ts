@@ -299,7 +299,7 @@ describe('a move that does not get through', () => {
           'only at the source: alter table shard0001.late replica identity full',
         ],
       },
-      hint: 'Run: hypervault move abort 1, and then: hypervault move 1 --to s3',
+      hint: 'Run: npx pg-hypervault move abort 1, and then: npx pg-hypervault move 1 --to s3',
     })
     expect(await fleet.moves()).toMatchObject([{ phase: 'preparing' }])
     await abortIt()
@@ -348,7 +348,7 @@ describe('a move that does not get through', () => {
     const moving = fleet.moveShard(1, { to: 's3', onCheckpoint })
     await expect(moving).rejects.toMatchObject({
       code: 'HV_MOVE_MISMATCH',
-      hint: expect.stringContaining('hypervault move abort 1') as string,
+      hint: expect.stringContaining('npx pg-hypervault move abort 1') as string,
       details: { mismatches: [expect.stringContaining('entities')] },
     })
     await abortIt()

@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { isReadOnlyRefusal, READ_ONLY_HINT } from '../../pool/failure.ts'
 import type { Batch } from './batch.ts'
 import type { LoadAccount } from './ledger.ts'
 import type { RefusedRow } from './load-options.ts'
@@ -20,7 +21,14 @@ export function loadError(failure: LoadFailure, account: LoadAccount): Hypervaul
   const counts = `${countRows(stored)} rows stored, ${countRows(notStored)} not stored, ${countRows(unknown)} unknown`
   const message = `the load ended${where} after ${account.rowsRead} rows were read: ${counts}${reasonOf(failure)}`
   const details = { ...account, ...(failure.row !== undefined && { row: failure.row }) }
-  return new HypervaultError('HV_LOAD_FAILED', message, details, { cause: failure.cause })
+  return new HypervaultError('HV_LOAD_FAILED', message, details, {
+    cause: failure.cause,
+    ...(isReadOnly(failure.cause) && { hint: READ_ONLY_HINT }),
+  })
+}
+
+function isReadOnly(cause: unknown): boolean {
+  return isHypervaultError(cause, 'HV_STATEMENT_FAILED') && isReadOnlyRefusal(cause.details.sqlstate)
 }
 
 /**

@@ -60,7 +60,7 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
       serverId: target,
       shardId,
       what: `server ${source} does not read what is written to shard ${shardId} on server ${target}, which keeps the WAL for it`,
-      remedy: `look into the log of server ${source}, or give up the way back: hypervault move complete ${moveId}`,
+      remedy: `look into the log of server ${source}, or give up the way back: npx pg-hypervault move complete ${moveId}`,
     },
   ]
 }
@@ -73,7 +73,7 @@ function stopped({ moveId, shardId, phase, problem }: MoveRecord): Diagnosis {
     shardId,
     what: `move ${moveId} of shard ${shardId} is ${phase}, and nobody works on it${why}`,
     remedy: listVerbs(phase)
-      .map((verb) => `hypervault move ${verb} ${moveId}`)
+      .map((verb) => `npx pg-hypervault move ${verb} ${moveId}`)
       .join(', or '),
   }
 }
@@ -92,7 +92,7 @@ function judgeStreamObject(serverId: string, object: FoundObject, { before, afte
       serverId,
       shardId: move.shardId,
       what: `${kind} ${name} on server ${serverId} is left over from move ${move.moveId}, which is ${move.phase}`,
-      remedy: 'hypervault doctor --fix',
+      remedy: 'npx pg-hypervault doctor --fix',
       fix: { serverId, shardId: move.shardId, remove: { kind: object.kind, name } },
     },
   ]
@@ -127,7 +127,7 @@ function fence(serverId: string, shardId: number, { name, isActive }: FoundObjec
     shardId,
     what,
     // Not by hand: what the closed sequences were is written down with it.
-    remedy: 'hypervault doctor --fix',
+    remedy: 'npx pg-hypervault doctor --fix',
     fix: { serverId, shardId, remove: { kind: 'fence', name } },
   }
 }
@@ -139,7 +139,7 @@ function marker(serverId: string, shardId: number, { name }: FoundObject): Diagn
     serverId,
     shardId,
     what: `the table of markers of a move is left in ${name} on server ${serverId}`,
-    remedy: `hypervault doctor --fix, or there: drop table ${name}.hv_marker`,
+    remedy: `npx pg-hypervault doctor --fix, or there: drop table ${name}.hv_marker`,
     fix: { serverId, shardId, remove: { kind: 'marker', name } },
   }
 }

@@ -34,7 +34,7 @@ export function judgeFailure({ serverId, failure }: FailedReading): Diagnosis {
     level: 'problem',
     serverId,
     what: `server ${serverId} could not be asked: ${failure}`,
-    remedy: 'start it, or put right how it is reached: hypervault server list',
+    remedy: 'start it, or put right how it is reached: npx pg-hypervault server list',
   }
 }
 
@@ -73,7 +73,7 @@ export function judgeClocks(readings: readonly Pick<ServerReading, 'serverId' | 
 export function judgeDraining({ serverId, state, shardIds }: FleetServer): Diagnosis[] {
   if (state !== 'draining' || shardIds.length === 0) return []
   const what = `server ${serverId} is being drained, and still has shards: ${shardIds.length}`
-  return [{ kind: 'server-draining', level: 'notice', serverId, what, remedy: 'hypervault rebalance --plan' }]
+  return [{ kind: 'server-draining', level: 'notice', serverId, what, remedy: 'npx pg-hypervault rebalance --plan' }]
 }
 
 function prepared(serverId: string, gid: string, seconds: number): Diagnosis {

@@ -65,8 +65,8 @@ function findMissingShards(
         what: `shard ${shardId} is to live on server ${serverId}, which does not have it${elsewhere}`,
         remedy:
           others.length === 0
-            ? 'a new shard is made by hypervault init; rows that were there come back from a backup alone'
-            : 'hypervault catalog history tells who moved it; do not run hypervault init before you know',
+            ? 'a new shard is made by npx pg-hypervault init; rows that were there come back from a backup alone'
+            : 'npx pg-hypervault catalog history tells who moved it; do not run npx pg-hypervault init before you know',
       }
     })
 }

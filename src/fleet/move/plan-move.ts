@@ -160,11 +160,11 @@ function planEnd({ definition, source, target, removals }: PlannedSides): Planne
       createReverseSql(target),
     ]),
     step('prove', `${source.serverId}, ${target.serverId}`, 'all rows, on snapshots of the cutover', []),
-    step('complete', source.serverId, 'on hypervault move complete: the way back, and the old shard', [
+    step('complete', source.serverId, 'on npx pg-hypervault move complete: the way back, and the old shard', [
       ...dropSubscriptionSql(NAMES.reverse),
       ...removals,
     ]),
-    step('complete', target.serverId, 'on hypervault move complete', [
+    step('complete', target.serverId, 'on npx pg-hypervault move complete', [
       dropSlot(NAMES.reverse).text,
       dropPublicationSql(NAMES.reverse),
       ...dropFenceSql(definition.shardId),

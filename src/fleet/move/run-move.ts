@@ -152,7 +152,7 @@ function mismatchError(
   remedy: 'abort' | 'reverse',
 ): HypervaultError<'HV_MOVE_MISMATCH'> {
   const message = `the rows of shard ${move.shardId} differ between ${move.source} and ${move.target}: ${mismatches.join('; ')}`
-  const hint = `Run: hypervault move ${remedy} ${move.moveId}`
+  const hint = `Run: npx pg-hypervault move ${remedy} ${move.moveId}`
   const details = { moveId: move.moveId, shardId: move.shardId, mismatches: [...mismatches] }
   return new HypervaultError('HV_MOVE_MISMATCH', message, details, { hint })
 }

@@ -122,7 +122,7 @@ function changedError(move: MoveRecord, different: string[]): HypervaultError<'H
   const message = `shard ${shardId} was changed during move ${moveId}: ${different.join('; ')}`
   const hint =
     switchedEpoch === undefined
-      ? `Run: hypervault move abort ${moveId}, and then: hypervault move ${shardId} --to ${target}`
-      : `Take the change back at server ${target}, or let the shard stay there: hypervault move complete ${moveId}`
+      ? `Run: npx pg-hypervault move abort ${moveId}, and then: npx pg-hypervault move ${shardId} --to ${target}`
+      : `Take the change back at server ${target}, or let the shard stay there: npx pg-hypervault move complete ${moveId}`
   return new HypervaultError('HV_MOVE_CHANGED', message, { moveId, shardId, different }, { hint })
 }

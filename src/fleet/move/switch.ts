@@ -54,7 +54,7 @@ export async function switchOver(catalog: Catalog, lease: ShardLease, change: Sw
     }
   }
   const timeoutMs = Math.round(Math.max(leftMs / 2, LEAST_MS))
-  await catalog.change(record, work, { timeoutMs, askMs: ASK_MS, hint: `Run: hypervault move resume ${moveId}` })
+  await catalog.change(record, work, { timeoutMs, askMs: ASK_MS, hint: `Run: npx pg-hypervault move resume ${moveId}` })
 }
 
 /** Changes the place of a shard: shard, old and new server, epoch. */
