@@ -17,6 +17,8 @@ import { parseSpreadSource, SELECT_SPREADS } from '../topology/spread-sql.ts'
  *
  * A change of the spread is noticed by a running program as soon as it opens its next connection to a server.
  */
+
+/** Compares the spread of a datastore with what the shards of its servers carry. */
 export class SpreadGuard {
   readonly #spread: string
   #isUsed: boolean

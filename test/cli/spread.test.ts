@@ -28,7 +28,9 @@ describe('hypervault spread', () => {
     })
     expect(await show()).toEqual({ spread: '1-4', others: '4-5' })
     writeFileSync(join(folder.path, 'rows.ndjson'), '{"a":"b"}\n')
-    expect(await folder.run('import', join(folder.path, 'rows.ndjson'), '--kind', '1', '--shard-by', 'a')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("spread: '1-4'") })
+    expect(
+      await folder.run('import', join(folder.path, 'rows.ndjson'), '--kind', '1', '--shard-by', 'a'),
+    ).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("spread: '1-4'") })
   })
 
   test.each(['9-10', '1-1', 'x', '1-3,2-4'])('refuses to spread values over %s', async (shards) => {

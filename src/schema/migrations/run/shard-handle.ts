@@ -44,6 +44,8 @@ class ObservedPromise<T> extends Promise<T> {
  *   failed, and nobody has awaited it     what it has failed with
  *   sent when all of that was over        refused with HV_MIGRATION_UNAWAITED; the migration fails if that can still be
  */
+
+/** What the `up` of a migration is given, and whether all that it has begun has ended. */
 export class ShardHandle implements MigrationShard {
   readonly shardId: number
   readonly serverId: string
