@@ -4,7 +4,6 @@ import { readSecret } from '../catalog/secret.ts'
 import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
-import { cutAndCancel } from '../pool/cancel-request.ts'
 import type { Lease } from '../pool/lease.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { ServerSession } from '../schema/server-session.ts'
@@ -131,7 +130,7 @@ async function lend<T>(
 ): Promise<T> {
   await using lease = await pool.acquire({ signal })
   using _ = onAbort(signal, () => {
-    if (!lease.isReturned) cutAndCancel(lease)
+    if (!lease.isReturned) lease.destroy()
   })
   try {
     return await work({ lease, session: new ServerSession(lease, statementTimeoutMs) })

@@ -1,6 +1,4 @@
 import { Connection } from 'pg'
-import type { Lease } from './lease.ts'
-import { isReady } from './pg-internals.ts'
 
 /** Longest life of the connection that carries a cancel request. Too long holds the place of a connection that is cut. */
 export const CANCEL_TIMEOUT_MS = 3_000
@@ -54,10 +52,4 @@ function sendCancel({ host, port, ssl, sslNegotiation, processID, secretKey }: B
   connection.once('sslconnect', send)
   if (host.startsWith('/')) canceller.connect(`${host}/.s.PGSQL.${port}`)
   else canceller.connect(port, host)
-}
-
-/** Cuts a connection, and asks its server to end the statement in flight. */
-export function cutAndCancel(lease: Lease): void {
-  if (!isReady(lease.client)) void requestCancel(lease.client)
-  lease.destroy()
 }

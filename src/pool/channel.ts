@@ -1,4 +1,3 @@
-import { cutAndCancel } from './cancel-request.ts'
 import { decideFlight } from './decide-flight.ts'
 import { classifyFailure, isLastWord } from './failure.ts'
 import type { Lease } from './lease.ts'
@@ -176,7 +175,7 @@ export class Channel implements LeaseHolder {
    * nobody else has anything in flight here.
    */
   cancel(): void {
-    if (this.#flights.size > 0) this.#letGo((connection) => cutAndCancel(connection.lease))
+    if (this.#flights.size > 0) this.#letGo((connection) => connection.lease.destroy())
   }
 
   giveUp(): void {

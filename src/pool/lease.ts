@@ -32,7 +32,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Cuts the connection. What is in flight fails.
+   * Cuts the connection. What is in flight fails, and the server is asked to cancel it.
    *
    * @throws `HV_CONNECTION_RETURNED` the second time
    */

@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events'
+import { Socket } from 'node:net'
 import type { PoolClient } from 'pg'
 
 /*
@@ -10,7 +12,10 @@ interface Internals {
   readyForQuery?: boolean
   /** Whether a statement is sent before the one before it is answered. */
   pipeline: boolean
-  connection: {
+  /** Number of the backend, once the server has told it. */
+  processID: number | null
+  connection: EventEmitter & {
+    stream: Socket
     /** Texts of the named statements that the server has, by name. */
     parsedStatements: Record<string, string>
     /** Those under way to it. */
@@ -25,6 +30,23 @@ function internalsOf(client: object): Internals {
 /** True when no statement is in flight. */
 export function isReady(client: object): boolean {
   return internalsOf(client).readyForQuery === true
+}
+
+/** True once the server has told which backend serves the session, so that it can be asked to cancel. */
+export function isConnected(client: object): boolean {
+  return internalsOf(client).processID != null
+}
+
+/** Takes the socket away from a client. For pg its connection has ended then, and it hears nothing of the socket any more. */
+export function takeStream(client: object): Socket {
+  const { connection } = internalsOf(client)
+  const { stream } = connection
+  connection.stream = new Socket().on('error', () => undefined).destroy()
+  process.nextTick(() => {
+    connection.emit('end')
+    connection.emit = () => false
+  })
+  return stream
 }
 
 /** Switches whether statements are sent without waiting for the one before. Only while none is in flight. */

@@ -1,5 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
-import { isReady } from './pg-internals.ts'
+import { endSession } from './end-session.ts'
+import { isConnected, isReady } from './pg-internals.ts'
 
 /**
  * A `pg` client of a server's pool. It always has a listener for `error`, so that a backend that dies while it is lent
@@ -10,6 +11,9 @@ export class ServerClient extends Client {
   isLost = false
   /** `performance.now()` after which it is replaced. */
   expiresAt = Infinity
+
+  /** Told of a session that goes on at the server after its connection was cut. Resolves when the server has let it go. */
+  onEnding: (whenGone: Promise<void>) => void = () => undefined
 
   constructor(config?: ClientConfig) {
     super(config)
@@ -36,10 +40,15 @@ export class ServerClient extends Client {
     }
   }
 
-  /** Cuts the connection without a word to the server. What is in flight fails. */
+  /**
+   * Cuts the connection. What is in flight fails at once; the server is asked to cancel it, because a backend that waits for
+   * a lock or works does not notice that nobody listens any more.
+   */
   cut(): void {
+    const isOver = this.connection.stream.destroyed
     this.isLost = true
-    this.connection.stream.destroy()
+    if (!isOver && isConnected(this) && !isReady(this)) this.onEnding(endSession(this))
+    else this.connection.stream.destroy()
   }
 }
 

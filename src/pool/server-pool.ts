@@ -2,9 +2,11 @@ import { Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg'
 import { assertSignal } from '../arguments.ts'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { deferred } from './deferred.ts'
+import { requestCancel } from './cancel-request.ts'
 import { connectFailed } from './failure.ts'
 import { Lease, type ReturnAs } from './lease.ts'
 import type { Logger } from './logger.ts'
+import { isConnected, isReady } from './pg-internals.ts'
 import { isReusable, ServerClient } from './server-client.ts'
 import { prepareSession } from './session.ts'
 import type { PoolStats } from './stats.ts'
@@ -16,7 +18,8 @@ import { WaitQueue, type Waiter } from './wait-queue.ts'
  * to nobody, and it lends dirty sessions.
  *
  * Who is authoritative: `#queue` for who waits (first in first out), `#attempts` for the connections under way,
- * `#leases` for what is lent. attempts + leases never exceed `max`, so `pg.Pool` itself never queues.
+ * `#leases` for what is lent, `#ending` for sessions that were cut and that the server has not let go of yet. All three together
+ * never exceed `max`, so `pg.Pool` itself never queues, and the server never has more backends than that.
  *
  *   waiter   waiting ──▶ served | failed | timed out | aborted | closed      settles once, and leaves the queue then
  *   attempt  for a waiter ──▶ handed to the first in the queue               not always the one it was begun for
@@ -78,6 +81,7 @@ export class ServerPool implements AsyncDisposable {
     Pick<ServerPoolOptions, 'logger' | 'onOpen'>
   readonly #pool: Pool
   readonly #clients = new Set<ServerClient>()
+  readonly #ending = new Set<Promise<void>>()
   readonly #leases = new Set<Lease>()
   readonly #holders = new Map<Lease, LeaseHolder>()
   readonly #attempts = new Map<Waiter<Lease>, Attempt>()
@@ -158,7 +162,15 @@ export class ServerPool implements AsyncDisposable {
     const kept = [...this.#holders.values()].filter(({ isIdle }) => isIdle).length
     const idle = this.#pool.idleCount + kept
     const lent = this.#leases.size - kept
-    return { total: idle + lent, idle, lent, connecting: attempts, waiting: this.#queue.size, ...counts }
+    return {
+      total: idle + lent,
+      idle,
+      lent,
+      connecting: attempts,
+      ending: this.#ending.size,
+      waiting: this.#queue.size,
+      ...counts,
+    }
   }
 
   /** Closes idle connections now and lent ones when they come back. Waiting and later callers get `HV_CLOSED`. */
@@ -176,7 +188,10 @@ export class ServerPool implements AsyncDisposable {
     return this.#closed.promise
   }
 
-  /** Retires the pool, waits up to `timeoutMs` for what is lent out, and then cuts what is left. Safe twice. */
+  /**
+   * Retires the pool, waits up to `timeoutMs` for what is lent out, and then cuts what is left, and waits until the server has
+   * let go of that, for 3 s at most. Safe twice.
+   */
   async close({ timeoutMs }: { timeoutMs: number }): Promise<void> {
     this.retire()
     const timer = setTimeout(() => this.#cutAll(), timeoutMs)
@@ -223,10 +238,26 @@ export class ServerPool implements AsyncDisposable {
       this.#counts.created += 1
       client.once('end', () => (this.#counts.destroyed += 1))
     })
+    let wasCut = false
+    client.onEnding = (whenGone) => {
+      wasCut = true
+      this.#trackEnding(whenGone)
+    }
     client.once('end', () => {
       this.#clients.delete(client)
+      // Its connection was lost: the backend may be at work all the same, and has not noticed.
+      if (!wasCut && isConnected(client) && !isReady(client)) this.#trackEnding(requestCancel(client))
       this.#checkClosed()
     })
+  }
+
+  #trackEnding(whenGone: Promise<void>): void {
+    const ending = whenGone.then(() => {
+      this.#ending.delete(ending)
+      this.#checkClosed()
+      if (!this.#isClosed) this.#serve()
+    })
+    this.#ending.add(ending)
   }
 
   #prepare(client: ServerClient): Promise<void> {
@@ -250,7 +281,7 @@ export class ServerPool implements AsyncDisposable {
   }
 
   get #isFull(): boolean {
-    return this.#leases.size + this.#counts.attempts >= this.#options.max
+    return this.#leases.size + this.#counts.attempts + this.#ending.size >= this.#options.max
   }
 
   /** Asks an idle holder to give its connection up; false if every holder is busy. */
@@ -320,7 +351,7 @@ export class ServerPool implements AsyncDisposable {
     const client = clientOf(lease)
     const isKept = as === 'reusable' && isReusable(client, performance.now())
     // A busy session does not end by a polite goodbye: it would be read after the statement in flight.
-    if (as === 'cut') client.cut()
+    if (as === 'cut' || !isReady(client)) client.cut()
     client.release(!isKept)
     if (!this.#isClosed) this.#serve()
   }
@@ -330,7 +361,7 @@ export class ServerPool implements AsyncDisposable {
   }
 
   #checkClosed(): void {
-    if (this.#isClosed && this.#clients.size === 0) this.#closed.resolve()
+    if (this.#isClosed && this.#clients.size === 0 && this.#ending.size === 0) this.#closed.resolve()
   }
 
   #warn(message: string, error: Error): void {

@@ -1,5 +1,4 @@
 import { onAbort } from '../pool/abort-group.ts'
-import { cutAndCancel } from '../pool/cancel-request.ts'
 import { CopiedTablesQuery } from '../pool/copied-tables-query.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
@@ -122,5 +121,5 @@ export async function withServerSession<T>(
 }
 
 function cut(lease: Lease): void {
-  if (!lease.isReturned) cutAndCancel(lease)
+  if (!lease.isReturned) lease.destroy()
 }

@@ -1,7 +1,6 @@
 import { Query, type QueryResult, type ResultBuilder, type Submittable } from 'pg'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
-import { cutAndCancel } from '../../pool/cancel-request.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { setPipelined } from '../../pool/pg-internals.ts'
 import { whenReady } from '../../pool/when-ready.ts'
@@ -148,7 +147,7 @@ export class ClientLoan implements AsyncDisposable {
     const { signal } = this.#options
     const { lease } = this.#stand ?? { lease: undefined }
     using _ = onAbort(signal, () => {
-      if (lease?.isReturned === false) cutAndCancel(lease)
+      if (lease?.isReturned === false) lease.destroy()
     })
     return await this.#send(config)
   }

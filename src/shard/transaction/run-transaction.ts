@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
-import { cutAndCancel } from '../../pool/cancel-request.ts'
 import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
 import type { ShardHome, ShardSite } from '../shard-site.ts'
@@ -85,7 +84,7 @@ class TransactionRun<T, H extends ShardHome> {
     const home = this.#site.findHome()
     await using lease = await home.pool.acquire({ signal })
     using _ = onAbort(signal, () => {
-      if (!lease.isReturned) cutAndCancel(lease)
+      if (!lease.isReturned) lease.destroy()
     })
     return await this.#attemptIn(home, new ShardSession(shardId, lease, log, statementTimeoutMs))
   }
