@@ -15,7 +15,7 @@ const MAX_WIDTH = 300
 
 /** Prints in what shards differ, and what to do about it. */
 export async function printDrift(report: DriftReport, output: Output): Promise<void> {
-  const { groups, absent, invalidIndexes, fixedIndexes, failures } = report
+  const { groups, absent, invalidIndexes, fixedIndexes, failures, leftOut } = report
   if (groups.length > 1) await printGroups(groups, output)
   for (const index of fixedIndexes) output.talk(`${placeOf(index)} was rebuilt`)
   for (const index of invalidIndexes) output.problem(`${placeOf(index)} is not valid`)
@@ -23,6 +23,7 @@ export async function printDrift(report: DriftReport, output: Output): Promise<v
   for (const { serverId, message } of failures) output.problem(`${serverId}: ${oneLine(message)}`)
   const advice = adviceOf(report)
   if (advice !== undefined) output.talk(advice)
+  output.talk(`Not compared: ${leftOut.join('; ')}.`)
 }
 
 /** What to type, for what can be put right by typing something. */

@@ -20,7 +20,7 @@ export function addMigrateVerifyCommand(migrate: Command, context: Context): voi
     .command('verify')
     .summary('compare what all shards are really made of')
     .description(
-      'Compares columns, types, defaults, constraints, indexes, triggers, functions, sequences and views of all shards, and prints in what the others differ from the largest group that is the same. Needs no files, and changes nothing unless told to. Exit code 0 if all shards are made of the same, else 1.',
+      'Compares whatever pg_dump would write of the schemas of all shards, from columns and constraints to policies, owners, grants and comments, and prints in what the others differ from the largest group that is the same. Needs no files, and changes nothing unless told to. Exit code 0 if all shards are made of the same, else 1.',
     )
     .option('--reference <shard>', 'compare with this shard (default: one of the largest group)')
     .option('--fix', 'rebuild indexes that are not valid, while their tables are in use')
@@ -33,7 +33,7 @@ Examples:
   npx pg-hypervault migrate verify --fix
 
 With --json: { "groups": [{ "fingerprint", "shardIds", "isReference", "missing", "extra" }], "absent", "invalidIndexes":
-[{ "serverId", "shardId", "name" }], "fixedIndexes", "failures": [{ "serverId", "code", "message" }], "isClean" }.`,
+[{ "serverId", "shardId", "name" }], "fixedIndexes", "failures": [{ "serverId", "code", "message" }], "leftOut", "isClean" }.`,
     )
     .action((options: VerifyOptions) => runVerify(options, context))
 }

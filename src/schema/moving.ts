@@ -11,14 +11,15 @@ import type { ServerStatement } from './server-session.ts'
 export const SHARD_MOVES = 'HV002'
 
 const movingSchemas = [
-  'select relnamespace::regnamespace::text as schema',
+  'select nspname as hv_schema',
   'from pg_publication',
   'join pg_publication_rel on prpubid = pg_publication.oid',
   'join pg_class on pg_class.oid = prrelid',
+  'join pg_namespace on pg_namespace.oid = relnamespace',
   "where pubname ~ '^hv_(move|back)_'",
   'union all',
-  'select pronamespace::regnamespace::text',
-  'from pg_proc',
+  'select nspname',
+  'from pg_proc join pg_namespace on pg_namespace.oid = pronamespace',
   "where proname = 'hv_fence'",
 ].join('\n')
 
@@ -29,12 +30,12 @@ export const selectMoving: ServerStatement = Object.freeze({ text: movingSchemas
 export function assertNotMovingSql(shardIds: readonly number[]): string {
   return [
     'do $hv$',
-    'declare moving text;',
+    'declare hv_moving text;',
     'begin',
-    `  select min(schema) into moving from (${movingSchemas}) as each`,
-    `  where schema = any ('{${shardIds.map(shardSchema).join(',')}}');`,
-    '  if moving is not null then',
-    `    raise exception '% is moving to another server', moving using errcode = '${SHARD_MOVES}';`,
+    `  select min(hv_schema) into hv_moving from (${movingSchemas}) as hv_each`,
+    `  where hv_schema = any ('{${shardIds.map(shardSchema).join(',')}}');`,
+    '  if hv_moving is not null then',
+    `    raise exception '% is moving to another server', hv_moving using errcode = '${SHARD_MOVES}';`,
     '  end if;',
     'end $hv$',
   ].join('\n')

@@ -1,5 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import { OPENING } from '../../schema/drift/shape-sql.ts'
+import { OPENING } from '../../schema/drift/shape/shape-sql.ts'
+import { sameAnswersSql } from '../../schema/same-answers.ts'
+
 import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
 import * as definition from './definition-queries.ts'
 import { selectObjects } from './object-queries.ts'
@@ -31,8 +33,8 @@ const afterCopy = [
 
 const owning = [ownership.selectOwners, ownership.selectGrants, ownership.selectDefaultPrivileges]
 
-/** A function may name what is made only after it. */
-const SETTINGS = ['set local check_function_bodies = off', "set local search_path = ''"]
+/** A function may name what is made only after it; and the statements are read as they were written. */
+const SETTINGS = ['set local check_function_bodies = off', ...sameAnswersSql.map((setting) => `set local ${setting}`)]
 
 /** Reads what a shard is made of. */
 export function readShardDefinition(session: ServerSession, shardId: number): Promise<ShardDefinition> {

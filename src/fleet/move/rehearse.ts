@@ -1,6 +1,7 @@
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import { OPENING, selectFingerprints, selectLines } from '../../schema/drift/shape-sql.ts'
+import { compareLines } from '../../schema/drift/drift-report.ts'
+import { OPENING, selectFingerprints, selectLines } from '../../schema/drift/shape/shape-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 
@@ -59,10 +60,7 @@ async function readShape(session: ServerSession, shardId: number, epochMs: numbe
 }
 
 function differences({ lines: left }: Shape, { lines: right }: Shape): string[] {
-  const [wanted, made] = [new Set(left), new Set(right)]
-  const named = [
-    ...left.filter((line) => !made.has(line)).map((line) => `missing ${line}`),
-    ...right.filter((line) => !wanted.has(line)).map((line) => `unexpected ${line}`),
-  ]
+  const { missing, extra } = compareLines(left, right)
+  const named = [...missing.map((line) => `missing ${line}`), ...extra.map((line) => `unexpected ${line}`)]
   return named.length <= MAX_NAMED ? named : [...named.slice(0, MAX_NAMED), `and ${named.length - MAX_NAMED} more`]
 }

@@ -32,6 +32,18 @@ export interface DriftFailure {
   readonly message: string
 }
 
+/** What is left out of a comparison on purpose. Everything else that `pg_dump` writes of a schema is compared. */
+export const leftOut: readonly string[] = Object.freeze([
+  'rows, the positions of sequences, and the statistics of ANALYZE',
+  'tablespaces, which belong to a server',
+  'the numbers that columns have on disk, and columns that were dropped',
+  'who has granted a privilege',
+  'security labels',
+  'usual names of not-null constraints',
+  'the floor of a next_id(), the record of the shards that values are spread over, and what a move makes for its time (hv_fence, hv_marker)',
+  'what belongs to the database: extensions and their schema, roles, settings, event triggers, publications of all tables, subscriptions, languages',
+])
+
 /** What all shards are made of. */
 export interface DriftReport {
   /** The reference first, then the others, the larger ones first. */
@@ -43,6 +55,8 @@ export interface DriftReport {
   /** Those that were rebuilt, or dropped where they were leftovers of another rebuilding. */
   readonly fixedIndexes: readonly InvalidIndex[]
   readonly failures: readonly DriftFailure[]
+  /** What is not compared, in words: the same for every look. */
+  readonly leftOut: readonly string[]
   /** True when all shards are there, are made of the same, and every server has answered. */
   readonly isClean: boolean
 }
@@ -68,4 +82,27 @@ export function linesWithout(lines: readonly string[], others: readonly string[]
     counts.set(line, left - 1)
     return left <= 0
   })
+}
+
+/** What one of two shards has and the other has not. */
+export interface LineDifference {
+  readonly missing: readonly string[]
+  readonly extra: readonly string[]
+}
+
+/** Compares the lines of a shard with those of another. Columns that come or go are told without the order that follows. */
+export function compareLines(reference: readonly string[], own: readonly string[]): LineDifference {
+  const [missing, extra] = [linesWithout(reference, own), linesWithout(own, reference)]
+  const orders = (lines: readonly string[]): Set<string> => new Set(lines.flatMap((line) => columnsOf(line) ?? []))
+  const isTold = (others: readonly string[]): ((line: string) => boolean) => {
+    const known = orders(others)
+    return (line) => known.has(columnsOf(line) ?? '') || columnsOf(line) === undefined
+  }
+  return { missing: missing.filter(isTold(extra)), extra: extra.filter(isTold(missing)) }
+}
+
+/** The columns of a line about their order, in an order of their own; undefined for another line. */
+function columnsOf(line: string): string | undefined {
+  const [, table, columns] = /^columns of (.+?) in this order: (.*)$/s.exec(line) ?? []
+  return columns === undefined ? undefined : [table, ...columns.split(', ').sort()].join('\n')
 }

@@ -5,7 +5,7 @@ import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
 import type { DriftSettings } from './drift-options.ts'
 import type { InvalidIndex, ShardFingerprint } from './drift-report.ts'
-import { OPENING, selectFingerprints, selectInvalidIndexes, selectLines } from './shape-sql.ts'
+import { OPENING, selectFingerprints, selectInvalidIndexes, selectLines } from './shape/shape-sql.ts'
 
 /** Shards of one statement: enough that their number costs nothing, few enough that one ends within a second or two. */
 const SHARDS_PER_STATEMENT = 512

@@ -3,8 +3,9 @@ import type { Topology } from '../../topology/topology.ts'
 import { ServerSites } from '../server-sites.ts'
 import { resolveDriftOptions, type DriftOptions, type DriftSettings } from './drift-options.ts'
 import {
+  compareLines,
   groupShards,
-  linesWithout,
+  leftOut,
   type DriftFailure,
   type DriftReport,
   type InvalidIndex,
@@ -21,8 +22,8 @@ interface ServerAnswer {
 }
 
 /**
- * Compares what all shards are made of: columns, types, defaults, constraints, indexes and their validity, triggers,
- * functions, sequences, views. A few statements for each server; a server that is down is named in the report and leaves the
+ * Compares what all shards are made of: whatever `pg_dump` would write of their schemas, from columns and constraints to
+ * policies, owners, grants and comments, and whether indexes are valid. What is left out is in the report. A few statements for each server; a server that is down is named in the report and leaves the
  * others.
  *
  * @throws TypeError or RangeError that names the option; `HV_SHARD_UNKNOWN` for a `reference` that no server holds; the
@@ -78,7 +79,7 @@ async function compose(
   const invalidIndexes = answers.flatMap(({ invalid }) => invalid)
   const isClean = groups.length <= 1 && [absent, invalidIndexes, failures].every(({ length }) => length === 0)
   const fixedIndexes = answers.flatMap(({ fixed }) => fixed)
-  return Object.freeze({ groups, absent, invalidIndexes, fixedIndexes, failures, isClean })
+  return Object.freeze({ groups, absent, invalidIndexes, fixedIndexes, failures, leftOut, isClean })
 }
 
 async function describeGroups(
@@ -93,8 +94,7 @@ async function describeGroups(
       fingerprint: group[0]?.fingerprint ?? '',
       shardIds: group.map(({ shardId }) => shardId),
       isReference: index === 0,
-      missing: linesWithout(reference, own),
-      extra: linesWithout(own, reference),
+      ...compareLines(reference, own),
     })
   })
 }

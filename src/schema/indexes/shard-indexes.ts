@@ -1,6 +1,6 @@
 import { describeType } from '../../arguments.ts'
 import type { Topology } from '../../topology/topology.ts'
-import { withServerSession } from '../server-session.ts'
+import { withServerSession, type ServerRow, type ServerSession } from '../server-session.ts'
 import { ServerSites } from '../server-sites.ts'
 import { checkDefinition, type IndexDefinition } from './index-definition.ts'
 import { indexFailed } from './index-failure.ts'
@@ -63,9 +63,7 @@ export class ShardIndexes {
   async list(options: Pick<IndexOptions, 'signal' | 'connectTimeoutMs'> = {}): Promise<ListedIndex[]> {
     const settings = resolveIndexOptions(options)
     await using sites = openSites(this.#topology(), settings)
-    const rows = await Promise.all(
-      sites.list.map(({ pool }) => withServerSession(pool, settings, (session) => session.read(selectIndexes))),
-    )
+    const rows = await Promise.all(sites.list.map(({ pool }) => withServerSession(pool, settings, listIndexes)))
     return groupIndexes(rows.flat(), this.#topology().shardIds)
   }
 
@@ -106,4 +104,10 @@ function checkName(name: unknown): string {
     throw new TypeError(`an index must be a name or a definition, got ${describeType(name)}`)
   if (name !== '' && Buffer.byteLength(name) <= 63 && !name.includes('\0')) return name
   throw new RangeError('the name of an index must have 1 to 63 bytes')
+}
+
+/** Names are quoted only where they must be, whatever the role has set. */
+function listIndexes(session: ServerSession): Promise<ServerRow[]> {
+  const opening = ['begin read only', 'set local quote_all_identifiers = off']
+  return session.transaction(opening, () => session.read(selectIndexes))
 }

@@ -60,6 +60,7 @@ describe('verifying', () => {
     expect(report.failures).toEqual([])
     expect(report).toMatchObject({ isClean: true, absent: [], invalidIndexes: [], failures: [] })
     expect(report.groups).toMatchObject([{ isReference: true, missing: [], extra: [], shardIds: topology.shardIds }])
+    expect(report.leftOut).toContain('security labels')
     expect(done).toEqual([30, 30])
   })
 
