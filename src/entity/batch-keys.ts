@@ -1,3 +1,4 @@
+import { addedIdOf } from '../key/layout.ts'
 import { shardSchema } from '../key/shard-id.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
@@ -19,10 +20,11 @@ const DRAW_LOCK = 0x6877
 const BATCH_LOCK = 0x6876
 
 /**
- * Keys between two sleeps. Too many leave too little of a millisecond's 1024 to the puts beside; too few make the draws
- * slower than what they are for: this many come to some 250,000 a second.
+ * Keys between two sleeps. Too many leave too little of a millisecond's 1024 to others, of whom a single statement may store
+ * 512; too few make the draws slower than what they are for, above all on a busy machine, where each sleep lasts long. So they
+ * are few while others take keys as well, and many while nobody does.
  */
-const PORTION = 384
+export const PORTION = { beside: 384, alone: 768 } as const
 
 /** Most keys of one draw, so that others get their turn. */
 export const MAX_DRAW = 5_000
@@ -34,13 +36,13 @@ export const FEW_KEYS = 256
  * Draws so many keys, at most {@link MAX_DRAW}, for {@link readIds}. The turn ends with the transaction: inside one of the
  * caller it must run under a savepoint that is rolled back. The text holds no parameters so that both fit into one message.
  */
-export function drawKeys(shardId: number, count: number): ShardStatement {
+export function drawKeys(shardId: number, count: number, portion: number = PORTION.beside): ShardStatement {
   const text = [
     'with hv_turn as materialized (',
     `  select pg_advisory_xact_lock(${DRAW_LOCK}, ${shardId})`,
     '), hv_drawn as materialized (',
     '  select',
-    `    case when hv_place % ${PORTION} = 1 then pg_sleep(0.001) end as hv_pause,`,
+    `    case when hv_place % ${portion} = 1 then pg_sleep(0.001) end as hv_pause,`,
     `    ${shardSchema(shardId)}.next_id() as hv_id`,
     `  from hv_turn cross join generate_series(1, ${count}) as hv_place`,
     ')',
@@ -102,6 +104,11 @@ export function readIds(row: TextRow | undefined): bigint[] {
   if (hex == null) throw new Error('bug: no keys were drawn')
   const bytes = Buffer.from(hex, 'hex')
   return Array.from({ length: bytes.length / 8 }, (_, index) => bytes.readBigInt64BE(index * 8))
+}
+
+/** Whether nobody else took a key between these, which stand in the order in which they were drawn. */
+export function areConsecutive(ids: readonly bigint[]): boolean {
+  return ids.every((id, index) => index === 0 || addedIdOf(id - 1n) === addedIdOf(ids[index - 1] as bigint))
 }
 
 /** Ids ascending. */

@@ -37,6 +37,8 @@ export class ServerSite implements ShardHome {
   /** For operations that kept others waiting. */
   readonly apart: ApartDesk
   keyCollisions = 0
+  /** Shards in which nobody else took a key while keys were last drawn for many rows. */
+  readonly quietShards = new Set<number>()
   readonly #channels: ServerChannels
   /** Channels that shards lean on. */
   readonly #homes: number

@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { drawFewKeys, drawKeys, readFewKeys, readIds } from '../../src/entity/batch-keys.ts'
+import { areConsecutive, drawFewKeys, drawKeys, readFewKeys, readIds } from '../../src/entity/batch-keys.ts'
 import { elapsedMsOf, shardIdOf, DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { flooredNextIdSql, nextIdSql } from '../../src/key/next-id-sql.ts'
 import type { TextRow } from '../../src/pool/text-rows.ts'
@@ -102,4 +102,11 @@ it('keys of a time after 2048 are negative, as those that the server makes', asy
   expect(ids.every((id) => id < 0n)).toBe(true)
   expect(ids.map(elapsedMsOf)).toEqual([2 ** 40, 2 ** 40])
   await run(nextIdSql(SHARD, DEFAULT_EPOCH_MS))
+})
+
+it('others who take keys between those of a draw are noticed', () => {
+  const idsOf = (...sequences: number[]): bigint[] => sequences.map((sequence) => BigInt(sequence))
+  expect(areConsecutive(idsOf(1_021, 1_022, 1_023, 0, 1))).toBe(true)
+  expect(areConsecutive(idsOf(1_021, 1_022, 0))).toBe(false)
+  expect(areConsecutive([])).toBe(true)
 })
