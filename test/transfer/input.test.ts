@@ -1,10 +1,12 @@
+import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { stringify } from 'csv-stringify/sync'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Body } from '../../src/index.ts'
+import { Key, type Body } from '../../src/index.ts'
 import { decideFormat } from '../../src/transfer/input/input-format.ts'
 import { MalformedInput } from '../../src/transfer/input/malformed-input.ts'
+import { OpenInput } from '../../src/transfer/input/open-input.ts'
 import { measure, ReadMeter } from '../../src/transfer/input/read-mark.ts'
 import { MAX_RECORD_BYTES } from '../../src/transfer/input/source-record.ts'
 import { arbitraryBody } from '../hstore/arbitrary-body.ts'
@@ -17,6 +19,25 @@ const bodiesOf = ({ records, error }: ReadInput): (Body | string | undefined)[] 
 
 /** Another checksum at the end. */
 const damage = (packed: Buffer): Buffer => packed.fill(0xff, packed.length - 8)
+
+const KEY = String(Key.from({ created: new Date('2024-01-01T00:00:00Z'), shardId: 5, addedId: 1 }))
+const TIME = '2024-01-01T00:00:00.000Z'
+const OWN = 'key,shard,kind,created,updated'
+
+/** The members of a line that an export writes. */
+const exported = { key: KEY, shard: 5, kind: -3, created: TIME, updated: null, body: { a: 'x', b: null } }
+
+const exportLine = (changes: Record<string, unknown> = {}): string => {
+  const line = { ...exported }
+  for (const [name, value] of Object.entries(changes)) {
+    Object.defineProperty(line, name, { value, enumerable: true, configurable: true, writable: true })
+  }
+  return JSON.stringify(line)
+}
+
+/** What an export writes in front of the body in CSV. */
+const ownFields = (changes: Record<string, string> = {}): string =>
+  Object.values({ key: KEY, shard: '5', kind: '-3', created: TIME, updated: '', ...changes }).join()
 
 const chunkSizes = fc.constantFrom(1, 2, 3, 7, 64, Infinity)
 
@@ -149,13 +170,42 @@ describe('a row in JSON', () => {
     expect(await rowOf('{"a":1,"b":"x","a":2,"__proto__":3}')).toEqual(JSON.parse('{"a":"2","b":"x","__proto__":"3"}'))
   })
 
-  it('may be a line that an export wrote', async () => {
-    const line = '{"key":"1234567890123456789","shard":5,"kind":-3,"body":{"a":"x","b":null},"updated":null}'
+  it.each([
+    exportLine(),
+    exportLine({ updated: TIME }),
+    JSON.stringify(Object.fromEntries(Object.entries(exported).reverse())),
+  ])('may be a line that an export wrote: %s', async (line) => {
     const { records } = await readInput('ndjson', line)
-    expect(records[0]?.row).toEqual({
-      entity: { key: '1234567890123456789', kind: -3, updated: null },
-      body: { a: 'x', b: null },
-    })
+    const { key, kind, updated } = JSON.parse(line) as Record<string, unknown>
+    expect(records[0]?.row).toEqual({ entity: { key, kind, updated }, body: { a: 'x', b: null } })
+  })
+
+  it.each<[string, Record<string, unknown>]>([
+    ['a member more', { extra: '1' }],
+    ['a member less', { created: undefined }],
+    ['only some', { shard: undefined, created: undefined, updated: undefined }],
+    ['another shard', { shard: 6 }],
+    ['a key that is none', { key: 'k1' }],
+    ['a key beyond 64 bits', { key: '9923372036854775809' }],
+    ['a key as a number', { key: 42 }],
+    ['a kind that is none', { kind: 40_000 }],
+    ['a kind as text', { kind: '1' }],
+    ['a day', { created: '2024-01-01' }],
+    ['another time zone', { updated: '2024-01-01T00:00:00.000+01:00' }],
+    ['a body of numbers', { body: { a: 7 } }],
+    ['a body with a body', { body: { body: {} } }],
+    ['a text as body', { body: 'x' }],
+    ['a list as body', { body: ['x'] }],
+    ['names in other letters', { key: undefined, Key: KEY }],
+    ['a member __proto__', JSON.parse('{"__proto__":"p"}') as Record<string, unknown>],
+  ])('that looks like such a line is stored whole, or refused: %s', async (_name, changes) => {
+    const line = exportLine(changes)
+    const [record] = (await readInput('ndjson', line, { nested: 'json' })).records
+    expect(record?.row?.entity).toBeUndefined()
+    expect(Object.keys(record?.row?.body ?? {})).toEqual(Object.keys(JSON.parse(line) as object))
+    const [refused] = (await readInput('ndjson', line)).records
+    if (typeof changes.body === 'string') expect(refused?.row).toEqual(record?.row)
+    else expect(refused?.problem).toMatch(/^"body" holds an (?:object|array), and a body holds only text$/)
   })
 
   it.each([
@@ -166,7 +216,6 @@ describe('a row in JSON', () => {
     ['{"a":tru}', expect.stringContaining('it is not JSON') as string],
     ['{"a":"\\u0000"}', 'body.a must not contain NUL (U+0000)'],
     ['{"a":"\\ud800"}', 'body.a must be well-formed Unicode, got a lone surrogate'],
-    ['{"key":"1","kind":1,"body":{"a":7}}', 'body.a must be a string or null, got number'],
   ])('is none: %s', async (text, problem) => {
     expect(await readInput('ndjson', text)).toMatchObject({ records: [{ problem, text }] })
   })
@@ -251,13 +300,52 @@ describe('a record of CSV', () => {
   })
 
   it('may be one that an export wrote', async () => {
-    const own = 'key,shard,kind,created,updated'
-    const time = '2024-01-01T00:00:00.000Z'
-    const { records } = await readInput('csv', `${own},body\n123,5,-3,x,${time},"{""a"":""é"",""b"":null}"\n`)
-    const entity = { key: '123', kind: -3, updated: time }
-    expect(records[0]?.row).toEqual({ entity, body: { a: 'é', b: null } })
-    const columns = await readInput('csv', `${own},a,b,c\n123,5,-3,x,,é,,""\n`)
-    expect(columns.records[0]?.row).toEqual({ entity: { ...entity, updated: null }, body: { a: 'é', b: null, c: '' } })
+    const entity = { key: KEY, kind: -3, updated: TIME }
+    const whole = await readInput('csv', `${OWN},body\n${ownFields({ updated: TIME })},"{""a"":""é"",""b"":null}"\n`)
+    expect(whole.records[0]?.row).toEqual({ entity, body: { a: 'é', b: null } })
+    const columns = await readInput('csv', `${OWN},a,key,kind\n${ownFields()},é,,""\n`)
+    expect(columns.records[0]?.row).toEqual({
+      entity: { ...entity, updated: null },
+      body: { a: 'é', key: null, kind: '' },
+    })
+  })
+
+  it.each([
+    ['another shard', 'a', ownFields({ shard: '6' }), 'x'],
+    ['a kind that is none', 'a', ownFields({ kind: '1e1' }), 'x'],
+    ['no time', 'a', ownFields({ created: 'today' }), 'x'],
+    ['an empty text as time', 'a', ownFields({ updated: '""' }), 'x'],
+    ['a body that is no JSON', 'body', ownFields(), 'x'],
+    ['a body of numbers', 'body', ownFields(), '"{""a"":1}"'],
+  ])('that looks like such a one is stored whole: %s', async (_name, column, fields, last) => {
+    const { records } = await readInput('csv', `${OWN},${column}\n${fields},${last}\n`)
+    expect(records[0]?.row?.entity).toBeUndefined()
+    expect(Object.keys(records[0]?.row?.body ?? {})).toEqual([...OWN.split(','), column])
+  })
+
+  it('that no export wrote is none when two columns have one name', async () => {
+    const input = await readInput('csv', `${OWN},key\n${ownFields({ shard: '6' })},x\n`)
+    expect(bodiesOf(input)).toEqual(['two columns are named "key"'])
+  })
+
+  it.each([
+    ['a\n1\n\n""\n2\n\n', [2, 3, 4, 5, 6]],
+    ['a\r\n1\r\n\r\n""\r\n2\r\n\r\n', [2, 3, 4, 5, 6]],
+    ['\ufeff\n\na\n1\n\n""\n2\n\n', [4, 5, 6, 7, 8]],
+  ])('of one column is null on an empty line, as PostgreSQL writes it: %j', async (text, lines) => {
+    const input = await readInput('csv', text)
+    expect(bodiesOf(input)).toEqual(['1', null, '', '2', null].map((a) => ({ a })))
+    expect(input.records.map(({ line }) => line)).toEqual(lines)
+    expect(bodiesOf(await readInput('csv', text, { empty: 'absent' }, 1))[1]).toEqual({})
+  })
+
+  it('is none of the empty lines between those of several columns, or behind a header alone', async () => {
+    expect(bodiesOf(await readInput('csv', '\na,b\n\n1,2\r\n\r\n3,4\n\n'))).toEqual([
+      { a: '1', b: '2' },
+      { a: '3', b: '4' },
+    ])
+    for (const text of ['a\n', 'a', 'a,b\n\n', '']) expect(bodiesOf(await readInput('csv', text))).toEqual([])
+    expect(bodiesOf(await readInput('csv', '\nx\n', { columns: ['a'] }))).toEqual([{ a: null }, { a: 'x' }])
   })
 
   it.each([
@@ -310,5 +398,21 @@ describe('an input that is read again', () => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe('an input whose beginning cannot be read', () => {
+  it.each([
+    ['gzip that is damaged', damage(gzipSync('{"a":"1"}\n')), 'its gzip is damaged'],
+    ['gzip that is cut off', gzipSync('{"a":"1"}\n').subarray(0, 12), 'its gzip ends too early'],
+    ['gzip of nothing else', Buffer.from([0x1f, 0x8b, 0xff, 0xff]), 'its gzip'],
+    ['UTF-16', Buffer.from('\ufeff{}', 'utf16le'), 'it is UTF-16, not UTF-8'],
+  ])('is malformed: %s', async (_name, bytes, reason) => {
+    await using input = await OpenInput.open({ name: 'rows.gz', path: undefined, stream: Readable.from([bytes]) })
+    await expect(input.readHead()).rejects.toMatchObject({
+      code: 'HV_IMPORT_MALFORMED',
+      message: expect.stringContaining(reason) as string,
+      details: { rows: 0, rejected: 0 },
+    })
   })
 })

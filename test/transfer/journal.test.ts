@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ExportFile } from '../../src/transfer/export/export-file.ts'
 import { ImportState, type ImportEvent } from '../../src/transfer/import/import-state.ts'
 import { RejectsFile } from '../../src/transfer/import/rejects-file.ts'
 import { JournalFile } from '../../src/transfer/journal/journal-file.ts'
@@ -73,6 +74,13 @@ describe('a lock', () => {
     await writeFile(path, JSON.stringify({ pid: 4_194_999, host: hostname() }))
     const ends = await Promise.allSettled(Array.from({ length: 8 }, () => LockFile.take(path)))
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('of an earlier process with the number of this one is taken over, by one', async () => {
+    await writeFile(path, JSON.stringify({ pid: process.pid, host: hostname() }))
+    const ends = await Promise.allSettled(Array.from({ length: 8 }, () => LockFile.take(path)))
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    await expect(LockFile.take(join(folder, '.', 'journal'))).rejects.toMatchObject({ code: 'HV_JOURNAL_BUSY' })
   })
 
   it.each(['', JSON.stringify({ pid: 4_194_999, host: 'another' })])('that says %j is left alone', async (text) => {
@@ -165,5 +173,25 @@ describe('the file of rejects', () => {
     await writeFile(path, 'name,country\n')
     await expect(new RejectsFile(path).prepare(0)).rejects.toMatchObject({ code: 'HV_JOURNAL_MALFORMED' })
     expect(await readFile(path, 'utf8')).toBe('name,country\n')
+  })
+})
+
+describe('a file that says what is stored', () => {
+  const modeOf = async (name: string): Promise<number> => (await stat(name)).mode & 0o777
+
+  it('is for its owner alone', async () => {
+    await using lock = await LockFile.take(`${path}.lock`)
+    const journal = new JournalFile(path, () => [{ began: true }])
+    await journal.append({ began: true })
+    await journal.close()
+    await using rejects = new RejectsFile(`${path}.rejects`)
+    rejects.add({ line: 1, record: 1, reason: 'none', text: 'secret' })
+    await rejects.flush()
+    await using packed = await ExportFile.open(`${path}.gz`, 0, true)
+    await writeFile(`${path}.old`, 'of another time', { mode: 0o644 })
+    await using replaced = await ExportFile.open(`${path}.old`, 0, false)
+    expect([lock, packed, replaced].every((file) => file !== undefined)).toBe(true)
+    const names = ['', '.lock', '.rejects', '.gz', '.old'].map((ending) => `${path}${ending}`)
+    expect(await Promise.all(names.map(modeOf))).toEqual(names.map(() => 0o600))
   })
 })

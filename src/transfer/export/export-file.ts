@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { OWNER_ONLY } from '../journal/owner-only.ts'
 import { PackedParts } from './packed-parts.ts'
 
 /** The file that an export writes. What it was given is in it after a {@link ExportFile.sync}. */
@@ -19,10 +20,13 @@ export class ExportFile implements AsyncDisposable {
    * @returns undefined when it is gone or has fewer
    */
   static async open(path: string, bytes: number, isPacked: boolean): Promise<ExportFile | undefined> {
-    const file = await open(path, bytes === 0 ? 'w' : 'r+').catch(ignoreMissing)
+    const file = await open(path, bytes === 0 ? 'w' : 'r+', OWNER_ONLY).catch(ignoreMissing)
     if (file === undefined) return undefined
     try {
-      const { size } = await file.stat()
+      const stats = await file.stat()
+      const { size } = stats
+      // One that is replaced may be of a time when others could read it.
+      if (bytes === 0 && stats.isFile()) await file.chmod(OWNER_ONLY)
       if (size >= bytes) {
         await file.truncate(bytes)
         return new ExportFile(file, bytes, isPacked)

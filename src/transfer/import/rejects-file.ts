@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, truncate, unlink, type FileHandle } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { HypervaultError } from '../../errors.ts'
+import { OWNER_ONLY } from '../journal/owner-only.ts'
 
 /** A record that is no row, or that a server refused. */
 export interface Reject {
@@ -86,7 +87,7 @@ export class RejectsFile implements AsyncDisposable {
     const text = this.#waiting.join('')
     this.#waiting = []
     this.#waitingLength = 0
-    this.#file ??= await open(this.path, 'a')
+    this.#file ??= await open(this.path, 'a', OWNER_ONLY)
     await this.#file.appendFile(text)
     await this.#file.datasync()
   }

@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer'
 import { BODY_COLUMN, ownColumns } from '../../entity/scan/export/export-options.ts'
 import type { Body } from '../../hstore/body.ts'
 import { findQuoted } from './csv-fields.ts'
-import { checkBody, JsonRecord } from './json-record.ts'
+import { findExported } from './exported-entity.ts'
+import { checkBody, findTextObject } from './json-record.ts'
 import { readUtf8, RowProblem, showBytes, type SourceRecord, type SourceRow } from './source-record.ts'
 
 /*
@@ -48,7 +49,11 @@ export class CsvRecord implements SourceRecord {
       throw new RowProblem(`it has ${length} fields, and there are ${columns.length} columns`)
     const isQuoted = findQuoted(this.#values, this.#raw, delimiter)
     if (isQuoted === undefined) throw new RowProblem('a quote stands inside a field')
-    return isExport(columns) ? this.#readEntity(isQuoted) : { body: checkBody(this.#body(isQuoted, 0)) }
+    const exported = isExport(columns) ? this.#findEntityRow(isQuoted) : undefined
+    if (exported !== undefined) return exported
+    const twice = findTwice(columns)
+    if (twice !== undefined) throw new RowProblem(twiceNamed(twice))
+    return { body: checkBody(this.#body(isQuoted, 0)) }
   }
 
   /** The body that the fields from `first` on make. */
@@ -61,24 +66,49 @@ export class CsvRecord implements SourceRecord {
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Body
   }
 
-  #readEntity(isQuoted: readonly boolean[]): SourceRow {
-    const [key = '', , kind = '', , updated = '', body = ''] = this.#values
-    const entity = { key, kind: kind === '' ? NaN : Number(kind), updated: updated === '' ? null : updated }
-    if (!hasWholeBody(this.#terms.columns)) return { entity, body: checkBody(this.#body(isQuoted, ownColumns.length)) }
-    return { entity, body: new JsonRecord(this.line, Buffer.from(body, 'latin1'), 'reject').parse().body }
+  /** The row of a record that an export wrote; undefined for any other, whatever the columns are called. */
+  #findEntityRow(isQuoted: readonly boolean[]): SourceRow | undefined {
+    const [key, shard = '', kind = '', created, updated] = this.#values
+    const isNull = updated === '' && isQuoted[UPDATED_AT] === false
+    const own = { key, shard: toInteger(shard), kind: toInteger(kind), created, updated: isNull ? null : updated }
+    const entity = findExported(own)
+    const body = this.#findExportedBody(isQuoted)
+    return entity && body && { entity, body: checkBody(body) }
+  }
+
+  /** One JSON object, or a column for each key. */
+  #findExportedBody(isQuoted: readonly boolean[]): Body | undefined {
+    if (!hasWholeBody(this.#terms.columns)) return this.#body(isQuoted, ownColumns.length)
+    return findTextObject(decodeLatin1(this.#values.at(-1) ?? ''))
   }
 }
 
+const UPDATED_AT = ownColumns.indexOf('updated')
+
 const emptyValues: Readonly<Record<EmptyRule, string | null | undefined>> = { null: null, text: '', absent: undefined }
 
-/** Tells what an export wrote by the columns that it always begins with. */
-function isExport(columns: readonly string[]): boolean {
+/** Whether an export may have written records with these columns: it always begins with the same. */
+export function isExport(columns: readonly string[]): boolean {
   return ownColumns.every((column, index) => column === columns[index])
 }
 
 /** Whether the body is one JSON object, and has no column for each key. */
 function hasWholeBody(columns: readonly string[]): boolean {
   return columns.length === ownColumns.length + 1 && columns.at(-1) === BODY_COLUMN
+}
+
+/** The first column with the name of one before it. */
+export function findTwice(columns: readonly string[]): string | undefined {
+  return columns.find((column, index) => columns.indexOf(column) !== index)
+}
+
+/** What is wrong with columns of which two have this name. */
+export function twiceNamed(column: string): string {
+  return `two columns are named ${JSON.stringify(column)}`
+}
+
+function toInteger(text: string): number | undefined {
+  return /^(?:0|-?[1-9]\d*)$/.test(text) ? Number(text) : undefined
 }
 
 /** The text whose bytes are the characters of another one; throws a {@link RowProblem} if they are no UTF-8. */

@@ -1,5 +1,14 @@
 import { CsvError, parse, type Parser } from 'csv-parse'
-import { CsvRecord, decodeLatin1, type CsvTerms, type EmptyRule } from './csv-record.ts'
+import { ownColumns } from '../../entity/scan/export/export-options.ts'
+import {
+  CsvRecord,
+  decodeLatin1,
+  findTwice,
+  isExport,
+  twiceNamed,
+  type CsvTerms,
+  type EmptyRule,
+} from './csv-record.ts'
 import { MalformedInput } from './malformed-input.ts'
 import type { RecordReader } from './record-reader.ts'
 import { MAX_RECORD_BYTES, type SourceRecord } from './source-record.ts'
@@ -19,7 +28,7 @@ interface ParsedRecord {
 }
 
 /** What the parser does not see as a fault is seen by the record: a misplaced quote, another number of fields. */
-const lenient = { relax_column_count: true, relax_quotes: true, skip_empty_lines: true } as const
+const lenient = { relax_column_count: true, relax_quotes: true } as const
 
 /** Reads CSV, whose first record names the columns unless the options do. */
 export class CsvRecords implements RecordReader {
@@ -64,11 +73,17 @@ export class CsvRecords implements RecordReader {
   }
 
   #take({ record, raw }: ParsedRecord, offset: number): undefined {
-    const line = this.#line + countLineEnds(/^[\r\n]*/.exec(raw)?.[0] ?? '')
+    const line = this.#line
     this.#line += countLineEnds(raw)
     this.#offset = offset
+    if (this.#isNothing(record, raw)) return
     if (this.#terms === undefined) this.#terms = this.#readHeader(record, line)
     else this.#into.push(new CsvRecord(line, record, raw, this.#terms))
+  }
+
+  /** An empty line is how PostgreSQL writes null in the only column; with several columns, and before a header, it is nothing. */
+  #isNothing(record: readonly string[], raw: string): boolean {
+    return this.#terms?.columns.length !== 1 && record.length === 1 && /^[\r\n]*$/.test(raw)
   }
 
   #readHeader(record: readonly string[], line: number): CsvTerms {
@@ -76,9 +91,9 @@ export class CsvRecords implements RecordReader {
     const columns = record.map(decodeLatin1)
     const nameless = columns.indexOf('')
     if (nameless !== -1) throw new MalformedInput(`column ${nameless + 1} has no name`, { line, offset: 0 })
-    const twice = columns.find((column, index) => columns.indexOf(column) !== index)
-    if (twice !== undefined)
-      throw new MalformedInput(`two columns are named ${JSON.stringify(twice)}`, { line, offset: 0 })
+    // Behind its own columns an export may write keys of the body with the same names.
+    const twice = findTwice(isExport(columns) ? columns.slice(ownColumns.length) : columns)
+    if (twice !== undefined) throw new MalformedInput(twiceNamed(twice), { line, offset: 0 })
     return { columns, delimiter, empty }
   }
 

@@ -1,10 +1,12 @@
+import { BODY_COLUMN, ownColumns } from '../../entity/scan/export/export-options.ts'
 import { assertBody } from '../../hstore/assert-body.ts'
 import type { Body } from '../../hstore/body.ts'
+import { findExported } from './exported-entity.ts'
 import { sourcesOfMembers } from './json-members.ts'
 import { readUtf8, RowProblem, showBytes, type SourceRecord, type SourceRow } from './source-record.ts'
 
 /*
- * A record in JSON: a flat object, whose members become the body, or a line that an export wrote.
+ * A record in JSON: a line that an export wrote, or else a flat object, all of whose members become the body.
  *
  *   "text"          the text
  *   null            null
@@ -38,19 +40,34 @@ export class JsonRecord implements SourceRecord {
     const text = readUtf8(this.#bytes)
     const value = parseJson(text)
     if (!isObject(value)) throw new RowProblem(`it is no JSON object, but ${describe(value)}`)
-    return isEntity(value) ? readEntity(value) : { body: checkBody(flatten(value, text, this.#nested)) }
+    return findEntityRow(value) ?? { body: checkBody(flatten(value, text, this.#nested)) }
   }
 }
 
-/** Tells a line that an export wrote from an object of the user, which can hold an object only by another rule. */
-function isEntity(value: JsonObject): boolean {
-  const { key, kind, body } = value
-  return typeof key === 'string' && typeof kind === 'number' && isObject(body)
+/** The members of a line that an export wrote, and no others. */
+const OWN_MEMBERS = [...ownColumns, BODY_COLUMN]
+
+/** The row of a line that an export wrote; undefined for an object of the user, whatever its members are called. */
+function findEntityRow(value: JsonObject): SourceRow | undefined {
+  const { key, shard, kind, created, updated, body } = value
+  const isWhole =
+    Object.keys(value).length === OWN_MEMBERS.length && OWN_MEMBERS.every((name) => Object.hasOwn(value, name))
+  const entity = isWhole && isTextObject(body) ? findExported({ key, shard, kind, created, updated }) : undefined
+  return entity && { body: checkBody(body), entity }
 }
 
-function readEntity({ key, kind, updated, body }: JsonObject): SourceRow {
-  const time = typeof updated === 'string' ? updated : null
-  return { body: checkBody(body), entity: { key: key as string, kind: kind as number, updated: time } }
+/** The JSON object of texts and nulls that this is the text of; undefined if it is none. */
+export function findTextObject(text: string): Body | undefined {
+  try {
+    const value = JSON.parse(text) as unknown
+    return isTextObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isTextObject(value: unknown): value is Body {
+  return isObject(value) && Object.values(value).every((member) => member === null || typeof member === 'string')
 }
 
 function flatten(value: JsonObject, text: string, nested: NestedRule): Body {

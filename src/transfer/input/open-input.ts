@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
+import { HypervaultError } from '../../errors.ts'
 import { decodeInput, isPacked } from './decode-input.ts'
+import { MalformedInput } from './malformed-input.ts'
 import { peek } from './peeked.ts'
 import { measure, ReadMeter, type ReadMark } from './read-mark.ts'
 
@@ -46,9 +48,15 @@ export class OpenInput implements AsyncDisposable {
     return meter.mark
   }
 
-  /** The beginning of its text. Throws MalformedInput. */
+  /** The beginning of its text. Throws `HV_IMPORT_MALFORMED` when it cannot be read. */
   async readHead(): Promise<Buffer> {
-    for await (const text of decodeInput(once(this.#head))) return text
+    try {
+      for await (const text of decodeInput(once(this.#head))) return text
+    } catch (error) {
+      if (!(error instanceof MalformedInput)) throw error
+      const text = `${this.name}: ${error.message}; nothing is stored`
+      throw new HypervaultError('HV_IMPORT_MALFORMED', text, { rows: 0, rejected: 0 })
+    }
     return Buffer.alloc(0)
   }
 

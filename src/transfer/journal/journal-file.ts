@@ -1,6 +1,7 @@
 import { open, readFile, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HypervaultError } from '../../errors.ts'
+import { OWNER_ONLY } from './owner-only.ts'
 
 /** How long a journal may grow before it is written anew. */
 const MAX_BYTES = 4 * 1024 * 1024
@@ -91,7 +92,7 @@ export class JournalFile {
   async #replace(): Promise<void> {
     await this.#file?.close()
     const beside = `${this.#path}.new`
-    this.#file = await open(beside, 'w')
+    this.#file = await open(beside, 'w', OWNER_ONLY)
     this.#bytes = 0
     this.#lines = []
     await this.#append(this.#summarize().map((event) => `${JSON.stringify(event)}\n`))

@@ -1,12 +1,17 @@
 import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { HypervaultError } from '../../errors.ts'
+import { OWNER_ONLY } from './owner-only.ts'
 
 /** Who holds a lock. */
 interface Holder {
   readonly pid: number
   readonly host: string
 }
+
+/** Locks that this process holds or is taking. One in its name that is not among them is of an earlier process with its number. */
+const own = new Set<string>()
 
 /**
  * Keeps a second process from the same work: a file that is there while the work is done. One that a killed process left
@@ -21,22 +26,36 @@ export class LockFile implements AsyncDisposable {
 
   /** Takes the lock; throws `HV_JOURNAL_BUSY` when another process has it. */
   static async take(path: string): Promise<LockFile> {
-    for (;;) {
-      if (await tryCreate(path)) return new LockFile(path)
-      const holder = await findHolder(path)
-      if (holder !== undefined && isAlive(holder)) throw busy(path, holder)
-      if (holder !== undefined) await removeStale(path, holder)
+    const name = resolve(path)
+    if (own.has(name)) throw busy(path, { pid: process.pid, host: hostname() })
+    // Before it is looked for, so that nobody in this process takes it for one that was left behind.
+    own.add(name)
+    try {
+      await take(path)
+    } catch (error) {
+      own.delete(name)
+      throw error
     }
+    return new LockFile(path)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await unlink(this.#path).catch(ignoreMissing)
+    own.delete(resolve(this.#path))
+  }
+}
+
+async function take(path: string): Promise<void> {
+  while (!(await tryCreate(path))) {
+    const holder = await findHolder(path)
+    if (holder !== undefined && isAlive(holder)) throw busy(path, holder)
+    if (holder !== undefined) await removeStale(path, holder)
   }
 }
 
 async function tryCreate(path: string): Promise<boolean> {
   try {
-    const file = await open(path, 'wx')
+    const file = await open(path, 'wx', OWNER_ONLY)
     await file.writeFile(JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder))
     await file.close()
     return true
@@ -68,6 +87,8 @@ async function removeStale(path: string, { pid }: Holder): Promise<void> {
 
 function isAlive({ pid, host }: Holder): boolean {
   if (host !== hostname()) return true
+  // A container that starts again often gives the same number. What this process holds is known without the file.
+  if (pid === process.pid) return false
   try {
     process.kill(pid, 0)
     return true
