@@ -88,6 +88,7 @@ export interface ErrorDetails {
   HV_MOVE_PAUSE: { shardId: number; pauseMs: number; maxPauseMs: number }
   HV_MOVE_PHASE: { moveId: number; phase: string }
   HV_MOVE_REFUSED: { moveId: number; shardId: number; problems: string[] }
+  HV_MOVE_SLOT_LOST: { moveId: number; shardId: number; serverId: string; slot: string; reason: string }
   HV_MOVE_STALLED: { moveId: number; shardId: number; timeoutMs: number }
   HV_MOVE_UNDER_WAY: { shardId: number }
   HV_MOVE_UNKNOWN: { moveId: number }
@@ -369,6 +370,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_MOVE_REFUSED: {
     meaning: 'A shard cannot move. Nothing was made.',
     hint: 'Remove each of the problems that the message lists, and run: npx pg-hypervault move resume',
+    retryable: false,
+  },
+  HV_MOVE_SLOT_LOST: {
+    meaning:
+      'A server has taken the slot of a stream away: it would have kept too much WAL, or was idle for too long. The shard stays where it lives.',
+    hint: 'Before the switch run: hypervault move abort. After it: hypervault move complete.',
     retryable: false,
   },
   HV_MOVE_STALLED: {

@@ -1,14 +1,17 @@
 import { shardSchema } from '../key/shard-id.ts'
 import { closeSequencesSql, openSequencesBlock } from './closed-sequences-sql.ts'
+import type { ServerStatement } from './server-session.ts'
 import { quoteName } from './shard-sql.ts'
 
 /*
- * The fence of a shard that moves: a trigger on each of its tables that refuses every write, whatever client sends it.
+ * The fence of a shard that moves: triggers on each of its tables that refuse every write, whatever client sends it. They
+ * fire always, also for a session that writes as a replica (`session_replication_role`). Whoever applies the stream of the
+ * move itself passes: PostgreSQL lists the process among the workers of the subscription, which no client can pretend.
  * The sequences of the shard are closed with it (closed-sequences-sql.ts), because no trigger keeps anybody from drawing.
- * Rows that logical replication applies pass, because such triggers do not fire for it.
  *
  *   at the source  made for the cutover, in one transaction that waits out the writers in flight; stays until the schema
- *                  is dropped
+ *                  is dropped. A trigger for each row as well, because PostgreSQL fires none for a statement when a
+ *                  subscription applies changes: it stops the subscriptions of others
  *   at the target  made together with its tables: a client that still knows the shard from a time when it lived there
  *                  must not write into the copy; opened right after the switch
  *
@@ -25,14 +28,40 @@ export interface FenceTarget {
   readonly token?: number
 }
 
+/** Leaves the triggers of a fence out of a query on `pg_trigger`: they are no part of a shard. */
+export const isNoFence = "tgname not in ('hv_fence', 'hv_fence_rows')"
+
 /** Puts the fence up, or changes what it says, and closes the sequences. Waits for who writes or draws. One transaction. */
-export function raiseFenceSql(fence: FenceTarget, tables: readonly string[]): string[] {
+export function raiseFenceSql(
+  fence: FenceTarget,
+  tables: readonly string[],
+  { hasRows = false }: { readonly hasRows?: boolean } = {},
+): string[] {
   const schema = shardSchema(fence.shardId)
   return [
     createFenceFunctionSql(fence),
-    ...tables.map((table) => createTriggerSql(schema, table)),
+    ...tables.flatMap((table) => createTriggerSql(schema, table)),
+    ...(hasRows ? tables.flatMap((table) => createRowTriggerSql(schema, table)) : []),
     closeSequencesSql(fence.shardId),
   ]
+}
+
+/**
+ * What the fence of a shard is made of, table by table, with the transactions that wrote its triggers and its function:
+ * another text later means that somebody has switched it off meanwhile, or has made a table beside it.
+ */
+export function readFence(shardId: number): ServerStatement {
+  const text = `
+select coalesce(string_agg(format('%s: %s', relname, hv_triggers), ', ' order by relname), '')
+from (
+  select relname, (
+    select string_agg(concat_ws(' ', tgname, tgenabled, pg_trigger.xmin, pg_proc.xmin), ', ' order by tgname)
+    from pg_catalog.pg_trigger join pg_catalog.pg_proc on pg_proc.oid = tgfoid
+    where tgrelid = hv_table.oid and not ${isNoFence}) as hv_triggers
+  from pg_catalog.pg_class as hv_table
+  where relnamespace = $1::regnamespace and relkind in ('r', 'p', 'f') and relname <> 'hv_marker'
+) as hv_fences`
+  return { text, values: [shardSchema(shardId)] }
 }
 
 /**
@@ -97,6 +126,11 @@ function createFenceFunctionSql({ shardId, target, epoch, token = 0 }: FenceTarg
     `create or replace function ${shardSchema(shardId)}.hv_fence() returns trigger language plpgsql as $hv$`,
     `-- lease ${token}`,
     'begin',
+    "  if pg_catalog.current_setting('session_replication_role') = 'replica' and exists (",
+    '    select from pg_catalog.pg_stat_subscription as hv_worker',
+    "    where hv_worker.pid = pg_catalog.pg_backend_pid() and hv_worker.subname ~ '^hv_(move|back)_[0-9]+_') then",
+    '    return null;',
+    '  end if;',
     `  raise exception 'shard ${shardId} moves to server ${target}' using`,
     "    errcode = 'HV001',",
     `    detail = '${detail}',`,
@@ -105,10 +139,23 @@ function createFenceFunctionSql({ shardId, target, epoch, token = 0 }: FenceTarg
   ].join('\n')
 }
 
-function createTriggerSql(schema: string, table: string): string {
-  return [
+function createTriggerSql(schema: string, table: string): string[] {
+  const name = `${schema}.${quoteName(table)}`
+  const create = [
     'create or replace trigger hv_fence',
-    `before insert or update or delete or truncate on ${schema}.${quoteName(table)}`,
+    `before insert or update or delete or truncate on ${name}`,
     `for each statement execute function ${schema}.hv_fence()`,
-  ].join('\n')
+  ]
+  return [create.join('\n'), `alter table ${name} enable always trigger hv_fence`]
+}
+
+/** Behind the row, so that whatever its function gives, an open one for example, no row is passed over. */
+function createRowTriggerSql(schema: string, table: string): string[] {
+  const name = `${schema}.${quoteName(table)}`
+  const create = [
+    'create or replace trigger hv_fence_rows',
+    `after insert or update or delete on ${name}`,
+    `for each row execute function ${schema}.hv_fence()`,
+  ]
+  return [create.join('\n'), `alter table ${name} enable always trigger hv_fence_rows`]
 }

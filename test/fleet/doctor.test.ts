@@ -296,6 +296,9 @@ describe('what a doctor makes of readings', () => {
     freeOrigins: 9,
     copyWorkers: 9,
     encoding: 'UTF8',
+    effectiveWalLevel: undefined,
+    slotKeepMb: -1,
+    slotIdleSeconds: 0,
     isStandby: false,
     clockMs: 0,
   }

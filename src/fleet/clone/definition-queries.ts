@@ -1,4 +1,5 @@
 import { openSequences } from '../../schema/closed-sequences-sql.ts'
+import { isNoFence } from '../../schema/fence-sql.ts'
 import { hasOwnStatement, isOwnTable } from './object-queries.ts'
 
 /*
@@ -121,11 +122,11 @@ order by relname, conname`
 export const selectTriggers = `
 select pg_get_triggerdef(pg_trigger.oid)
 from pg_trigger join pg_class on pg_class.oid = tgrelid
-where not tgisinternal and tgname <> 'hv_fence' and ${isOwnTable}
+where not tgisinternal and ${isNoFence} and ${isOwnTable}
 union all
 select format('alter table %s disable trigger %I', tgrelid::regclass, tgname)
 from pg_trigger join pg_class on pg_class.oid = tgrelid
-where not tgisinternal and tgenabled = 'D' and tgname <> 'hv_fence' and ${isOwnTable}`
+where not tgisinternal and tgenabled = 'D' and ${isNoFence} and ${isOwnTable}`
 
 /** Rules other than those that views are made of, and which of them are switched off. */
 export const selectRules = `

@@ -1,3 +1,4 @@
+import { isNoFence } from '../../schema/fence-sql.ts'
 import { isNoExtension } from './object-queries.ts'
 import { ofShards } from './shards-sql.ts'
 
@@ -91,7 +92,13 @@ union all
 select schema, format('trigger %I on %s fires for replicated rows, and would fire twice: alter table %s enable trigger %I',
   tgname, tgrelid::regclass, tgrelid::regclass, tgname)
 from pg_trigger join pg_class on pg_class.oid = tgrelid join shard on relnamespace = id
-where not tgisinternal and tgenabled in ('A', 'R')
+where not tgisinternal and tgenabled in ('A', 'R') and ${isNoFence}
+union all
+select schema, format('table %s is written by subscription %I of this server, which no other server has: drop subscription %I, or leave the table out of what it is subscribed to, and run: alter subscription %I refresh publication',
+  pg_class.oid::regclass, subname, subname, subname)
+from pg_subscription_rel join pg_subscription on pg_subscription.oid = srsubid
+join pg_class on pg_class.oid = srrelid join shard on relnamespace = id
+where subname !~ '^hv_(move|back)_'
 union all
 select schema, format('foreign key %I of %s leads out of the shard, to %s: drop it, because the other server has other rows',
   conname, conrelid::regclass, confrelid::regclass)

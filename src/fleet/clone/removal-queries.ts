@@ -1,3 +1,4 @@
+import { isNoFence } from '../../schema/fence-sql.ts'
 import { isOwnTable, selectObjectDrops } from './object-queries.ts'
 
 /*
@@ -12,7 +13,7 @@ import { isOwnTable, selectObjectDrops } from './object-queries.ts'
 const selectAttachedDrops = `
 select format('drop trigger if exists %I on %s', tgname, tgrelid::regclass)
 from pg_trigger join pg_class on pg_class.oid = tgrelid
-where not tgisinternal and tgname !~ '^hv_fence' and tgparentid = 0 and ${isOwnTable}
+where not tgisinternal and ${isNoFence} and tgparentid = 0 and ${isOwnTable}
 union all
 select format('drop rule if exists %I on %s', rulename, ev_class::regclass)
 from pg_rewrite join pg_class on pg_class.oid = ev_class

@@ -16,6 +16,7 @@ export type FindingKind =
   | 'keys-near-sign-bit'
   | 'move-stopped'
   | 'stream-stopped'
+  | 'slot-lost'
   | 'leftover'
   | 'prepared-transaction'
 

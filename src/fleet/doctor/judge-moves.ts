@@ -24,7 +24,9 @@ export function listMoving({ before, after }: Pick<MovesSeen, 'before' | 'after'
 export function judgeMoves({ after, leased }: MovesSeen, readings: readonly ServerReading[]): Diagnosis[] {
   return after
     .filter(({ isOver, shardId }) => !isOver && !leased.has(shardId))
-    .flatMap((move) => (move.phase === 'mirroring' ? judgeStream(move, readings) : [stopped(move)]))
+    .flatMap((move) =>
+      move.phase === 'mirroring' ? judgeStream(move, readings) : [...judgeForward(move, readings), stopped(move)],
+    )
 }
 
 /** What a move has made on a server and left there. */
@@ -48,11 +50,14 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
   const { moveId, shardId, source, target } = move
   const slot = objectsOf(move).reverse
   const reading = readings.find(({ serverId }) => serverId === target)
-  if (
-    reading === undefined ||
-    reading.objects.some(({ kind, name, isActive }) => kind === 'slot' && name === slot && isActive)
-  )
-    return []
+  if (reading === undefined) return []
+  const found = reading.objects.find(({ kind, name }) => kind === 'slot' && name === slot)
+  const reason = found === undefined ? 'dropped' : found.lostBecause
+  if (reason !== undefined) {
+    const consequence = `what is written to shard ${shardId} there does not come to server ${source} any more, and there is no way back`
+    return [slotLost(move, target, `${slot} (${reason}): ${consequence}`, `hypervault move complete ${moveId}`)]
+  }
+  if (found?.isActive === true) return []
   return [
     {
       kind: 'stream-stopped',
@@ -63,6 +68,29 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
       remedy: `look into the log of server ${source}, or give up the way back: npx pg-hypervault move complete ${moveId}`,
     },
   ]
+}
+
+/** Phases in which the stream forward is needed. */
+const following: readonly string[] = ['copying', 'catching-up']
+
+function judgeForward(move: MoveRecord, readings: readonly ServerReading[]): Diagnosis[] {
+  const slot = objectsOf(move).forward
+  const reading = readings.find(({ serverId }) => serverId === move.source)
+  const reason = reading?.objects.find(({ kind, name }) => kind === 'slot' && name === slot)?.lostBecause
+  if (reason === undefined || !following.includes(move.phase)) return []
+  const what = `${slot} (${reason}): move ${move.moveId} of shard ${move.shardId} cannot go on`
+  return [slotLost(move, move.source, what, `hypervault move abort ${move.moveId}`)]
+}
+
+function slotLost({ shardId }: MoveRecord, serverId: string, what: string, remedy: string): Diagnosis {
+  return {
+    kind: 'slot-lost',
+    level: 'problem',
+    serverId,
+    shardId,
+    what: `server ${serverId} has given up slot ${what}`,
+    remedy,
+  }
 }
 
 function stopped({ moveId, shardId, phase, problem }: MoveRecord): Diagnosis {

@@ -8,6 +8,7 @@ import { readShardNeeds } from '../clone/read-shard-needs.ts'
 import type { CleanupKind } from '../move/journal.ts'
 import { findMissing } from '../move/preflight.ts'
 import { findMissingPrivileges } from '../move/privileges.ts'
+import { slotLostSql } from '../move/slot-state.ts'
 import { readReadiness, type ServerReadiness } from '../move/server-readiness.ts'
 import type { FleetLink, FleetLinks } from '../servers.ts'
 import { isPooled } from './pooler-probe.ts'
@@ -18,6 +19,8 @@ export interface FoundObject {
   readonly name: string
   /** Whether a slot is read from, a subscription enabled, a fence closed. */
   readonly isActive: boolean
+  /** Why a slot gives nothing any more; undefined for one that does, and for everything else. */
+  readonly lostBecause: string | undefined
 }
 
 /** Everything that is asked of one server. */
@@ -144,21 +147,22 @@ async function readSchemas(session: ServerSession): Promise<ServerReading['schem
 async function readObjects(session: ServerSession): Promise<FoundObject[]> {
   const own = '(select oid from pg_database where datname = current_database())'
   const text = [
-    "select 'slot', slot_name, active from pg_replication_slots",
+    `select 'slot', slot_name, active, ${slotLostSql} from pg_replication_slots`,
     "where database = current_database() and slot_name ~ '^hv_(move|back)_'",
-    "union all select 'publication', pubname, true from pg_publication where pubname ~ '^hv_(move|back)_'",
-    "union all select 'subscription', subname, subenabled from pg_subscription",
+    "union all select 'publication', pubname, true, null from pg_publication where pubname ~ '^hv_(move|back)_'",
+    "union all select 'subscription', subname, subenabled, null from pg_subscription",
     `where subdbid = ${own} and subname ~ '^hv_(move|back)_'`,
-    "union all select 'fence', nspname, prosrc ~ 'HV001' or obj_description(pg_proc.oid, 'pg_proc') is not null from pg_proc join pg_namespace as n on n.oid = pronamespace",
+    "union all select 'fence', nspname, prosrc ~ 'HV001' or obj_description(pg_proc.oid, 'pg_proc') is not null, null from pg_proc join pg_namespace as n on n.oid = pronamespace",
     "where proname = 'hv_fence' and nspname ~ '^shard[0-9]{4}$'",
-    "union all select 'marker', nspname, true from pg_class join pg_namespace as n on n.oid = relnamespace",
+    "union all select 'marker', nspname, true, null from pg_class join pg_namespace as n on n.oid = relnamespace",
     "where relname = 'hv_marker' and relkind = 'r' and nspname ~ '^shard[0-9]{4}$'",
   ].join('\n')
   const rows = await session.read({ text })
-  return rows.map(([kind, name, isActive]) => ({
+  return rows.map(([kind, name, isActive, lostBecause]) => ({
     kind: kind as FoundObject['kind'],
     name: name ?? '',
     isActive: isActive === 't',
+    lostBecause: lostBecause ?? undefined,
   }))
 }
 

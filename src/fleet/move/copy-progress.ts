@@ -1,6 +1,7 @@
 import type { ClonedTable } from '../clone/shard-definition.ts'
 import type { MoveContext } from './move-context.ts'
 import { readLag } from './replication-sql.ts'
+import { assertSlot } from './slot-state.ts'
 
 /** How often it is told how far a copy is. */
 const PROGRESS_MS = 500
@@ -30,7 +31,10 @@ export class CopyProgress {
   /** Tells how far it is, and how much WAL the slot keeps at the source meanwhile. */
   async tell(): Promise<void> {
     const { source, objects } = this.#context
-    const [row] = await source.withSession((session) => session.read(readLag(objects.forward)))
+    const [row] = await source.withSession(async (session) => {
+      await assertSlot(session, this.#context, objects.forward)
+      return session.read(readLag(objects.forward))
+    })
     this.#context.tell({
       phase: 'copying',
       step: 'copy rows',

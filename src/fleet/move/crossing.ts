@@ -8,6 +8,7 @@ import { advanceSlot, flushSql } from './replication-sql.ts'
 import { openFence } from './fence.ts'
 import { assertSameTables } from './same-definition.ts'
 import type { ComparedSides } from './snapshots.ts'
+import { FENCE_READ, readFenceOf } from './stray-writes.ts'
 import { switchOver } from './switch.ts'
 import { BACK_POSITION } from './turn.ts'
 
@@ -84,11 +85,15 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         maxPauseMs: limits.maxPauseMs,
         fenceTimeoutMs: limits.fenceTimeoutMs,
         signal,
-        assertSameTables: () => assertSameTables(fromSession, move, [...names, ...sequences]),
+        assertSameTables: async () => {
+          await assertSameTables(fromSession, move, [...names, ...sequences])
+          journal.adopt(FENCE_READ, await readFenceOf(fromSession, shardId))
+        },
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: (leftMs) => {
-          const done = backSlot === undefined ? {} : { [BACK_POSITION]: journal.resultOf(BACK_POSITION) }
+          const steps = backSlot === undefined ? [] : [BACK_POSITION, FENCE_READ]
+          const done = Object.fromEntries(steps.map((step) => [step, journal.resultOf(step)]))
           return switchOver(catalog, lease, { ...change, done }, leftMs)
         },
         letWrite: () => openFence(to, { shardId, session: toSession }),

@@ -1,3 +1,4 @@
+import { HypervaultError } from '../../errors.ts'
 import { cleanUp } from './clean-up.ts'
 import { crossBackward } from './crossing.ts'
 import { openFence } from './fence.ts'
@@ -6,7 +7,10 @@ import type { MoveContext } from './move-context.ts'
 import { getMove, type MoveReport } from './move-record.ts'
 import { compareFrozen } from './prove.ts'
 import { assertNoDependents } from './remove-schema.ts'
+import { assertSameDefinition } from './same-definition.ts'
+import { assertSlot } from './slot-state.ts'
 import { ComparedSides } from './snapshots.ts'
+import { assertNoStrayWrites } from './stray-writes.ts'
 
 /*
  * The three ends of a move. Each takes away what is recorded for clean-up, and the phase says what that is:
@@ -39,6 +43,7 @@ export async function completeMove(context: MoveContext): Promise<void> {
   await letMirrorWrite(context)
   // First of all: the way back is not given up for a schema that then has to stay.
   await source.withSession((session) => assertNoDependents(session, move.shardId))
+  if (journal.phase === 'mirroring') await assertNoStrayWrites(context)
   await journal.enter('completing')
   await removeAll(context)
   await journal.enter('completed')
@@ -46,11 +51,14 @@ export async function completeMove(context: MoveContext): Promise<void> {
 
 /** Brings the shard back to where it was. Undefined if a crash took the snapshots that the proof compares. */
 export async function reverseMove(context: MoveContext): Promise<MoveReport | undefined> {
-  const report = context.journal.phase === 'reversing' ? await keptReport(context) : await crossBack(context)
+  const isFirst = context.journal.phase !== 'reversing'
+  const report = isFirst ? await crossBack(context) : await keptReport(context)
   // At once: a crash from here on leaves it to the next attempt.
   if (report !== undefined) await context.journal.keepReport(report)
   // A crash right after the cutover has left both fences, and writers wait.
   await openFence(context.source, context.move)
+  // What differs is looked at before the other side is gone: `resume` then takes it away.
+  if (isFirst && report !== undefined && report.mismatches.length > 0) throw differs(context, report.mismatches)
   await removeAll(context)
   await context.journal.enter('reversed')
   return report
@@ -63,11 +71,22 @@ async function keptReport({ catalog, move }: MoveContext): Promise<MoveReport | 
 
 async function crossBack(context: MoveContext): Promise<MoveReport> {
   const { move, source, target, objects } = context
-  await target.withSession((session) => assertNoDependents(session, move.shardId))
+  await target.withSession(async (session) => {
+    await assertSlot(session, context, objects.reverse)
+    await assertNoDependents(session, move.shardId)
+  })
+  await assertSameDefinition(context)
   await waitForCatchUp(context, target, objects.reverse)
   await using sides = await ComparedSides.open(target, source)
   const { pauseMs, lsn } = await crossBackward(context, sides)
   return { ...(await compareFrozen(context, sides)), pauseMs, lsn, isExact: true }
+}
+
+function differs({ move }: MoveContext, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
+  const { moveId, shardId, source, target } = move
+  const message = `shard ${shardId} lives on server ${source} again, and its rows differ from those on server ${target}, which are still there: ${mismatches.join('; ')}`
+  const hint = `Bring over by hand what server ${source} lacks, and run: hypervault move resume ${moveId}, which takes the rest away`
+  return new HypervaultError('HV_MOVE_MISMATCH', message, { moveId, shardId, mismatches: [...mismatches] }, { hint })
 }
 
 function removeAll(context: MoveContext): Promise<void> {

@@ -28,7 +28,7 @@ export async function raiseFence(
   for (let attempt = 0; ; attempt += 1) {
     limits.signal?.throwIfAborted()
     const startedAt = performance.now()
-    if (await tryWithBriefLocks(session, raiseFenceSql(fence, tables))) return startedAt
+    if (await tryWithBriefLocks(session, raiseFenceSql(fence, tables, { hasRows: true }))) return startedAt
     if (performance.now() > until) throw blockedError(session.serverId, fence.shardId, limits.fenceTimeoutMs)
     await pause(pauseAfter(attempt), limits.signal)
   }

@@ -1,13 +1,17 @@
-import { HypervaultError } from '../../errors.ts'
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import type { FleetLink } from '../servers.ts'
 import { estimateRows } from './copy-progress.ts'
 import { decideCutover } from './decide-cutover.ts'
 import type { MoveContext } from './move-context.ts'
 import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
 import { assertAsRead } from './same-definition.ts'
+import { assertSlot } from './slot-state.ts'
 import { waitFor } from './wait.ts'
 
 const POLL_MS = 20
+
+/** How often it is looked, during a copy, whether the source has given its slot up. */
+const SLOT_LOOK_MS = 500
 
 /**
  * Looks at a subscription that found new errors, while its publisher answers, after which it is given up: it would try
@@ -28,6 +32,7 @@ export async function waitForCopy(context: MoveContext): Promise<void> {
           const [state] = await session.read(readSubscription(objects.forward))
           const [copied] = await session.read(readCopyProgress(move.shardId))
           const [ready, all, errors] = (state ?? []).map(Number)
+          await watch.assertSource()
           await watch.note(`${ready} ${copied?.join(' ')}`, Number(errors))
           context.tell({
             phase: 'copying',
@@ -54,6 +59,7 @@ export async function waitForCatchUp(context: MoveContext, publisher: FleetLink,
     (session) =>
       waitFor(
         async () => {
+          await assertSlot(session, context, slot)
           const [row] = await session.read(readLag(slot))
           const retainedBytes = toNumber(row?.[1])
           // Without a reader nothing is known: it may have fallen behind by as much as the slot retains.
@@ -89,9 +95,21 @@ class StallWatch {
   #changedAt = performance.now()
   #known: number | undefined
   #counted = 0
+  #lookedAt = performance.now()
 
   constructor(context: MoveContext) {
     this.#context = context
+  }
+
+  /** Looks from time to time whether the source still keeps the changes. A source that is down is waited for. */
+  async assertSource(): Promise<void> {
+    const { source, objects } = this.#context
+    if (performance.now() - this.#lookedAt < SLOT_LOOK_MS) return
+    this.#lookedAt = performance.now()
+    const look = source.withSession((session) => assertSlot(session, this.#context, objects.forward))
+    await look.catch((error: unknown) => {
+      if (isHypervaultError(error, 'HV_MOVE_SLOT_LOST')) throw error
+    })
   }
 
   async note(state: string, errors: number): Promise<void> {

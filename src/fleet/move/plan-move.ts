@@ -138,7 +138,7 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
       'fence',
       source.serverId,
       'refuses every write, and every number of a sequence; the pause begins',
-      raiseFenceSql(fence, names),
+      raiseFenceSql(fence, names, { hasRows: true }),
     ),
     step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
     step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', [

@@ -12,6 +12,7 @@ import { compareFrozen, compareLive } from './prove.ts'
 import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
 import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
+import { assertSlot } from './slot-state.ts'
 import { ComparedSides } from './snapshots.ts'
 import { copyThrottled } from './throttled-copy.ts'
 import { LONG_STATEMENT_MS } from '../servers.ts'
@@ -87,8 +88,10 @@ function followSource(context: MoveContext): Promise<void> {
 }
 
 async function crossOver(context: MoveContext): Promise<MoveReport> {
-  const { journal, source, target } = context
+  const { journal, source, target, objects } = context
   await assertSameDefinition(context)
+  // Before the switch, and not behind it: a shard that has moved has a way back.
+  await target.withSession((session) => assertSlot(session, context, objects.reverse))
   await using sides = await ComparedSides.open(source, target)
   const end = await crossForward(context, sides)
   journal.noteEntered('switched')

@@ -16,7 +16,7 @@ import { MARKER_TABLE } from './object-names.ts'
  *   behind the publication   with what was read, and with the tables of the target, which an operator may have made who
  *                            has died since: the stream could never be applied to other tables
  *   when nothing arrives     with what was read: a change is the likely reason
- *   before the fence         both sides, as a whole
+ *   before the fence         both sides, as a whole; on the way back at once, before anything waits
  *   behind the fence         tables and sequences alone: one that was made since has no fence, and its rows would stay behind
  */
 

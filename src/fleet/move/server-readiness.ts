@@ -4,6 +4,12 @@ import type { ServerSession } from '../../schema/server-session.ts'
 export interface ServerReadiness {
   readonly version: number
   readonly walLevel: string
+  /** The level that the server writes now; undefined before PostgreSQL 19, where it is always `wal_level`. */
+  readonly effectiveWalLevel: string | undefined
+  /** WAL that a slot may keep, in megabytes; -1 without a limit. */
+  readonly slotKeepMb: number
+  /** Time after which a slot that nobody reads is taken away; 0 for never, and before PostgreSQL 18. */
+  readonly slotIdleSeconds: number
   readonly freeSlots: number
   readonly freeSenders: number
   readonly freeWorkers: number
@@ -21,6 +27,10 @@ export interface ServerReadiness {
 /** A stream, and a table that is being copied; both ways of a move are counted for each server. */
 const NEEDED = 2
 
+/** With less WAL for a slot, or less time without a reader, a copy of some length loses its stream. */
+const LEAST_KEEP_MB = 1_024
+const LEAST_IDLE_SECONDS = 86_400
+
 /** What a server lacks for any move, each with its remedy. */
 export function judgeServer(serverId: string, server: ServerReadiness): string[] {
   const problem = (isWrong: boolean, text: string): string[] => (isWrong ? [`server ${serverId} ${text}`] : [])
@@ -32,10 +42,7 @@ export function judgeServer(serverId: string, server: ServerReadiness): string[]
   return [
     ...problem(server.version < 150_000, 'is older than PostgreSQL 15: upgrade it'),
     ...problem(server.isStandby, 'is a standby: name the primary'),
-    ...problem(
-      server.walLevel !== 'logical',
-      "has wal_level below logical: alter system set wal_level = 'logical', and restart",
-    ),
+    ...problem(!canDecode(server), "has wal_level below logical: alter system set wal_level = 'logical', and restart"),
     ...lacking(server.freeSlots, 'replication slots', 'max_replication_slots'),
     ...lacking(server.freeSenders, 'WAL senders', 'max_wal_senders'),
     ...lacking(server.freeWorkers, 'workers of logical replication', 'max_logical_replication_workers'),
@@ -46,10 +53,24 @@ export function judgeServer(serverId: string, server: ServerReadiness): string[]
       server.version < 180_000 ? 'max_replication_slots' : 'max_active_replication_origins',
     ),
     ...problem(
+      server.slotKeepMb >= 0 && server.slotKeepMb < LEAST_KEEP_MB,
+      `takes a slot away that keeps more than ${server.slotKeepMb} MB of WAL, and a move may need more: alter system set max_slot_wal_keep_size = -1 (or ${LEAST_KEEP_MB}MB and more), and select pg_reload_conf()`,
+    ),
+    ...problem(
+      server.slotIdleSeconds > 0 && server.slotIdleSeconds < LEAST_IDLE_SECONDS,
+      `takes a slot away that is idle for ${server.slotIdleSeconds} s, and that of a move may wait longer: alter system set idle_replication_slot_timeout = 0 (or a day and more), and select pg_reload_conf()`,
+    ),
+    ...problem(
       server.copyWorkers < 1,
       'copies no tables: alter system set max_sync_workers_per_subscription = 2, and select pg_reload_conf()',
     ),
   ]
+}
+
+/** From PostgreSQL 19 on a server that writes for standbys begins to write for decoding with its first logical slot. */
+function canDecode({ walLevel, effectiveWalLevel }: ServerReadiness): boolean {
+  const isByDemand = effectiveWalLevel !== undefined && walLevel === 'replica'
+  return walLevel === 'logical' || effectiveWalLevel === 'logical' || isByDemand
 }
 
 /** Kinds of processes that are no background workers. */
@@ -79,16 +100,22 @@ select current_setting('server_version_num'), current_setting('wal_level'),
   coalesce(current_setting('max_active_replication_origins', true), current_setting('max_replication_slots'))::int
     - (select count(*) from pg_replication_origin),
   current_setting('max_sync_workers_per_subscription'),
+  current_setting('effective_wal_level', true),
+  (select setting from pg_settings where name = 'max_slot_wal_keep_size'),
+  (select extract(epoch from (setting || ' ' || unit)::interval)::bigint from pg_settings where name = 'idle_replication_slot_timeout'),
   pg_is_in_recovery(), floor(extract(epoch from clock_timestamp()) * 1000), getdatabaseencoding()`
 
 /** Asks a server. */
 export async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
   const [row] = await session.read({ text: selectReadiness, values: [OTHER_PROCESSES] })
-  const [version, walLevel, slots, senders, workers, processes, origins, copyWorkers, standby, clock, encoding] =
-    row ?? []
+  const [version, walLevel, slots, senders, workers, processes, origins, copyWorkers, ...rest] = row ?? []
+  const [effectiveWalLevel, slotKeep, slotIdle, standby, clock, encoding] = rest
   return {
     version: Number(version),
     walLevel: walLevel ?? '',
+    effectiveWalLevel: effectiveWalLevel ?? undefined,
+    slotKeepMb: Number(slotKeep ?? -1),
+    slotIdleSeconds: Number(slotIdle ?? 0),
     freeSlots: Number(slots),
     freeSenders: Number(senders),
     freeWorkers: Number(workers),

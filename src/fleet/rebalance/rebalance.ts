@@ -137,7 +137,12 @@ export class Rebalance {
 }
 
 /** What a completion is refused with before it has changed anything. */
-const refusals: ReadonlySet<string> = new Set(['HV_MOVE_DEPENDENTS'])
+const refusals: ReadonlySet<string> = new Set([
+  'HV_MOVE_DEPENDENTS',
+  'HV_MOVE_CHANGED',
+  'HV_MOVE_MISMATCH',
+  'HV_MOVE_SLOT_LOST',
+])
 
 function assertMeasure(by: unknown): asserts by is RebalanceMeasure {
   if (rebalanceMeasures.includes(by as RebalanceMeasure)) return

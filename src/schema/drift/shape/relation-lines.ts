@@ -1,3 +1,4 @@
+import { isNoFence } from '../../fence-sql.ts'
 /*
  * Lines about tables, views, sequences and indexes, and about what belongs to them. Each is a select of `(nspname, text)` over
  * `hv_shard` and `hv_relation` of shape-sql.ts.
@@ -89,7 +90,7 @@ const indexes = `
 const actions = `
   select nspname, format('%s (%s)', pg_get_triggerdef(hv_trigger.oid), tgenabled)
   from hv_relation join pg_trigger as hv_trigger on tgrelid = hv_relation.oid
-  where not tgisinternal and tgname <> 'hv_fence'
+  where not tgisinternal and ${isNoFence}
   union all
   select nspname, format('%s (%s)', pg_get_ruledef(hv_rule.oid), ev_enabled)
   from hv_relation join pg_rewrite as hv_rule on ev_class = hv_relation.oid
