@@ -1,6 +1,14 @@
 import { HypervaultError } from '../errors.ts'
 import type { Channel, Passenger } from '../pool/channel.ts'
+import { sqlstateOf } from '../pool/failure.ts'
 import { findHstoreSchema } from './statements.ts'
+
+/** SQLSTATEs by which a server refuses a statement that names what is not there, or not there any more. */
+const gone: ReadonlySet<string> = new Set([
+  '3F000', // invalid_schema_name
+  '42704', // undefined_object, a type for one
+  '42883', // undefined_function
+])
 
 /**
  * The type `hstore` of one server, with its schema: each database may keep the extension in another one. Found out in
@@ -43,10 +51,40 @@ export class HstoreType implements Passenger {
   learn(schema: string | null | undefined): void {
     if (schema != null) this.#name = `${schema}.hstore`
   }
+
+  /**
+   * Whether the refusal of a statement with this name says that the extension has moved to another schema: then the name is
+   * forgotten, and the statement worth trying anew, once. Nothing of it was executed.
+   */
+  isRefuted(used: string | undefined, error: unknown): boolean {
+    if (used === undefined || !isGone(error)) return false
+    if (this.#name === used) this.#name = undefined
+    return true
+  }
+}
+
+/** True for an error in the text that was sent, false for one inside a trigger or a function. */
+function isGone(error: unknown): boolean {
+  const refusal = error instanceof HypervaultError ? error.cause : error
+  return gone.has(sqlstateOf(refusal) ?? '') && (refusal as { where?: unknown }).where === undefined
 }
 
 /** The error of a server without the extension. */
 export function extensionMissing(serverId: string): HypervaultError<'HV_EXTENSION_MISSING'> {
   const details = { serverId, extension: 'hstore' }
   return new HypervaultError('HV_EXTENSION_MISSING', `server ${serverId} lacks the extension hstore`, details)
+}
+
+/** What a batch has sent of the name of hstore, and what is disproved. */
+export interface HstoreNames {
+  readonly namesHstore?: string | undefined
+  refutedHstore?: string | undefined
+}
+
+/** Like `isRefuted`, for a batch; the same name is not disproved twice, because then something else is wrong. */
+export function isHstoreMoved(hstore: HstoreType, batch: HstoreNames, error: unknown): boolean {
+  const used = batch.namesHstore
+  if (batch.refutedHstore === used || !hstore.isRefuted(used, error)) return false
+  batch.refutedHstore = used
+  return true
 }

@@ -44,6 +44,9 @@ export interface Batch<Input, Output, Cargo> {
   attempts: number
   /** What its statement took for granted of the table, for lanes that have to know. */
   assumesUpdated?: boolean
+  /** The name of hstore in its statement, and the one that a refusal has disproved. */
+  namesHstore?: string | undefined
+  refutedHstore?: string | undefined
   /** Whether its statement was a question to be answered before it, which leaves nothing behind. */
   isQuestion?: boolean
 }

@@ -4,11 +4,12 @@ import { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
 import type { ShardStatement } from '../shard/shard-session.ts'
 import { assertKind } from './entity.ts'
+import { isHstoreMoved } from './hstore-type.ts'
 import { judgeCollision } from './key-collision.ts'
 import { Lane, type Batch } from './lane.ts'
 import type { LaneSite } from './lane-site.ts'
 import type { ServerSite } from './server-site.ts'
-import { insertEntity, insertSome } from './statements.ts'
+import { findHstoreSchema, insertEntity, insertSome } from './statements.ts'
 
 /**
  * Most entities in one statement: far below the 1024 keys that a shard has in a millisecond, because `next_id()` makes
@@ -52,8 +53,8 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     return { rows: isKnown ? MAX_ROWS : 1, size: MAX_CHARACTERS }
   }
 
-  protected override isWrite(): boolean {
-    return true
+  protected override isWrite({ isQuestion = false }: PutBatch): boolean {
+    return !isQuestion
   }
 
   protected override load({ kind, body }: NewEntity): string {
@@ -65,19 +66,24 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     return cargo.length
   }
 
-  protected override compose({ items }: PutBatch): ShardStatement {
+  /** Puts that came back together, because hstore has moved, ask for it first. */
+  protected override compose(batch: PutBatch): ShardStatement {
+    const { items } = batch
     const [only] = items
     const { shardId } = this.site
     const hstoreType = this.#server.hstore.name
     if (only === undefined) throw new Error('bug: an empty batch')
+    batch.isQuestion = items.length > 1 && hstoreType === undefined
+    batch.namesHstore = items.length > 1 ? hstoreType : undefined
     if (items.length === 1) return insertEntity(shardId, only.input.kind, only.cargo)
-    if (hstoreType === undefined) throw new Error('bug: puts travel together before hstore is found')
+    if (hstoreType === undefined) return findHstoreSchema
     const kinds = items.map(({ input }) => input.kind)
     const bodies = items.map(({ cargo }) => cargo)
     return insertSome(shardId, kinds, bodies, hstoreType)
   }
 
-  protected override deliver({ items }: PutBatch, rows: readonly TextRow[]): void {
+  protected override deliver({ items, isQuestion = false }: PutBatch, rows: readonly TextRow[]): void | 'again' {
+    if (isQuestion) return this.#server.learnHstore(rows[0]?.[0])
     items.forEach((operation, index) => {
       const id = rows[index]?.[0]
       if (id == null) operation.reject(new Error('bug: an insert returned no id'))
@@ -85,8 +91,10 @@ export class PutLane extends Lane<NewEntity, Key, string> {
     })
   }
 
-  protected override shouldRepeat({ attempts, items }: PutBatch, error: unknown): boolean {
+  protected override shouldRepeat(batch: PutBatch, error: unknown): boolean {
     const { shardId, pool } = this.site
+    const { attempts, items } = batch
+    if (isHstoreMoved(this.#server.hstore, batch, error)) return true
     const isCollision = judgeCollision(
       error,
       { serverId: pool.serverId, shardId, attempts },

@@ -5,7 +5,7 @@ import type { ShardHome } from '../shard/shard-site.ts'
 import type { ShardSession } from '../shard/shard-session.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { ApartDesk } from './apart-desk.ts'
-import { HstoreType } from './hstore-type.ts'
+import { extensionMissing, HstoreType } from './hstore-type.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { findHstoreSchema } from './statements.ts'
 import { UpdatedColumns } from './updated-column.ts'
@@ -57,6 +57,13 @@ export class ServerSite implements ShardHome {
   /** The channel to board for work on a shard. Neighbours lean on different ones: work often goes through them in turn. */
   pickChannel(shardId: number, waitsForRows: boolean): Channel {
     return this.#channels.pick(shardId % this.#homes, waitsForRows)
+  }
+
+  /** Takes over the answer to the question where hstore is; throws `HV_EXTENSION_MISSING` if it is nowhere. */
+  learnHstore(schema: string | null | undefined): 'again' {
+    this.hstore.learn(schema)
+    if (this.hstore.name === undefined) throw extensionMissing(this.pool.serverId)
+    return 'again'
   }
 
   async findHstoreSchema(session: ShardSession): Promise<string | undefined> {

@@ -76,10 +76,18 @@ export class SingleStatements {
     work: (entities: SessionEntities) => Promise<T>,
   ): Promise<T> {
     const { statementTimeoutMs, waitTimeoutMs, preparedMax } = this.#settings
-    return this.#follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, () => {
+    return this.#follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, async () => {
       const site = this.#siteOf(shardId)
       const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal, preparedMax }
-      return withShardSession(request, (session) => work(new SessionEntities(session, site, this.#settings)))
+      const run = (): Promise<T> =>
+        withShardSession(request, (session) => work(new SessionEntities(session, site, this.#settings)))
+      const { name } = site.hstore
+      try {
+        return await run()
+      } catch (error) {
+        if (!site.hstore.isRefuted(name, error)) throw error
+        return await run()
+      }
     })
   }
 }

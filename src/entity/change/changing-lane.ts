@@ -7,7 +7,7 @@ import type { Operation } from '../operation.ts'
 import type { ServerSite } from '../server-site.ts'
 import { findHstoreSchema } from '../statements.ts'
 import type { EntityLayout } from './change-statements.ts'
-import { extensionMissing } from '../hstore-type.ts'
+import { isHstoreMoved } from '../hstore-type.ts'
 import type { EncodedCondition } from './condition.ts'
 import { updatedMissing } from './updated-missing.ts'
 
@@ -63,6 +63,7 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
   protected override compose(batch: Batch<Input, Output, Cargo>): ShardStatement {
     const hstoreType = this.#server.hstore.name
     batch.isQuestion = hstoreType === undefined
+    batch.namesHstore = hstoreType
     if (hstoreType === undefined) return findHstoreSchema
     const hasUpdated = this.#server.updated.has(this.site.shardId)
     batch.assumesUpdated = hasUpdated
@@ -70,7 +71,7 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
   }
 
   protected override deliver(batch: Batch<Input, Output, Cargo>, rows: readonly TextRow[]): void | 'again' {
-    if (batch.isQuestion === true) return this.#learn(rows)
+    if (batch.isQuestion === true) return this.#server.learnHstore(rows[0]?.[0])
     this.deliverChange(batch, rows)
   }
 
@@ -88,14 +89,9 @@ export abstract class ChangingLane<Input extends Keyed, Output, Cargo extends En
     return error === undefined
   }
 
-  protected override shouldRepeat({ assumesUpdated = true }: Batch<Input, Output, Cargo>, error: unknown): boolean {
+  protected override shouldRepeat(batch: Batch<Input, Output, Cargo>, error: unknown): boolean {
+    const { assumesUpdated = true } = batch
+    if (isHstoreMoved(this.#server.hstore, batch, error)) return true
     return this.#server.updated.isRefuted(this.site.shardId, assumesUpdated, error)
-  }
-
-  #learn(rows: readonly TextRow[]): 'again' {
-    const { hstore, pool } = this.#server
-    hstore.learn(rows[0]?.[0])
-    if (hstore.name === undefined) throw extensionMissing(pool.serverId)
-    return 'again'
   }
 }

@@ -57,7 +57,12 @@ export class Finder {
     const site = this.#siteOf(shardId)
     const run = this.#reader(site, shardId, options)
     const hstoreType = site.hstore.name ?? (await ensureHstoreType(site, query, run))
-    return runFind({ shardId, query, hstoreType, run })
+    try {
+      return await runFind({ shardId, query, hstoreType, run })
+    } catch (error) {
+      if (!site.hstore.isRefuted(hstoreType, error)) throw error
+      return runFind({ shardId, query, hstoreType: await ensureHstoreType(site, query, run), run })
+    }
   }
 
   #follow<T>(shardId: number, { signal }: OperationOptions, work: () => Promise<T>): Promise<T> {
