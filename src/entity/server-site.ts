@@ -66,6 +66,10 @@ export class ServerSite implements ShardHome {
     return 'again'
   }
 
+  get hstoreSchema(): string | undefined {
+    return this.hstore.schema
+  }
+
   async findHstoreSchema(session: ShardSession): Promise<string | undefined> {
     const { hstore } = this
     if (hstore.name === undefined) hstore.learn((await session.run(findHstoreSchema))[0]?.[0])

@@ -274,7 +274,9 @@ export class Channel implements LeaseHolder {
 
   #opened(lease: Lease): void {
     this.#isOpening = false
-    this.#connection = new OpenConnection(lease, this.#settings.preparedMax, (connection) => this.#ended(connection))
+    this.#connection = new OpenConnection(lease.vouch(), this.#settings.preparedMax, (connection) =>
+      this.#ended(connection),
+    )
     this.#restsSince = performance.now()
     this.#watchUse(this.#settings.idleTimeoutMs)
     this.#pool.keep(lease, this)

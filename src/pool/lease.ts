@@ -1,5 +1,7 @@
 import type { PoolClient } from 'pg'
 import { HypervaultError } from '../errors.ts'
+import type { ServerClient } from './server-client.ts'
+import { Sweep } from './sweep.ts'
 
 /** What becomes of a connection that comes back: lent again, closed politely, or cut. */
 export type ReturnAs = 'reusable' | 'closed' | 'cut'
@@ -10,6 +12,8 @@ export class Lease implements AsyncDisposable {
   readonly serverId: string
   readonly #giveBack: (lease: Lease, as: ReturnAs) => void
   #isReturned = false
+  #isVouchedFor = false
+  #isSpoilt = false
 
   constructor(serverId: string, client: PoolClient, giveBack: (lease: Lease, as: ReturnAs) => void) {
     this.serverId = serverId
@@ -21,14 +25,42 @@ export class Lease implements AsyncDisposable {
     return this.#isReturned
   }
 
+  /** True while nothing is sent that could leave anything in the session. */
+  get isVouchedFor(): boolean {
+    return this.#isVouchedFor
+  }
+
+  /** Says that only statements of Hypervault are sent, which leave nothing behind. Without that a session is swept. */
+  vouch(): this {
+    this.#isVouchedFor = true
+    return this
+  }
+
+  /** Says that a statement of a caller is sent, whatever was said before. */
+  taint(): void {
+    this.#isVouchedFor = false
+  }
+
+  /** Says that the session keeps something that no sweep takes away, so that it is closed when it comes back. */
+  spoil(): void {
+    this.#isSpoilt = true
+  }
+
   /**
-   * Gives the connection back. Only an idle session is lent out again; one that is dead, too old, inside a transaction
-   * or still busy is destroyed.
+   * Sends what makes the session clean behind the statement that was sent last. Nothing more may be sent.
+   */
+  sweepBehind(): void {
+    Sweep.send(this.client as unknown as ServerClient)
+  }
+
+  /**
+   * Gives the connection back. Only an idle session is lent out again, and swept before; one that is dead, too old,
+   * inside a transaction or still busy is destroyed.
    *
    * @throws `HV_CONNECTION_RETURNED` the second time
    */
   release(): void {
-    this.#return('reusable')
+    this.#return(this.#isSpoilt ? 'closed' : 'reusable')
   }
 
   /**

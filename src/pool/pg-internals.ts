@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
-import type { PoolClient } from 'pg'
+import { Client, type ClientConfig } from 'pg'
 
 /*
  * What Hypervault must know of pg beyond its types. All of it is here and tested, so that a new release of pg that
@@ -50,13 +50,63 @@ export function takeStream(client: object): Socket {
 }
 
 /** Switches whether statements are sent without waiting for the one before. Only while none is in flight. */
-export function setPipelined(client: PoolClient, isPipelined: boolean): void {
+export function setPipelined(client: object, isPipelined: boolean): void {
   internalsOf(client).pipeline = isPipelined
 }
 
 /** Makes pg forget that the server has this named statement, so that it is parsed again at its next use. */
-export function forgetStatement(client: PoolClient, name: string): void {
+export function forgetStatement(client: object, name: string): void {
   const { parsedStatements, submittedNamedStatements } = internalsOf(client).connection
   delete parsedStatements[name]
   delete submittedNamedStatements[name]
+}
+
+/** Makes pg forget all named statements of a session. */
+export function forgetStatements(client: object): void {
+  const { connection } = internalsOf(client)
+  connection.parsedStatements = {}
+  connection.submittedNamedStatements = {}
+}
+
+/** What pg puts into the start-up message of a client. */
+export function startupParameters(client: Client): Record<string, string> {
+  const pgClient = Client.prototype as unknown as { readonly getStartupConf: () => Record<string, string> }
+  return pgClient.getStartupConf.call(client)
+}
+
+/** What pg makes of a configuration: a connection string taken apart, and what the environment says. */
+export interface ConnectionParameters {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  readonly password: unknown
+  readonly ssl: boolean
+  readonly options: string | undefined
+  readonly query_timeout: number | string | false | undefined
+}
+
+const known = new WeakMap<ClientConfig, ConnectionParameters>()
+
+/** Takes a configuration apart. Opens nothing. */
+export function parametersOf(clientConfig: ClientConfig): ConnectionParameters {
+  const parameters = known.get(clientConfig) ?? readParameters(new Client(clientConfig))
+  known.set(clientConfig, parameters)
+  return parameters
+}
+
+/** After how many milliseconds a statement on such a connection is given up; 0 for never. */
+export function queryTimeoutOf(clientConfig: ClientConfig): number {
+  return Number(parametersOf(clientConfig).query_timeout) || 0
+}
+
+function readParameters(client: object): ConnectionParameters {
+  return (client as { readonly connectionParameters: ConnectionParameters }).connectionParameters
+}
+
+/** Hears what a server reports of the settings of a session, from its first message on. */
+export function onParameter(client: Client, hear: (name: string, value: string) => void): void {
+  client.connection.on('parameterStatus', (message: { parameterName: string; parameterValue: string }) =>
+    hear(message.parameterName, message.parameterValue),
+  )
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { PoolClient } from 'pg'
-import { forgetStatement } from './pg-internals.ts'
+import { forgetStatement, forgetStatements } from './pg-internals.ts'
 
-const sessions = new WeakMap<PoolClient, PreparedStatements>()
+const sessions = new WeakMap<object, PreparedStatements>()
 
 /** Characters of a text that count as one statement: what the server keeps grows with the text. */
 const UNIT_LENGTH = 1_024
@@ -36,6 +36,12 @@ export class PreparedStatements {
     const statements = sessions.get(client) ?? new PreparedStatements(client, max)
     sessions.set(client, statements)
     return statements
+  }
+
+  /** Says that a session has none any more. Only while nobody holds those that it had. */
+  static forget(client: object): void {
+    sessions.delete(client)
+    forgetStatements(client)
   }
 
   /** Name under which to send a text; undefined if it is to be sent without one, because there is no room for it. */

@@ -1,6 +1,15 @@
 import { Client, type ClientConfig } from 'pg'
 import { endSession } from './end-session.ts'
-import { isConnected, isReady } from './pg-internals.ts'
+import { isConnected, isReady, onParameter, startupParameters } from './pg-internals.ts'
+import { sessionSettings } from './session-settings.ts'
+
+/** What makes a session clean, under way. */
+export interface PendingSweep {
+  /** Resolves when the session is clean, or lost. */
+  readonly end: Promise<void>
+  /** Cuts the connection if the sweep is not finished by then. */
+  bound(timeoutMs: number): void
+}
 
 /**
  * A `pg` client of a server's pool. It always has a listener for `error`, so that a backend that dies while it is lent
@@ -11,6 +20,12 @@ export class ServerClient extends Client {
   isLost = false
   /** `performance.now()` after which it is replaced. */
   expiresAt = Infinity
+  /** What makes the session clean, until it is. */
+  sweep: PendingSweep | undefined
+  /** Whether the start-up message names the settings of Hypervault. */
+  sendsSettings = true
+  readonly #reported = new Map<string, string>()
+  #hasOwnSettings: boolean | undefined
 
   /** Told of a session that goes on at the server after its connection was cut. Resolves when the server has let it go. */
   onEnding: (whenGone: Promise<void>) => void = () => undefined
@@ -18,6 +33,20 @@ export class ServerClient extends Client {
   constructor(config?: ClientConfig) {
     super(config)
     this.on('error', () => (this.isLost = true))
+    onParameter(this, (name, value) => this.#reported.set(name, value))
+  }
+
+  /** True if the session was begun with the settings of Hypervault, so that `reset all` leads back to them. */
+  get hasOwnSettings(): boolean {
+    this.#hasOwnSettings ??= Object.entries({ ...sessionSettings, client_encoding: 'UTF8' }).every(
+      ([name, value]) => this.#reported.get(name) === value,
+    )
+    return this.sendsSettings && this.#hasOwnSettings
+  }
+
+  /** Asked by pg, whose types do not tell, for the parameters of the start-up message. */
+  getStartupConf(): Record<string, string> {
+    return { ...startupParameters(this), ...(this.sendsSettings && sessionSettings) }
   }
 
   /**
@@ -58,5 +87,5 @@ export class ServerClient extends Client {
  */
 export function isReusable(client: ServerClient, now: number): boolean {
   if (client.isLost || now >= client.expiresAt) return false
-  return isReady(client) && client.getTransactionStatus() === 'I'
+  return (isReady(client) || client.sweep !== undefined) && client.getTransactionStatus() === 'I'
 }

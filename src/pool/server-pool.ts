@@ -8,8 +8,9 @@ import { Lease, type ReturnAs } from './lease.ts'
 import type { Logger } from './logger.ts'
 import { isConnected, isReady } from './pg-internals.ts'
 import { isReusable, ServerClient } from './server-client.ts'
-import { prepareSession } from './session.ts'
+import { prepareSession, refusesParameters } from './session.ts'
 import type { PoolStats } from './stats.ts'
+import { Sweep } from './sweep.ts'
 import { WaitQueue, type Waiter } from './wait-queue.ts'
 
 /*
@@ -26,6 +27,7 @@ import { WaitQueue, type Waiter } from './wait-queue.ts'
  *                        └──▶ failed: its waiter gets the error, the place is free again
  *            for nobody (its waiter left) ──▶ handed on, or kept idle        a late connection is never lost
  *   lease    held ──▶ reusable | closed | cut                                by the state of the session, see isReusable
+ *            swept before it is lent again, unless it is vouched for         idle meanwhile; who gets it waits, see Sweep
  *            kept by a holder while idle; taken from it when somebody waits  see keep
  *
  * An attempt that hands its connection to another waiter takes over that waiter's own attempt in exchange, so each
@@ -89,12 +91,19 @@ export class ServerPool implements AsyncDisposable {
   readonly #counts = { waits: 0, timeouts: 0, created: 0, destroyed: 0, attempts: 0 }
   readonly #closed = deferred<void>()
   #isClosed = false
+  /** False once the server, or a pooler before it, has refused a start-up message with our settings. */
+  #sendsSettings = true
 
   constructor(options: ServerPoolOptions) {
     const defaults = { connectTimeoutMs: 10_000, idleTimeoutMs: 60_000, lifetimeMs: 1_800_000, logger: undefined }
     this.#options = Object.freeze({ ...defaults, ...options })
     this.serverId = options.serverId
     this.#pool = this.#makePool()
+  }
+
+  /** How its connections are opened, as it was given. */
+  get clientConfig(): ClientConfig {
+    return this.#options.clientConfig
   }
 
   /**
@@ -234,6 +243,7 @@ export class ServerPool implements AsyncDisposable {
 
   #register(client: ServerClient): void {
     this.#clients.add(client)
+    client.sendsSettings = this.#sendsSettings
     client.once('connect', () => {
       this.#counts.created += 1
       client.once('end', () => (this.#counts.destroyed += 1))
@@ -311,9 +321,22 @@ export class ServerPool implements AsyncDisposable {
 
   async #checkOut(): Promise<PoolClient> {
     for (;;) {
-      const client = await this.#pool.connect()
-      if (isReusable(client as PoolClient & ServerClient, performance.now())) return client
+      const client = (await this.#tryConnect()) as (PoolClient & ServerClient) | undefined
+      if (client === undefined) continue
+      await client.sweep?.end
+      if (isReusable(client, performance.now())) return client
       client.release(true)
+    }
+  }
+
+  /** Undefined when it is to be tried again, without what the server refused. */
+  async #tryConnect(): Promise<PoolClient | undefined> {
+    try {
+      return await this.#pool.connect()
+    } catch (error) {
+      if (!this.#sendsSettings || !refusesParameters(error)) throw error
+      this.#sendsSettings = false
+      return undefined
     }
   }
 
@@ -350,8 +373,10 @@ export class ServerPool implements AsyncDisposable {
     this.#holders.delete(lease)
     const client = clientOf(lease)
     const isKept = as === 'reusable' && isReusable(client, performance.now())
+    if (isKept && !lease.isVouchedFor) Sweep.send(client)
+    client.sweep?.bound(this.#options.connectTimeoutMs)
     // A busy session does not end by a polite goodbye: it would be read after the statement in flight.
-    if (as === 'cut' || !isReady(client)) client.cut()
+    if (as === 'cut' || !(isReady(client) || client.sweep !== undefined)) client.cut()
     client.release(!isKept)
     if (!this.#isClosed) this.#serve()
   }

@@ -1,6 +1,7 @@
 import type { PoolClient, QueryResult, Submittable } from 'pg'
 import type { Lease } from '../pool/lease.ts'
 import type { StatementLog, StatementRecord } from '../pool/statement-log.ts'
+import { outlivesSweep } from './query/statement-text.ts'
 import { callerError, isDead } from './statement-error.ts'
 
 /**
@@ -25,58 +26,82 @@ const attaching: ReadonlySet<PropertyKey> = new Set([
 type Callback = (error: unknown, result?: unknown) => void
 type Listener = (...args: unknown[]) => void
 
+/** Methods that detach listeners, or look at them: pg allows them after the release, when they concern nobody. */
+const detaching: ReadonlySet<PropertyKey> = new Set([
+  ...['off', 'removeListener', 'removeAllListeners', 'listenerCount', 'listeners', 'rawListeners', 'eventNames'],
+])
+
 /*
  * One loan. The client itself goes on to the next borrower, so the caller gets a proxy that ends with the loan: a second
  * `release()` can then never take the connection away from somebody else. What the caller attached is detached at the
- * end, and a client whose type parsers were changed is not lent again.
+ * end, and a client whose type parsers were changed is not lent again. What the caller assigns, such as a `query` or a
+ * `release` of its own, stays on an object of the loan that stands before the client.
  */
 class Loan implements ProxyHandler<PoolClient> {
   readonly #lease: Lease
   readonly #shardId: number
   readonly #log: StatementLog
   readonly #listeners: [string | symbol, Listener][] = []
-  readonly #own: ReadonlyMap<PropertyKey, unknown>
-  #isCustomized = false
 
   constructor(lease: Lease, shardId: number, log: StatementLog) {
     this.#lease = lease
     this.#shardId = shardId
     this.#log = log
-    this.#own = new Map<PropertyKey, unknown>([
-      ['shardId', shardId],
-      ['serverId', lease.serverId],
-      ['release', (error?: unknown) => this.#release(Boolean(error))],
-      ['query', (...args: unknown[]) => this.#query(args)],
-      [Symbol.asyncDispose, () => this.#dispose()],
-    ])
   }
 
-  get(client: PoolClient, property: PropertyKey, proxy: unknown): unknown {
-    if (this.#own.has(property)) return this.#own.get(property)
+  /** What the caller sees. */
+  lend(): ShardConnection {
+    const own = {
+      shardId: this.#shardId,
+      serverId: this.#lease.serverId,
+      release: (error?: unknown) => this.#release(Boolean(error)),
+      query: (...args: unknown[]) => this.#query(args),
+      removeAllListeners: (event?: string | symbol) => {
+        this.#detach(event)
+        return lent
+      },
+      [Symbol.asyncDispose]: () => this.#dispose(),
+    }
+    const lent = new Proxy(before(this.#lease.client, own), this) as ShardConnection
+    return lent
+  }
+
+  getPrototypeOf(): object | null {
+    return Reflect.getPrototypeOf(this.#lease.client)
+  }
+
+  get(overlay: PoolClient, property: PropertyKey, proxy: unknown): unknown {
+    if (Object.hasOwn(overlay, property)) return Reflect.get(overlay, property)
+    const { client } = this.#lease
     const value: unknown = Reflect.get(client, property)
+    // Whoever gets hold of a part of the client can send by it. An `await` asks for `then`, which it has not.
+    if (typeof value === 'object' || typeof value === 'function') this.#lease.taint()
     if (typeof value !== 'function' || property === 'constructor') return value
     return (...args: unknown[]) => {
-      this.#lease.assertHeld()
+      if (!this.#lease.isReturned || !detaching.has(property)) this.#lease.assertHeld()
       this.#watch(property, args)
       const result: unknown = Reflect.apply(value, client, args)
       return result === client ? proxy : result
     }
   }
 
-  has(client: PoolClient, property: PropertyKey): boolean {
-    return this.#own.has(property) || Reflect.has(client, property)
-  }
-
   #watch(property: PropertyKey, args: unknown[]): void {
-    if (property === 'setTypeParser') this.#isCustomized = true
+    if (property === 'setTypeParser') this.#lease.spoil()
     if (attaching.has(property)) this.#listeners.push([args[0] as string, args[1] as Listener])
   }
 
   #release(isBroken: boolean): void {
     this.#lease.assertHeld()
-    for (const [event, listener] of this.#listeners) this.#lease.client.removeListener(event, listener)
-    if (isBroken || this.#isCustomized) this.#lease.destroy()
+    this.#detach()
+    if (isBroken) this.#lease.destroy()
     else this.#lease.release()
+  }
+
+  /** Only what the caller has attached: others listen too. */
+  #detach(event?: string | symbol): void {
+    for (const [attached, listener] of this.#listeners) {
+      if (event === undefined || event === attached) this.#lease.client.removeListener(attached, listener)
+    }
   }
 
   #dispose(): Promise<void> {
@@ -87,8 +112,11 @@ class Loan implements ProxyHandler<PoolClient> {
   /** Every form of `client.query()`: with a promise, with a callback, with a cursor or a stream. */
   #query(args: unknown[]): unknown {
     this.#lease.assertHeld()
+    this.#lease.taint()
     const [first] = args
-    const record = this.#log.begin(textOf(first), { serverId: this.#lease.serverId, shardId: this.#shardId })
+    const text = textOf(first)
+    if (outlivesSweep(text)) this.#lease.spoil()
+    const record = this.#log.begin(text, { serverId: this.#lease.serverId, shardId: this.#shardId })
     if (isSubmittable(first)) return this.#run([observeSubmittable(first, record), ...args.slice(1)])
     const last = args.at(-1)
     if (typeof last === 'function') return this.#run([...args.slice(0, -1), this.#observe(last as Callback, record)])
@@ -124,9 +152,14 @@ class Loan implements ProxyHandler<PoolClient> {
   }
 }
 
+/** An object that has properties of its own, and all those of another one behind them. */
+export function before<T extends object>(behind: T, own: object): T {
+  return Object.create(behind, Object.getOwnPropertyDescriptors(own)) as T
+}
+
 /** Wraps what was leased into the connection that the caller sees. */
 export function lendConnection(lease: Lease, shardId: number, log: StatementLog): ShardConnection {
-  return new Proxy(lease.client, new Loan(lease, shardId, log)) as ShardConnection
+  return new Loan(lease.vouch(), shardId, log).lend()
 }
 
 /** True for a cursor, a stream or a `Query` object, as `client.query()` of `pg` takes them. */

@@ -41,7 +41,7 @@ export class ShardScope {
  * The shard first, then what extensions brought. Temporary tables come last: one that somebody left behind on the
  * connection must not hide a table of the shard.
  */
-function searchPath(shardId: number, hstoreSchema: string | undefined): string {
+export function searchPath(shardId: number, hstoreSchema: string | undefined): string {
   const schemas = [shardSchema(shardId), 'public', ...(hstoreSchema === undefined ? [] : [hstoreSchema]), 'pg_temp']
   return [...new Set(schemas)].join(', ')
 }

@@ -10,6 +10,7 @@ import { asText, type TextRow } from '../pool/text-rows.ts'
 import { whenReady } from '../pool/when-ready.ts'
 import { copyIn } from './copy-in.ts'
 import type { StatementConfig } from './query/query-arguments.ts'
+import { outlivesSweep } from './query/statement-text.ts'
 import { callerError, commitUnknown, deepSqlstate, isDead, statementError } from './statement-error.ts'
 
 /** One statement of Hypervault itself. Its rows are arrays of the texts that the server sent. */
@@ -105,9 +106,11 @@ export class ShardSession {
   async query<R extends QueryResultRow>(statement: StatementConfig): Promise<QueryResult<R>> {
     const { shardId, serverId } = this
     const record = this.#log.begin(statement.text, { serverId, shardId })
+    this.#lease.taint()
+    if (outlivesSweep(statement.text)) this.#lease.spoil()
     try {
       // pg takes undefined for what is not given, its types do not.
-      const result = await this.#lease.client.query<R>(statement as QueryConfig)
+      const result = await this.#lease.client.query<R>({ ...statement, name: undefined } as unknown as QueryConfig)
       record.succeed(result.rowCount)
       return result
     } catch (error) {
@@ -281,7 +284,7 @@ export async function withShardSession<T>(
   { pool, shardId, log, statementTimeoutMs, signal, preparedMax = 0 }: SessionRequest,
   work: (session: ShardSession) => Promise<T>,
 ): Promise<T> {
-  await using lease = await pool.acquire({ signal })
+  await using lease = (await pool.acquire({ signal })).vouch()
   using _ = onAbort(signal, () => {
     if (!lease.isReturned) lease.destroy()
   })

@@ -6,6 +6,8 @@ import type { ShardSession } from './shard-session.ts'
 /** The server that has a shard now. */
 export interface ShardHome {
   readonly pool: ServerPool
+  /** The schema of hstore there, quoted; undefined while it is not known, or if it has none. */
+  readonly hstoreSchema: string | undefined
   /** The schema of hstore there, quoted; undefined if it has none. May ask for it. */
   findHstoreSchema(session: ShardSession): Promise<string | undefined>
 }

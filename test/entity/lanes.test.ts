@@ -146,7 +146,7 @@ describe('a channel', () => {
       })
     for (const shardId of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
       await db.put(shardId, 1, {})
-      expect((await prepared()).length).toBeLessThanOrEqual(3)
+      await db.cursor(1, () => undefined)
     }
     expect(await prepared()).toHaveLength(3)
     expect(db.stats()[0]?.created).toBe(1)

@@ -107,3 +107,14 @@ it('a COPY in a transaction, and entities, go through it too', async () => {
   const keys = await db.putMany(3, 1, [{ a: '1' }, { a: '2' }])
   expect((await db.getMany(keys)).map((entity) => entity?.body)).toEqual([{ a: '1' }, { a: '2' }])
 })
+
+it('a pooler that refuses our settings at the start of a connection is told them afterwards, and after each sweep', async () => {
+  await using pooler = await startTransactionPooler(server, 1, 'TimeZone')
+  const entry = { ...server, port: pooler.port, shards: `1-${SHARDS + 1}` }
+  await using db = new Datastore({ connections: [entry], poolMax: 1, prepare: false })
+  const zone = 'show timezone'
+  expect((await db.shard(1).query(zone)).rows).toEqual([{ TimeZone: 'UTC' }])
+  await db.shard(1).query(`set time zone 'Asia/Tokyo'`)
+  expect((await db.shard(2).query(zone)).rows).toEqual([{ TimeZone: 'UTC' }])
+  expect(db.stats()[0]).toMatchObject({ created: 1 })
+})

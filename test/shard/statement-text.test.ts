@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { changesSession, readControl } from '../../src/shard/query/statement-text.ts'
+import { outlivesSweep, readControl } from '../../src/shard/query/statement-text.ts'
 
 const nothing = { begins: false, commits: false, goesOn: false, controls: false }
 
@@ -34,16 +34,23 @@ test.each<[string, Partial<typeof nothing>]>([
 
 test.each<[string, boolean]>([
   ['select 1', false],
-  ['update t set a = 1', false],
-  ['set search_path to x', true],
-  ['select 1; SET\nrole x', true],
-  ['set local search_path to x', false],
-  ['set transaction isolation level serializable', false],
-  ['set constraints all deferred', false],
-  [`select set_config('search_path', 'x', false)`, true],
-  [`select set_config('app.user', $1, true)`, false],
-  [`select set_config('app.user', $1, true), set_config('search_path', $2, $3)`, true],
-  [`do $$ begin perform set_config('search_path', 'x', false); end $$`, true],
-])('%j changes the session: %s', (text, expected) => {
-  expect(changesSession(text)).toBe(expected)
+  ['select load, seed from t where load is null', false],
+  [`do $$ begin perform set_config('search_path', 'x', false); end $$`, false],
+  [`do language plpgsql 'begin null; end'`, false],
+  ['set role x', false],
+  [`/* x */ LOAD 'auto_explain'`, true],
+  [`select 1; load $$auto_explain$$`, true],
+  ['set session seed = 0.5', true],
+  ['SET seed TO 0.5', true],
+  ['select setseed(0.5)', true],
+  [`do $$ begin perform SetSeed(0.5); end $$`, true],
+  [`do language plperl $$ $_SHARED{a} = 1 $$`, true],
+  [`do $$ x = 1 $$ language plpython3u`, true],
+  [`select pg_create_logical_replication_slot('s', 'pgoutput', true)`, true],
+  [`select pg_copy_physical_replication_slot('s', 't', true)`, true],
+  [`select pg_catalog.pg_backup_start('x')`, true],
+  [`select pg_replication_origin_session_setup('x')`, true],
+  [`select dblink_connect('a', 'host=x'), dblink_connect_u('b', 'host=x')`, true],
+])('%j outlives a sweep: %s', (text, expected) => {
+  expect(outlivesSweep(text)).toBe(expected)
 })

@@ -86,8 +86,15 @@ class PooledClient {
   readonly #reader = new MessageReader()
   readonly #onMessage: (client: PooledClient, message: Message) => void
 
-  constructor(socket: Socket, onMessage: (client: PooledClient, message: Message) => void) {
+  readonly #refused: string | undefined
+
+  constructor(
+    socket: Socket,
+    onMessage: (client: PooledClient, message: Message) => void,
+    refused: string | undefined,
+  ) {
     this.socket = socket
+    this.#refused = refused
     this.#onMessage = onMessage
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
   }
@@ -99,6 +106,9 @@ class PooledClient {
     }
     const [first] = this.#reader.read(chunk, 0)
     if (first === undefined) return
+    if (this.#refused !== undefined && first.bytes.includes(`\0${this.#refused}\0`)) {
+      return void this.socket.end(refusalOf(this.#refused))
+    }
     this.#isStarted = true
     this.socket.write(greeting)
     this.#read(this.#reader.takeRest())
@@ -112,8 +122,24 @@ const greeting = Buffer.from([
   ...[0x5a, 0, 0, 0, 5, 0x49],
 ])
 
-/** Starts a pooler with this many connections to a server. */
-export async function startTransactionPooler(target: ServerConnection, size: number): Promise<TransactionPooler> {
+/** What PgBouncer says to a parameter of the start-up message that it does not know. */
+function refusalOf(parameter: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C08P01\0Munsupported startup parameter: ${parameter}\0\0`)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(fields.length + 4)
+  return Buffer.concat([Buffer.from('E'), length, fields])
+}
+
+/**
+ * Starts a pooler with this many connections to a server.
+ *
+ * @param refused a parameter of the start-up message that it does not take
+ */
+export async function startTransactionPooler(
+  target: ServerConnection,
+  size: number,
+  refused?: string,
+): Promise<TransactionPooler> {
   const clients = new Set<PooledClient>()
   const waiting: PooledClient[] = []
   const figures = { assignments: 0 }
@@ -157,7 +183,7 @@ export async function startTransactionPooler(target: ServerConnection, size: num
   }
 
   const server = createServer({ noDelay: true }, (socket) => {
-    const client = new PooledClient(socket, ask)
+    const client = new PooledClient(socket, ask, refused)
     clients.add(client)
     socket.on('error', () => undefined)
     socket.on('close', () => clients.delete(client))

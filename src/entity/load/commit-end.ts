@@ -72,7 +72,7 @@ async function tryRead(
   timeLeftMs: number,
 ): Promise<ProbeReading | undefined> {
   try {
-    await using lease = await pool.acquire({ timeoutMs: Math.max(1, timeLeftMs) })
+    await using lease = (await pool.acquire({ timeoutMs: Math.max(1, timeLeftMs) })).vouch()
     return await read(ticket, new ShardSession(ticket.shardId, lease, log, Math.min(statementTimeoutMs, PATIENCE_MS)))
   } catch {
     return undefined

@@ -119,7 +119,7 @@ export class ServerLoader {
   /** Stores on one connection, until there is nothing to store or others want it. */
   async #borrow(): Promise<void> {
     const { pool } = this.#site
-    await using lease = await pool.acquire({ signal: this.#signal })
+    await using lease = (await pool.acquire({ signal: this.#signal })).vouch()
     for (let batches = 0; batches < MAX_BATCHES_PER_LEASE && isUsable(lease); batches += 1) {
       const queue = decideNext(this.#waiting, this.#observer.isHeldBack) ?? this.#firstWanting
       if (queue === undefined) return

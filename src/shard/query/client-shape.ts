@@ -1,47 +1,62 @@
 import type { QueryResult } from 'pg'
-import { isSubmittable, type ShardConnection } from '../shard-connection.ts'
+import { before, isSubmittable, type ShardConnection } from '../shard-connection.ts'
 import type { ClientLoan } from './pool-client.ts'
-import { answer, readStatement, splitCallback } from './query-arguments.ts'
+import { answer, readStatement, splitCallback, type Callback } from './query-arguments.ts'
 
 /** The client that a {@link ShardPool} lends, as the caller sees it: a client of `pg` in every respect. */
 export function shapeClient(loan: ClientLoan): ShardConnection {
-  return new Proxy(loan.connection, new ClientShape(loan))
+  const { connection } = loan
+  const own = {
+    release: (error?: unknown) => loan.release(error),
+    query: (...args: unknown[]) => runOn(loan, args),
+    [Symbol.asyncDispose]: () => loan[Symbol.asyncDispose](),
+  }
+  return new Proxy(before(connection, own), new ClientShape(loan, connection))
 }
 
 class ClientShape implements ProxyHandler<ShardConnection> {
   readonly #loan: ClientLoan
-  readonly #own: ReadonlyMap<PropertyKey, unknown>
+  readonly #first: ShardConnection
 
-  constructor(loan: ClientLoan) {
+  constructor(loan: ClientLoan, first: ShardConnection) {
     this.#loan = loan
-    this.#own = new Map<PropertyKey, unknown>([
-      ['release', (error?: unknown) => loan.release(Boolean(error))],
-      ['query', (...args: unknown[]) => this.#query(args)],
-      [Symbol.asyncDispose, () => loan[Symbol.asyncDispose]()],
-    ])
+    this.#first = first
   }
 
-  get(first: ShardConnection, property: PropertyKey, proxy: unknown): unknown {
-    if (this.#own.has(property)) return this.#own.get(property)
-    const value: unknown = Reflect.get(this.#loan.isStanding ? this.#loan.connection : first, property)
+  getPrototypeOf(): object | null {
+    return Reflect.getPrototypeOf(this.#first)
+  }
+
+  get(overlay: ShardConnection, property: PropertyKey, proxy: unknown): unknown {
+    if (Object.hasOwn(overlay, property)) return Reflect.get(overlay, property)
+    const connection = this.#loan.isStanding ? this.#loan.connection : this.#first
+    const value: unknown = Reflect.get(connection, property)
     if (typeof value !== 'function' || property === 'constructor') return value
     return (...args: unknown[]) => {
-      const { connection } = this.#loan
       this.#loan.touch()
-      const result: unknown = Reflect.apply(Reflect.get(connection, property) as () => unknown, connection, args)
+      const result: unknown = Reflect.apply(value, connection, args)
       return result === connection ? proxy : result
     }
   }
+}
 
-  /** Every form of `client.query()`: with a promise, with a callback, with a cursor or a stream. */
-  #query(given: unknown[]): unknown {
-    const { args, callback } = splitCallback(given)
-    const [statement, values] = args
-    if (isSubmittable(statement)) return this.#loan.stream(statement)
-    return answer(this.#run(statement, values), callback)
+/** Every form of `client.query()`: with a promise, with a callback, with a `Query`, a cursor or a stream. */
+function runOn(loan: ClientLoan, given: unknown[]): unknown {
+  const { args, callback } = splitCallback(given)
+  const [statement, values] = args
+  if (isSubmittable(statement)) {
+    const query = statement as { callback?: unknown }
+    query.callback ??= callback
+    return loan.stream(statement)
   }
+  return answer(run(loan, statement, values), callback ?? callbackOf(statement), null)
+}
 
-  async #run(statement: unknown, values: unknown): Promise<QueryResult> {
-    return this.#loan.run(readStatement(statement, values))
-  }
+function callbackOf(statement: unknown): Callback<QueryResult> | undefined {
+  const { callback } = Object(statement) as { callback?: unknown }
+  return typeof callback === 'function' ? (callback as Callback<QueryResult>) : undefined
+}
+
+async function run(loan: ClientLoan, statement: unknown, values: unknown): Promise<QueryResult> {
+  return loan.run(readStatement(statement, values, (name) => loan.textOf(name)))
 }

@@ -2,17 +2,17 @@ import { Query, type QueryResult, type ResultBuilder, type Submittable } from 'p
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
-import { setPipelined } from '../../pool/pg-internals.ts'
+import { queryTimeoutOf, setPipelined } from '../../pool/pg-internals.ts'
 import { whenReady } from '../../pool/when-ready.ts'
 import { lendConnection, type ShardConnection } from '../shard-connection.ts'
 import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
 import type { ShardSite } from '../shard-site.ts'
 import { isDead } from '../statement-error.ts'
+import { Deadline } from '../transaction/deadline.ts'
 import { withBigints, type Int8 } from './int8.ts'
 import type { StatementConfig } from './query-arguments.ts'
 import { scopeStatement } from './scoped-statement.ts'
-import { changesSession } from './statement-text.ts'
 
 /*
  * A client that a `ShardPool` lends. It stands on a connection of the server that has the shard:
@@ -22,13 +22,15 @@ import { changesSession } from './statement-text.ts'
  *   back       session is left that anything could depend on. It stands on another one before the next statement. So the
  *              first statement follows a shard that moves, and nothing leaks when it fails for somebody who releases
  *              clients only after a successful `begin`, as Drizzle does.
- *   released   the connection went back, or was closed because its session was changed; everything is refused
+ *   released   the connection went back; everything is refused
  */
 
 /** How a client is lent. */
 export interface ClientOptions {
   readonly int8: Int8
   readonly signal?: AbortSignal | undefined
+  /** Whether it is lent for one statement, so that what cleans the session can be sent along with it. */
+  readonly isSingle?: boolean
 }
 
 type Answer = (error: Error | undefined, result: ResultBuilder) => void
@@ -49,8 +51,9 @@ export class ClientLoan implements AsyncDisposable {
   #stand: Stand | undefined
   #opening: Promise<void> | undefined
   #serverId = ''
-  #isChanged = false
   #isReleased = false
+  readonly #texts = new Map<unknown, string>()
+  #onRelease: (error: unknown) => void = () => undefined
 
   constructor(site: ShardSite, options: ClientOptions) {
     this.#site = site
@@ -62,8 +65,8 @@ export class ClientLoan implements AsyncDisposable {
   }
 
   /** Stands on a connection. Throws what `acquire` of a pool throws, and `HV_SHARD_UNKNOWN`. */
-  open(): Promise<void> {
-    this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
+  open(signal = this.#options.signal): Promise<void> {
+    this.#opening ??= this.#open(signal).finally(() => (this.#opening = undefined))
     return this.#opening
   }
 
@@ -83,15 +86,36 @@ export class ClientLoan implements AsyncDisposable {
     if (this.#stand !== undefined) this.#stand.uses += 1
   }
 
-  /** Runs a statement. Follows the shard if it is the first one. */
+  /** The text of the statement that was run under this name before. */
+  textOf(name: unknown): string | undefined {
+    return this.#texts.get(name)
+  }
+
+  /**
+   * Runs a statement. Follows the shard if it is the first one. What `query_timeout` says is for all of it, also for
+   * waiting; the connection is cut then.
+   */
   async run(config: StatementConfig): Promise<QueryResult> {
     this.#assertHeld()
+    this.#noteName(config)
+    const { signal } = this.#options
+    try {
+      const timeoutMs = this.#timeoutOf(config)
+      if (timeoutMs === 0) return await this.#follow(config, signal)
+      using deadline = new Deadline(timeoutMs, signal, () => new Error('Query read timeout'))
+      return await deadline.race(this.#follow(config, deadline.signal))
+    } catch (error) {
+      if (error instanceof Error && error !== signal?.reason) showCaller(error)
+      throw error
+    }
+  }
+
+  async #follow(config: StatementConfig, signal: AbortSignal | undefined): Promise<QueryResult> {
     const startedAt = performance.now()
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await this.#attempt(config)
+        return await this.#attempt(config, signal)
       } catch (error) {
-        const { signal } = this.#options
         signal?.throwIfAborted()
         if (!(await this.#stepsBack(error))) throw error
         const { shardId, follower, waitTimeoutMs } = this.#site
@@ -104,29 +128,36 @@ export class ClientLoan implements AsyncDisposable {
   /** Sends a cursor or a stream, which goes on from there by itself. */
   stream<T extends Submittable>(statement: T): T {
     const { connection } = this
-    const { text } = statement as { text?: unknown }
-    if (typeof text === 'string') this.#noteText(text)
     this.#scope(statement)
     this.touch()
     return connection.query(statement)
   }
 
-  /** Gives the connection back, or closes it. */
-  release(isBroken: boolean): void {
+  /** Gives the connection back, or closes it when something is wrong with it. */
+  release(error?: unknown): void {
     this.#assertHeld()
     this.#isReleased = true
-    this.#stepOff(isBroken || this.#isChanged)
+    this.#stepOff(Boolean(error))
+    this.#onRelease(error)
+  }
+
+  /** Is told what the client is released with. */
+  onRelease(hear: (error: unknown) => void): void {
+    this.#onRelease = hear
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isReleased) this.release(false)
+    if (!this.#isReleased) this.release()
     return Promise.resolve()
   }
 
-  async #open(): Promise<void> {
+  async #open(signal: AbortSignal | undefined): Promise<void> {
     const { shardId, log, statementTimeoutMs } = this.#site
     const home = this.#site.findHome()
-    const lease = await home.pool.acquire({ signal: this.#options.signal })
+    const lease = await home.pool.acquire({ signal })
+    using _ = onAbort(signal, () => {
+      if (!lease.isReturned) cutAndCancel(lease)
+    })
     try {
       // An entry of `connections` may ask pg to pipeline; then the state of the transaction is not known when it is needed.
       setPipelined(lease.client, false)
@@ -142,9 +173,8 @@ export class ClientLoan implements AsyncDisposable {
   }
 
   /** What is asked for in a row is sent in that order: nothing is waited for where a connection is there. */
-  async #attempt(config: StatementConfig): Promise<QueryResult> {
-    if (this.#stand === undefined) await this.open()
-    const { signal } = this.#options
+  async #attempt(config: StatementConfig, signal: AbortSignal | undefined): Promise<QueryResult> {
+    if (this.#stand === undefined) await this.open(signal)
     const { lease } = this.#stand ?? { lease: undefined }
     using _ = onAbort(signal, () => {
       if (lease?.isReturned === false) lease.destroy()
@@ -154,12 +184,14 @@ export class ClientLoan implements AsyncDisposable {
 
   #send(config: StatementConfig): Promise<QueryResult> {
     const { connection } = this
-    this.#noteText(config.text)
+    const isSwept = this.#options.isSingle === true && isAnswered(config)
+    if (isSwept && this.#stand !== undefined) setPipelined(this.#stand.lease.client, true)
     this.touch()
     return new Promise((resolve, reject) => {
       const query = makeQuery(config, (error, result) => (error == null ? resolve(result) : reject(error)))
       this.#scope(query)
       connection.query(query)
+      if (isSwept) this.#stand?.lease.sweepBehind()
     })
   }
 
@@ -172,8 +204,20 @@ export class ClientLoan implements AsyncDisposable {
     scopeStatement(statement, { client, scope, shardId: this.shardId, serverId })
   }
 
-  #noteText(text: string): void {
-    this.#isChanged ||= changesSession(text)
+  #timeoutOf({ query_timeout: own }: StatementConfig): number {
+    if (Number(own) > 0) return Number(own)
+    return queryTimeoutOf(this.#site.findHome().pool.clientConfig)
+  }
+
+  /** Within one loan a name means one text, as on a connection of pg. */
+  #noteName({ name, text }: StatementConfig): void {
+    if (name === undefined) return
+    const before = this.#texts.get(name)
+    if (before === text) return
+    if (before !== undefined) {
+      throw new Error(`Prepared statements must be unique - '${name}' was used for a different statement`)
+    }
+    this.#texts.set(name, text)
   }
 
   /** After a failure: whether the connection could be left, because nothing but what failed was ever done on it. */
@@ -207,6 +251,16 @@ export class ClientLoan implements AsyncDisposable {
 
 function makeQuery(config: StatementConfig, callback: Answer): Query {
   // pg takes undefined for what is not given, its types do not.
-  const query = new Query(config as never, callback)
+  const query = new Query({ ...config, name: undefined } as never, callback)
   return Object.assign(query, { query_timeout: config.query_timeout })
+}
+
+/** An error of the server comes out of a socket: it says nothing of the call that it answers. */
+function showCaller(error: Error): void {
+  Error.captureStackTrace(error, showCaller)
+}
+
+/** False for what asks for more before it is finished: what is sent behind it would be taken for the answer. */
+function isAnswered({ text, rows }: StatementConfig): boolean {
+  return rows === undefined && !/\bcopy\b/i.test(text)
 }

@@ -1,9 +1,9 @@
-import { Query, type Connection, type PoolClient, type Submittable } from 'pg'
+import type { Connection, PoolClient, Submittable } from 'pg'
 import { HypervaultError } from '../../errors.ts'
 import { classifyFailure, sqlstateOf } from '../../pool/failure.ts'
 import type { ScopeHead, ShardScope } from '../shard-scope.ts'
 import { callerError, commitUnknown, isDead, statementError } from '../statement-error.ts'
-import { readControl, type TransactionControl } from './statement-text.ts'
+import { listStatements, readControl, type TransactionControl } from './statement-text.ts'
 
 /*
  * A statement of a caller as pg takes it (a `Query`, a cursor, a stream), made to run in the scope of a shard. Whether it
@@ -28,6 +28,9 @@ interface StatementMethods {
 /** A statement that returns rows; a stream of `COPY` is none. */
 interface RowStatement extends StatementMethods {
   text?: unknown
+  /** Most rows that are asked for at once. */
+  rows?: unknown
+  requiresPreparation?: () => boolean
 }
 
 /** Where a statement runs. */
@@ -77,7 +80,11 @@ class ScopedStatement {
     const statement = this.#statement
     const { handleRowDescription, handleDataRow, handleCommandComplete, handleError } = this.#original
     statement.submit = (connection) => this.#submit(connection)
-    statement.handleError = (error, connection) => handleError.call(statement, this.#coded(error), connection)
+    statement.handleError = (error, connection) => {
+      // pg asks a statement of several portions for the end only when it has succeeded.
+      if (isQuery(statement) && statement.rows !== undefined && sqlstateOf(error) !== undefined) connection.sync()
+      handleError.call(statement, this.#coded(error), connection)
+    }
     statement.handleRowDescription = (message) => {
       if (this.#awaited === 0) handleRowDescription.call(statement, message)
     }
@@ -96,9 +103,19 @@ class ScopedStatement {
     const refusal = this.#findRefusal()
     if (refusal !== undefined) return refusal
     this.#wasAlone = true
-    const head = this.#control.begins ? scope.begin : scope.alone
+    const isBegin = this.#control.begins && (isSimple(this.#statement) || this.#canBeSimple())
+    const head = isBegin ? scope.begin : scope.alone
     this.#awaited = head.commands
     return isSimple(this.#statement) ? this.#submitText(head, connection) : this.#submitBehind(head, connection)
+  }
+
+  /** The head of a begin is several statements, which only one protocol takes. A begin alone means the same in both. */
+  #canBeSimple(): boolean {
+    const statement = this.#statement as RowStatement & { values?: readonly unknown[] }
+    if (!isQuery(statement) || listStatements(String(statement.text)).length > 1) return false
+    if ((statement.values ?? []).length > 0) return false
+    statement.requiresPreparation = () => false
+    return true
   }
 
   #submitText({ sql }: ScopeHead, connection: Connection): Error | null | undefined {
@@ -167,9 +184,13 @@ function isRowStatement({ handleRowDescription, handleDataRow }: StatementMethod
   return typeof handleRowDescription === 'function' && typeof handleDataRow === 'function'
 }
 
+/** True for a `Query` of pg, also of another copy of it. */
+export function isQuery(statement: unknown): statement is Submittable & { requiresPreparation: () => boolean } {
+  const { requiresPreparation, submit } = Object(statement) as RowStatement
+  return typeof requiresPreparation === 'function' && typeof submit === 'function'
+}
+
 /** True for what pg sends as one text. */
-function isSimple(statement: RowStatement): boolean {
-  return (
-    statement instanceof Query && !(statement as unknown as { requiresPreparation(): boolean }).requiresPreparation()
-  )
+function isSimple(statement: unknown): boolean {
+  return isQuery(statement) && !statement.requiresPreparation()
 }

@@ -1,12 +1,14 @@
-import { EventEmitter } from 'node:events'
-import type { Pool, PoolClient, PoolOptions, QueryResult, QueryResultRow } from 'pg'
+import { Pool, type PoolClient, type PoolOptions, type QueryResult, type QueryResultRow, type Submittable } from 'pg'
 import type { PoolStats } from '../../pool/stats.ts'
 import { isSubmittable, type ShardConnection } from '../shard-connection.ts'
 import type { ShardSite } from '../shard-site.ts'
 import { shapeClient } from './client-shape.ts'
 import type { Int8 } from './int8.ts'
 import { ClientLoan } from './pool-client.ts'
+import { assertLasting } from './lasting.ts'
+import { clientClassOf, describePool } from './pool-options.ts'
 import { answer, readStatement, splitCallback, type StatementConfig } from './query-arguments.ts'
+import { isQuery } from './scoped-statement.ts'
 
 /** Calls of `connect()` with a callback get the function that releases the client as well. */
 type ConnectCallback = (
@@ -15,25 +17,49 @@ type ConnectCallback = (
   done: (release?: unknown) => void,
 ) => void
 
+/** Events that tell of the clients that a pool lends. */
+const clientEvents = ['connect', 'acquire', 'release', 'remove'] as const
+
 /**
- * One logical shard in the shape of `pg.Pool`, for Kysely, Drizzle, and whatever else takes one. Names without a schema
- * mean those of the shard, in every statement and transaction, also behind a pooler in transaction mode. It has no
- * connections of its own: all shards of a server share those of the datastore. It emits no events.
+ * One logical shard as a `pg.Pool`, for Kysely, Drizzle, and whatever else takes one. Names without a schema mean those of
+ * the shard, in every statement and transaction, also behind a pooler in transaction mode. It has no connections of its
+ * own: all shards of a server share those of the datastore. So each client that it lends is as good as new, and is told of
+ * by all four events: `connect`, `acquire`, `release` and `remove`. A connection that is lost while nobody uses it is the
+ * datastore's, and is no `error` here.
  */
-export class ShardPool extends EventEmitter implements Pool {
+export class ShardPool extends Pool {
   /**
    * Said once more, because a minifier that shortens the name of the class leaves this: Drizzle tells a pool by a class whose
    * name contains "Pool", and runs the statements of a transaction on several connections when it does not see one.
    */
   static override readonly name: string = 'ShardPool'
 
-  /** The datastore ends its pools, nobody else does. */
-  readonly ending = false
-  readonly ended = false
-  readonly expiredCount = 0
+  /**
+   * How to connect to where the shard lives now: server, database, search path, and a password that is not enumerable.
+   *
+   * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`
+   */
+  declare readonly options: PoolOptions
+  /** Open connections to the server of the shard; others use them too. */
+  declare readonly totalCount: number
+  declare readonly idleCount: number
+  declare readonly waitingCount: number
   readonly #shardId: number
   readonly #findSite: () => ShardSite
   readonly #int8: Int8
+
+  static {
+    const figure = (read: (stats: PoolStats) => number): PropertyDescriptor => ({
+      get(this: ShardPool) {
+        return read(this.#stats)
+      },
+    })
+    Object.defineProperties(this.prototype, {
+      totalCount: figure(({ total }) => total),
+      idleCount: figure(({ idle }) => idle),
+      waitingCount: figure(({ waiting }) => waiting),
+    })
+  }
 
   /** @param findSite gives what there is to work with now */
   constructor(shardId: number, findSite: () => ShardSite, int8: Int8) {
@@ -41,28 +67,13 @@ export class ShardPool extends EventEmitter implements Pool {
     this.#shardId = shardId
     this.#findSite = findSite
     this.#int8 = int8
+    const describe = (): PoolOptions => describePool(findSite())
+    Object.defineProperty(this, 'options', { get: describe })
+    Object.defineProperty(this, 'Client', { get: () => clientClassOf(describe) })
   }
 
   get shardId(): number {
     return this.#shardId
-  }
-
-  /** Open connections to the server of the shard; others use them too. */
-  get totalCount(): number {
-    return this.#stats.total
-  }
-
-  get idleCount(): number {
-    return this.#stats.idle
-  }
-
-  get waitingCount(): number {
-    return this.#stats.waiting
-  }
-
-  get options(): PoolOptions {
-    const { poolMax } = this.#findSite()
-    return { max: poolMax, maxUses: Infinity, allowExitOnIdle: false, maxLifetimeSeconds: 0, idleTimeoutMillis: null }
   }
 
   /**
@@ -71,14 +82,14 @@ export class ShardPool extends EventEmitter implements Pool {
    *
    * @throws `HV_SHARD_UNKNOWN`, `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`
    */
-  connect(): Promise<ShardConnection>
-  connect(callback: ConnectCallback): void
-  connect(callback?: ConnectCallback): Promise<ShardConnection> | void {
+  override connect(): Promise<ShardConnection>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): Promise<ShardConnection> | void {
     const client = this.#connect()
     if (callback === undefined) return client
-    void answer(client, (error, given) =>
-      callback(error as Error | undefined, given, (broken) => given?.release(Boolean(broken))),
-    )
+    const tell = (error: unknown, given?: ShardConnection): void =>
+      callback(error as Error | undefined, given, (broken) => given?.release(broken as boolean))
+    void answer(client, tell, undefined)
   }
 
   /**
@@ -87,9 +98,9 @@ export class ShardPool extends EventEmitter implements Pool {
    * @throws what `connect` throws; `HV_SHARD_MISSING`, `HV_SHARD_MOVED`, `HV_CONNECTION_LOST`; `HV_STATEMENT_REFUSED` for
    *   what cannot run in a transaction; every other error of the server as it is
    */
-  readonly query = ((...given: unknown[]) => {
+  override readonly query = ((...given: unknown[]) => {
     const { args, callback } = splitCallback(given)
-    return answer(this.#query(args), callback)
+    return answer(this.#query(args), callback, undefined)
   }) as Pool['query']
 
   /** As `query`, but ended by a signal: the wait, and the statement also at the server. */
@@ -97,28 +108,54 @@ export class ShardPool extends EventEmitter implements Pool {
     statement: StatementConfig,
     signal: AbortSignal | undefined,
   ): Promise<QueryResult<R>> {
-    await using loan = new ClientLoan(this.#findSite(), { int8: this.#int8, signal })
+    assertLasting(this.#shardId, statement.text)
+    await using loan = new ClientLoan(this.#findSite(), { int8: this.#int8, signal, isSingle: true })
     return (await loan.run(statement)) as QueryResult<R>
   }
 
   /** Does nothing: the connections belong to the datastore. */
-  end(): Promise<void>
-  end(callback: () => void): void
-  end(callback?: () => void): Promise<void> | void {
+  override end(): Promise<void>
+  override end(callback: () => void): void
+  override end(callback?: () => void): Promise<void> | void {
     const ended = Promise.resolve()
     if (callback === undefined) return ended
-    void answer(ended, () => callback())
+    void answer(ended, () => callback(), undefined)
   }
 
   async #connect(): Promise<ShardConnection> {
     const loan = new ClientLoan(this.#findSite(), { int8: this.#int8 })
     await loan.open()
-    return shapeClient(loan)
+    const client = shapeClient(loan)
+    loan.onRelease((error) => {
+      this.emit('release', error, client)
+      this.emit('remove', client)
+    })
+    this.emit('connect', client)
+    this.emit('acquire', client)
+    return client
   }
 
   async #query([statement, values]: readonly unknown[]): Promise<QueryResult> {
+    if (isQuery(statement)) return this.#queryOnClient(statement)
     if (isSubmittable(statement)) throw new TypeError('a cursor or stream needs a client of its own: connect() first')
-    return this.run(readStatement(statement, values), undefined)
+    const config = readStatement(statement, values)
+    if (!clientEvents.some((event) => this.listenerCount(event) > 0)) return this.run(config, undefined)
+    return this.#queryOnClient(config)
+  }
+
+  /** On a client that the listeners of the pool see, as that of any other borrower. */
+  async #queryOnClient(statement: StatementConfig | Submittable): Promise<QueryResult> {
+    assertLasting(this.#shardId, (statement as { text?: unknown }).text)
+    const client = await this.#connect()
+    try {
+      return await new Promise((resolve, reject) => {
+        const settle = (error: Error | null, result: QueryResult): void =>
+          error === null ? resolve(result) : reject(error)
+        client.query(statement as never, settle)
+      })
+    } finally {
+      client.release()
+    }
   }
 
   get #stats(): PoolStats {

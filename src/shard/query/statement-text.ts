@@ -37,24 +37,26 @@ export function readControl(text: string): TransactionControl {
 }
 
 /**
- * Tells whether a text may change settings of the session, such as its search path, beyond its transaction. What a function
- * does is not seen.
+ * Tells whether a text leaves in its session what no sweep takes away: a library, a seed, a slot or an origin of
+ * replication, a backup, a connection of its own, variables of a language. What a function does is not seen.
  */
-export function changesSession(text: string): boolean {
-  if (!/\bset(?:_config)?\b/i.test(text)) return false
-  return listStatements(text).some(
-    (statement) => SESSION_SET.test(statement) || statement.replaceAll(LOCAL_CONFIG, '').includes('set_config'),
-  )
+export function outlivesSweep(text: string): boolean {
+  if (INDELIBLE_CALL.test(text)) return true
+  return INDELIBLE_WORD.test(text) && listStatements(text).some((statement) => INDELIBLE.test(statement))
 }
 
-/** `set`, and a block of code, which may hold anything. */
-const SESSION_SET = /^(?:set (?!local\b|transaction\b|constraints\b)|do\b)/
-
-/** A `set_config` whose last argument says that it ends with the transaction. */
-const LOCAL_CONFIG = /\bset_config ?\([^()]*, ?true ?\)/g
+const INDELIBLE_CALL = new RegExp(
+  [
+    String.raw`\bsetseed\b|\bpg_(?:start_backup|backup_start|replication_origin_session_setup)\b`,
+    String.raw`\bpg_(?:create|copy)_(?:logical|physical)_replication_slot\b|\bdblink_connect`,
+  ].join('|'),
+  'i',
+)
+const INDELIBLE_WORD = /\b(?:load|seed|do)\b/i
+const INDELIBLE = /^(?:load\b|set (?:session )?seed\b|do\b.*\blanguage (?!plpgsql\b|sql\b))/
 
 /** The statements of a text in lower case, without comments, and with `?` for what is quoted. */
-function listStatements(text: string): string[] {
+export function listStatements(text: string): string[] {
   const bare = redactSql(text)
     .replaceAll(/"(?:[^"]|"")*(?:"|$)/g, '?')
     .toLowerCase()

@@ -82,7 +82,7 @@ class TransactionRun<T, H extends ShardHome> {
     const { shardId, log, statementTimeoutMs } = this.#site
     const { signal } = this.#deadline
     const home = this.#site.findHome()
-    await using lease = await home.pool.acquire({ signal })
+    await using lease = (await home.pool.acquire({ signal })).vouch()
     using _ = onAbort(signal, () => {
       if (!lease.isReturned) lease.destroy()
     })

@@ -1,0 +1,46 @@
+import { Client, type ClientConfig, type PoolOptions } from 'pg'
+import { parametersOf } from '../../pool/pg-internals.ts'
+import { searchPath } from '../shard-scope.ts'
+import type { ShardSite } from '../shard-site.ts'
+
+/*
+ * `options` of a shard's pool. Tools open connections of their own by them (`new Client(pool.options)`), so they lead to the
+ * database that has the shard now, and to its schema: by `options` of the start-up message, as far as a session of its own
+ * can. The password can be read, but is not seen when it is printed, written as JSON or copied.
+ */
+
+/** What belongs to a pool and not to a connection, or is said in other words here. */
+const left = ['connectionString', 'options', 'onConnect', 'verify', 'Client', 'Promise', 'stream', 'connection', 'log']
+
+/**
+ * How to connect to where a shard lives now.
+ *
+ * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`
+ */
+export function describePool(site: ShardSite): PoolOptions {
+  const { shardId, poolMax } = site
+  const { pool, hstoreSchema } = site.findHome()
+  const { clientConfig } = pool
+  const kept = Object.entries(clientConfig).filter(([name]) => name !== 'password' && !left.includes(name))
+  const { host, port, database, user, password, ssl, options } = parametersOf(clientConfig)
+  const path = `-c search_path=${searchPath(shardId, hstoreSchema).replaceAll(/[\\\s]/g, String.raw`\$&`)}`
+  const described = {
+    ...Object.fromEntries(kept),
+    ...{ host, port, database, user, ssl },
+    options: options ? `${options} ${path}` : path,
+    ...{ max: poolMax, min: 0, maxUses: Infinity, allowExitOnIdle: false, maxLifetimeSeconds: 0 },
+    idleTimeoutMillis: null,
+  }
+  return Object.defineProperty(described, 'password', { value: password, enumerable: false, writable: true })
+}
+
+/** The class of clients that a shard's pool shows: whatever it is given, it connects to where the shard lives. */
+export function clientClassOf(describe: () => PoolOptions): typeof Client {
+  return class ShardClient extends Client {
+    constructor(config: string | ClientConfig = {}) {
+      const described = describe()
+      const given = typeof config === 'string' ? {} : { ...config, connectionString: undefined }
+      super({ ...given, ...described, password: described.password })
+    }
+  }
+}
