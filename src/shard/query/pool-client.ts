@@ -156,7 +156,7 @@ export class ClientLoan implements AsyncDisposable {
     const home = this.#site.findHome()
     const lease = await home.pool.acquire({ signal })
     using _ = onAbort(signal, () => {
-      if (!lease.isReturned) cutAndCancel(lease)
+      if (!lease.isReturned) lease.destroy()
     })
     try {
       // An entry of `connections` may ask pg to pipeline; then the state of the transaction is not known when it is needed.
