@@ -37,6 +37,18 @@ function run(on: object, statement: unknown): Promise<{ rows: unknown[] }> {
   return (on as { query(statement: unknown): Promise<{ rows: unknown[] }> }).query(statement)
 }
 
+/** A second copy of a package, as a tool with dependencies of its own has it. */
+function loadAgain(name: string): unknown {
+  const require = createRequire(import.meta.url)
+  const first = { ...require.cache }
+  for (const path of Object.keys(first)) delete require.cache[path]
+  try {
+    return require(name)
+  } finally {
+    Object.assign(require.cache, first)
+  }
+}
+
 async function ask(client: Client): Promise<unknown> {
   await client.connect()
   try {
@@ -78,6 +90,22 @@ describe('who takes a pg.Pool', () => {
     }
   })
 
+  it('and is of another copy of pg gets the shard, with the pool as it is, or a part of it', async () => {
+    const other = loadAgain('pg') as typeof pg
+    await using db = open()
+    const { pool } = db.shard(2)
+    expect(pool).not.toBeInstanceOf(other.Pool)
+    for (const config of [pool, Object.assign({}, pool, { max: 1, database: 'postgres' }), pool.options]) {
+      const others = new other.Pool(config as object)
+      expect((await others.query(`${shardOf} limit 1`)).rows).toEqual([{ shard: 2 }])
+      await others.end()
+    }
+    expect(await ask(new other.Client(pool.options as object))).toEqual({ shard: 2 })
+    for (const config of [pool, Object.assign({}, pool)]) {
+      await expect(new other.Client(config as object).connect()).rejects.toThrow('use-pool.options.invalid')
+    }
+  })
+
   it('finds no password in what is printed, written as JSON or copied', async () => {
     await using db = open({}, { password: databases.connections[0]!.password })
     const { pool } = db.shard(1)
@@ -115,6 +143,31 @@ describe('who takes a pg.Pool', () => {
       { statement_timeout: '77s' },
     ])
   })
+})
+
+it('a listener of the pool that throws costs no place', async () => {
+  await using db = open({ poolMax: 1 })
+  const { pool } = db.shard(1)
+  for (const event of ['connect', 'acquire'] as const) {
+    pool.once(event, () => {
+      throw new Error(`mine: ${event}`)
+    })
+    await expect(pool.connect()).rejects.toThrow(`mine: ${event}`)
+    expect(db.stats()[0]).toMatchObject({ lent: 0 })
+  }
+  expect((await pool.query(shardOf)).rows).toEqual([{ shard: 1 }])
+})
+
+it('end waits for what was asked before, and the pool can be used after it', async () => {
+  await using db = open()
+  const { pool } = db.shard(1)
+  let completed = 0
+  for (let n = 0; n < 5; n += 1) void pool.query(shardOf).then(() => (completed += 1))
+  void pool.query('select 1/0').catch(() => (completed += 1))
+  await pool.end()
+  expect(completed).toBe(6)
+  await new Promise<void>((resolve) => pool.end(resolve))
+  expect((await pool.query(shardOf)).rows).toEqual([{ shard: 1 }])
 })
 
 describe('what is assigned to a lent client', () => {
@@ -249,12 +302,7 @@ describe('as in pg', () => {
   })
 
   it('a Query of another copy of pg runs in the shard', async () => {
-    const require = createRequire(import.meta.url)
-    const path = require.resolve('pg/lib/query.js')
-    const { [path]: mine } = require.cache
-    delete require.cache[path]
-    const Other = require('pg/lib/query.js') as typeof Query
-    require.cache[path] = mine
+    const { Query: Other } = loadAgain('pg') as typeof pg
     expect(Other).not.toBe(Query)
     await using db = open()
     const client = await db.shard(2).pool.connect()

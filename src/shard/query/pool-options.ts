@@ -39,7 +39,7 @@ export function clientClassOf(describe: () => PoolOptions): typeof Client {
   return class ShardClient extends Client {
     constructor(config: string | ClientConfig = {}) {
       const described = describe()
-      const given = typeof config === 'string' ? {} : { ...config, connectionString: undefined }
+      const given = typeof config === 'string' ? {} : { ...config, connectionString: undefined, Promise: undefined }
       super({ ...given, ...described, password: described.password })
     }
   }

@@ -1,4 +1,5 @@
 import { Pool, type PoolClient, type PoolOptions, type QueryResult, type QueryResultRow, type Submittable } from 'pg'
+import { deferred, type Deferred } from '../../pool/deferred.ts'
 import type { PoolStats } from '../../pool/stats.ts'
 import { isSubmittable, type ShardConnection } from '../shard-connection.ts'
 import type { ShardSite } from '../shard-site.ts'
@@ -47,6 +48,10 @@ export class ShardPool extends Pool {
   readonly #shardId: number
   readonly #findSite: () => ShardSite
   readonly #int8: Int8
+  /** Statements that were given to `query` and have not ended. */
+  #running = 0
+  /** Resolved when there are none. */
+  #quiet: Deferred<void> | undefined
 
   static {
     const figure = (read: (stats: PoolStats) => number): PropertyDescriptor => ({
@@ -69,7 +74,10 @@ export class ShardPool extends Pool {
     this.#int8 = int8
     const describe = (): PoolOptions => describePool(findSite())
     Object.defineProperty(this, 'options', { get: describe })
-    Object.defineProperty(this, 'Client', { get: () => clientClassOf(describe) })
+    // For who takes the pool itself for the configuration of a client, which would lead to a default database.
+    Object.defineProperty(this, 'host', { value: 'use-pool.options.invalid', enumerable: true })
+    // Enumerable, because a pool of another copy of pg takes this one for a configuration, and copies what it sees.
+    Object.defineProperty(this, 'Client', { get: () => clientClassOf(describe), enumerable: true })
   }
 
   get shardId(): number {
@@ -113,11 +121,11 @@ export class ShardPool extends Pool {
     return (await loan.run(statement)) as QueryResult<R>
   }
 
-  /** Does nothing: the connections belong to the datastore. */
+  /** Waits for the statements that `query` was given, and ends nothing: the connections belong to the datastore. */
   override end(): Promise<void>
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | void {
-    const ended = Promise.resolve()
+    const ended = this.#running === 0 ? Promise.resolve() : (this.#quiet ??= deferred<void>()).promise
     if (callback === undefined) return ended
     void answer(ended, () => callback(), undefined)
   }
@@ -130,17 +138,40 @@ export class ShardPool extends Pool {
       this.emit('release', error, client)
       this.emit('remove', client)
     })
-    this.emit('connect', client)
-    this.emit('acquire', client)
+    try {
+      this.emit('connect', client)
+      this.emit('acquire', client)
+    } catch (error) {
+      // A listener failed: who waits gets its error instead of the client, which nobody else would give back.
+      client.release(true)
+      throw error
+    }
     return client
   }
 
-  async #query([statement, values]: readonly unknown[]): Promise<QueryResult> {
+  async #query(args: readonly unknown[]): Promise<QueryResult> {
+    this.#running += 1
+    try {
+      return await this.#dispatch(args)
+    } finally {
+      this.#running -= 1
+      if (this.#running === 0) this.#becomeQuiet()
+    }
+  }
+
+  async #dispatch([statement, values]: readonly unknown[]): Promise<QueryResult> {
     if (isQuery(statement)) return this.#queryOnClient(statement)
     if (isSubmittable(statement)) throw new TypeError('a cursor or stream needs a client of its own: connect() first')
     const config = readStatement(statement, values)
     if (!clientEvents.some((event) => this.listenerCount(event) > 0)) return this.run(config, undefined)
     return this.#queryOnClient(config)
+  }
+
+  /** Who asked for the last statement hears of its end first. */
+  #becomeQuiet(): void {
+    const quiet = this.#quiet
+    this.#quiet = undefined
+    if (quiet !== undefined) setImmediate(quiet.resolve)
   }
 
   /** On a client that the listeners of the pool see, as that of any other borrower. */
