@@ -28,6 +28,7 @@ export interface ErrorDetails {
   HV_EMBEDDED_START_FAILED: { version: number; exitCode: number | null; log: string }
   HV_EXPORT_STOPPED: { entities: number; file: string }
   HV_EXTENSION_MISSING: { serverId: string; extension: string }
+  HV_FILE_FAILED: { file: string; reason: string }
   HV_HSTORE_MALFORMED: { offset: number }
   HV_IMPORT_MALFORMED: { rows: number; rejected: number; line?: number }
   HV_IMPORT_STOPPED: { rows: number; rejected: number }
@@ -230,6 +231,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     meaning: 'A server lacks the extension hstore, and it could not be created.',
     hint: 'Install the PostgreSQL contrib package on that server, or let its owner run: create extension hstore',
     retryable: false,
+  },
+  HV_FILE_FAILED: {
+    meaning: 'A file that an import or an export writes cannot be used.',
+    hint: 'Remove the cause that the message names, and do the same again: it goes on.',
+    retryable: true,
   },
   HV_HSTORE_MALFORMED: {
     meaning: 'A text is not the output of hstore.',

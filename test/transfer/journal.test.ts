@@ -1,4 +1,4 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -193,5 +193,48 @@ describe('a file that says what is stored', () => {
     expect([lock, packed, replaced].every((file) => file !== undefined)).toBe(true)
     const names = ['', '.lock', '.rejects', '.gz', '.old'].map((ending) => `${path}${ending}`)
     expect(await Promise.all(names.map(modeOf))).toEqual(names.map(() => 0o600))
+  })
+})
+
+describe('a file that cannot be used', () => {
+  const uses: Record<string, (name: string) => Promise<unknown>> = {
+    lock: (name) => LockFile.take(name),
+    journal: (name) => new JournalFile(name, () => []).append({}),
+    'journal that is read': (name) => JournalFile.read(name),
+    export: (name) => ExportFile.open(name, 0, false),
+    rejects: async (name) => {
+      const rejects = new RejectsFile(name)
+      rejects.add({ line: 1, record: 1, reason: 'none', text: '' })
+      await rejects.flush()
+    },
+  }
+
+  it.each([
+    ['lock', 'none/file', 'ENOENT'],
+    ['journal', 'none/file', 'ENOENT'],
+    ['journal', 'file/file', 'ENOTDIR'],
+    ['journal that is read', 'folder', 'EISDIR'],
+    ['export', 'none/file', 'ENOENT'],
+    ['export', 'folder', 'EISDIR'],
+    ['rejects', 'none/file', 'ENOENT'],
+    ['rejects', 'folder', 'EISDIR'],
+  ])('is named with the remedy: %s, %s', async (use, name, reason) => {
+    await mkdir(join(folder, 'folder'))
+    await writeFile(join(folder, 'file'), '')
+    const file = join(folder, name)
+    await expect(uses[use]?.(file)).rejects.toMatchObject({
+      code: 'HV_FILE_FAILED',
+      details: { file, reason },
+      message: expect.stringContaining(file) as string,
+      hint: expect.stringMatching(/^(?:Make the folder|Name a file)/) as string,
+    })
+  })
+
+  it.skipIf(process.platform !== 'linux')('says that the disk is full', async () => {
+    await expect(uses.rejects?.('/dev/full')).rejects.toMatchObject({
+      code: 'HV_FILE_FAILED',
+      details: { file: '/dev/full', reason: 'ENOSPC' },
+      hint: 'Make room on the disk, then do the same again: it goes on.',
+    })
   })
 })

@@ -1,17 +1,20 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { withFile } from '../journal/file-error.ts'
 import { OWNER_ONLY } from '../journal/owner-only.ts'
 import { PackedParts } from './packed-parts.ts'
 
 /** The file that an export writes. What it was given is in it after a {@link ExportFile.sync}. */
 export class ExportFile implements AsyncDisposable {
+  readonly #path: string
   readonly #file: FileHandle
   readonly #parts: PackedParts
   #bytes: number
 
-  private constructor(file: FileHandle, bytes: number, isPacked: boolean) {
+  private constructor(path: string, file: FileHandle, bytes: number, isPacked: boolean) {
+    this.#path = path
     this.#file = file
     this.#bytes = bytes
-    this.#parts = new PackedParts(isPacked, (part) => this.#append(part))
+    this.#parts = new PackedParts(isPacked, (part) => withFile(path, () => this.#append(part)))
   }
 
   /**
@@ -19,8 +22,13 @@ export class ExportFile implements AsyncDisposable {
    *
    * @returns undefined when it is gone or has fewer
    */
-  static async open(path: string, bytes: number, isPacked: boolean): Promise<ExportFile | undefined> {
-    const file = await open(path, bytes === 0 ? 'w' : 'r+', OWNER_ONLY).catch(ignoreMissing)
+  static open(path: string, bytes: number, isPacked: boolean): Promise<ExportFile | undefined> {
+    return withFile(path, () => ExportFile.#open(path, bytes, isPacked))
+  }
+
+  static async #open(path: string, bytes: number, isPacked: boolean): Promise<ExportFile | undefined> {
+    const opened = open(path, bytes === 0 ? 'w' : 'r+', OWNER_ONLY)
+    const file = bytes === 0 ? await opened : await opened.catch(ignoreMissing)
     if (file === undefined) return undefined
     try {
       const stats = await file.stat()
@@ -29,7 +37,7 @@ export class ExportFile implements AsyncDisposable {
       if (bytes === 0 && stats.isFile()) await file.chmod(OWNER_ONLY)
       if (size >= bytes) {
         await file.truncate(bytes)
-        return new ExportFile(file, bytes, isPacked)
+        return new ExportFile(path, file, bytes, isPacked)
       }
     } catch (error) {
       await file.close()
@@ -46,7 +54,7 @@ export class ExportFile implements AsyncDisposable {
   /** Resolves to the length of the file when all of it is on the disk. */
   async sync(): Promise<number> {
     await this.#parts.flush()
-    await this.#file.sync()
+    await withFile(this.#path, () => this.#file.sync())
     return this.#bytes
   }
 

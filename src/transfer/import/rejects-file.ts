@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, truncate, unlink, type FileHandle } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { HypervaultError } from '../../errors.ts'
+import { withFile } from '../journal/file-error.ts'
 import { OWNER_ONLY } from '../journal/owner-only.ts'
 
 /** A record that is no row, or that a server refused. */
@@ -44,12 +45,8 @@ export class RejectsFile implements AsyncDisposable {
 
   /** Begins anew; or goes on, and finds out which records from the head on are in the file. */
   async prepare(head: number | undefined): Promise<void> {
-    try {
-      if (head === undefined) await unlink(this.path)
-      else await this.#readKnown(head)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
+    const prepare = (): Promise<void> => (head === undefined ? unlink(this.path) : this.#readKnown(head))
+    await withFile(this.path, () => prepare().catch(ignoreMissing))
   }
 
   /** Whether the file had this record, by its place from 0, when the import went on. */
@@ -74,7 +71,7 @@ export class RejectsFile implements AsyncDisposable {
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing
     if (this.#waiting.length === 0) return
-    this.#flushing = this.#write().finally(() => (this.#flushing = undefined))
+    this.#flushing = withFile(this.path, () => this.#write()).finally(() => (this.#flushing = undefined))
     await this.#flushing
   }
 
@@ -101,6 +98,10 @@ export class RejectsFile implements AsyncDisposable {
       this.#count += 1
     }
   }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 /** Bytes up to and with the last line end. */

@@ -1,6 +1,7 @@
 import { open, readFile, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HypervaultError } from '../../errors.ts'
+import { withFile } from './file-error.ts'
 import { OWNER_ONLY } from './owner-only.ts'
 
 /** How long a journal may grow before it is written anew. */
@@ -31,7 +32,7 @@ export class JournalFile {
 
   /** The events in a journal; undefined if there is none. Throws `HV_JOURNAL_MALFORMED` for another file. */
   static async read(path: string): Promise<unknown[] | undefined> {
-    const text = await readFile(path, 'utf8').catch(ignoreMissing)
+    const text = await withFile(path, () => readFile(path, 'utf8').catch(ignoreMissing))
     if (text === undefined) return undefined
     try {
       return text
@@ -59,7 +60,8 @@ export class JournalFile {
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing
     if (this.#lines.length === 0) return
-    this.#flushing = this.#write(this.#lines.splice(0)).finally(() => (this.#flushing = undefined))
+    const lines = this.#lines.splice(0)
+    this.#flushing = withFile(this.#path, () => this.#write(lines)).finally(() => (this.#flushing = undefined))
     await this.#flushing
   }
 

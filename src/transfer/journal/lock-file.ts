@@ -2,6 +2,7 @@ import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { HypervaultError } from '../../errors.ts'
+import { withFile } from './file-error.ts'
 import { OWNER_ONLY } from './owner-only.ts'
 
 /** Who holds a lock. */
@@ -31,7 +32,7 @@ export class LockFile implements AsyncDisposable {
     // Before it is looked for, so that nobody in this process takes it for one that was left behind.
     own.add(name)
     try {
-      await take(path)
+      await withFile(path, () => take(path))
     } catch (error) {
       own.delete(name)
       throw error
