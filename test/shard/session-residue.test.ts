@@ -77,7 +77,7 @@ const residues: [string, string][] = [
   ['a temporary function', 'create function pg_temp.f() returns int language sql as $$ select 1 $$'],
   ['a prepared statement', 'prepare mine as select 1'],
   ['a cursor with hold', 'declare mine cursor with hold for select 1'],
-  ['a lock', 'select pg_advisory_lock(5), pg_advisory_lock_shared(6)'],
+  ['a lock', 'do $$ begin perform pg_advisory_lock(5), pg_advisory_lock_shared(6); end $$'],
   ['a channel', 'listen news; select 1'],
   [
     'what a block does',
@@ -132,7 +132,9 @@ it.each(roads)('through %s nothing is left for the next borrower, who gets the s
 
 it('what a failed statement leaves is gone as well', async () => {
   await using db = open()
-  await expect(db.shard(1).query('select pg_advisory_lock(5); select 1/0')).rejects.toMatchObject({ code: '22012' })
+  await expect(db.shard(1).query('do $$ begin perform pg_advisory_lock(5); end $$; select 1/0')).rejects.toMatchObject({
+    code: '22012',
+  })
   await db.cursor(2, async (client) => {
     expect((await client.query(fingerprint)).rows).toMatchObject([{ locks: 0 }])
   })

@@ -375,6 +375,7 @@ describe('a statement that would have no effect by itself is refused', () => {
     ...['savepoint a', 'release savepoint a', 'insert into photos values (9); commit', 'select 1; begin'],
     ...['set local work_mem = 1000', 'set transaction read only', 'set constraints all deferred', 'lock table photos'],
     ...['declare c cursor for select 1', 'listen news', 'begin; set local work_mem = 1000; commit'],
+    ...['select pg_advisory_lock(5)', 'select pg_catalog.pg_try_advisory_lock_shared(5, 6) as mine'],
   ])('%j', (text) => {
     expect(findFutility(text)).toBeTypeOf('string')
   })
@@ -382,6 +383,8 @@ describe('a statement that would have no effect by itself is refused', () => {
   it.each([
     ...['select 1', 'update photos set shard = 1', 'begin; insert into photos values (9); commit', `select 'begin'`],
     ...['set local work_mem = 1000; select 1', 'lock table photos; delete from photos', 'set role x', `notify news`],
+    ...['select pg_advisory_xact_lock(5)', 'select pg_advisory_lock(5); select 1; select pg_advisory_unlock(5)'],
+    ...[`select 'pg_advisory_lock(5)'`, 'do $$ begin perform pg_advisory_lock(5); end $$'],
     ...[`commit prepared 'x'`, 'select case when true then 1 end', 'declare c cursor for select 1; fetch c'],
     ...['create function f() returns int language sql begin atomic select 1; end', 'select "begin" from photos'],
   ])('and %j is not', (text) => {

@@ -18,6 +18,10 @@ const IN_TRANSACTION = /^(?:savepoint|release|rollback(?: work| transaction)? to
 /** What is over with its transaction. `set transaction`, `set constraints` and `set local` are. */
 const MOMENTARY = /^(?:set (?:local|transaction|constraints)\b|lock\b|declare\b(?!.*\bwith hold\b)|listen\b)/
 
+/** Takes a lock that belongs to the session. The session goes to the next borrower without it. */
+const SESSION_LOCK = /\bpg_(?:try_)?advisory_lock(?:_shared)?\b/i
+const SESSION_UNLOCK = /\bpg_advisory_unlock/i
+
 /** Throws `HV_STATEMENT_REFUSED` for a text that would have no effect although PostgreSQL does not refuse it. */
 export function assertLasting(shardId: number, text: unknown): void {
   if (typeof text !== 'string') return
@@ -30,6 +34,7 @@ export function assertLasting(shardId: number, text: unknown): void {
 
 /** Why a text that is run by itself would have no effect; undefined if it has one. */
 export function findFutility(text: string): string | undefined {
+  if (SESSION_LOCK.test(text) && locksForNothing(text)) return 'its lock would be given back at once'
   if (ONE_PLAIN.test(text) || !SUSPECT.test(text)) return undefined
   const statements = listStatements(text)
   const [lastBegin, lastEnd] = [lastOf(statements, BEGIN), lastOf(statements, END)]
@@ -39,6 +44,11 @@ export function findFutility(text: string): string | undefined {
   }
   const last = statements.findLast((each) => !END.test(each))
   return last !== undefined && MOMENTARY.test(last) ? 'what it does is over at its end' : undefined
+}
+
+function locksForNothing(text: string): boolean {
+  const statements = listStatements(text)
+  return statements.some((each) => SESSION_LOCK.test(each)) && !statements.some((each) => SESSION_UNLOCK.test(each))
 }
 
 function lastOf(statements: readonly string[], kind: RegExp): number {
