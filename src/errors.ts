@@ -381,7 +381,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_MOVE_SLOT_LOST: {
     meaning:
       'A server has taken the slot of a stream away: it would have kept too much WAL, or was idle for too long. The shard stays where it lives.',
-    hint: 'Before the switch run: hypervault move abort. After it: hypervault move complete.',
+    hint: 'Before the switch run: npx pg-hypervault move abort. After it: npx pg-hypervault move complete.',
     retryable: false,
   },
   HV_MOVE_STALLED: {

@@ -49,11 +49,11 @@ describe('a slot that its server has taken away', () => {
     await expect(fleet.reverse(moveId)).rejects.toMatchObject({
       code: 'HV_MOVE_SLOT_LOST',
       details: { serverId: 's3', slot: name, reason },
-      hint: `Run: hypervault move complete ${moveId}`,
+      hint: `Run: npx pg-hypervault move complete ${moveId}`,
     })
     const { findings } = await fleet.doctor()
     expect(findings.filter(({ shardId }) => shardId === 1)).toMatchObject([
-      { kind: 'slot-lost', serverId: 's3', remedy: `hypervault move complete ${moveId}` },
+      { kind: 'slot-lost', serverId: 's3', remedy: `npx pg-hypervault move complete ${moveId}` },
     ])
     await fleet.complete(moveId)
     const back = await fleet.moveShard(1, { to: 's1', maxPauseMs: 60_000 })

@@ -55,7 +55,7 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
   const reason = found === undefined ? 'dropped' : found.lostBecause
   if (reason !== undefined) {
     const consequence = `what is written to shard ${shardId} there does not come to server ${source} any more, and there is no way back`
-    return [slotLost(move, target, `${slot} (${reason}): ${consequence}`, `hypervault move complete ${moveId}`)]
+    return [slotLost(move, target, `${slot} (${reason}): ${consequence}`, `npx pg-hypervault move complete ${moveId}`)]
   }
   if (found?.isActive === true) return []
   return [
@@ -79,7 +79,7 @@ function judgeForward(move: MoveRecord, readings: readonly ServerReading[]): Dia
   const reason = reading?.objects.find(({ kind, name }) => kind === 'slot' && name === slot)?.lostBecause
   if (reason === undefined || !following.includes(move.phase)) return []
   const what = `${slot} (${reason}): move ${move.moveId} of shard ${move.shardId} cannot go on`
-  return [slotLost(move, move.source, what, `hypervault move abort ${move.moveId}`)]
+  return [slotLost(move, move.source, what, `npx pg-hypervault move abort ${move.moveId}`)]
 }
 
 function slotLost({ shardId }: MoveRecord, serverId: string, what: string, remedy: string): Diagnosis {

@@ -85,7 +85,7 @@ async function crossBack(context: MoveContext): Promise<MoveReport> {
 function differs({ move }: MoveContext, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
   const { moveId, shardId, source, target } = move
   const message = `shard ${shardId} lives on server ${source} again, and its rows differ from those on server ${target}, which are still there: ${mismatches.join('; ')}`
-  const hint = `Bring over by hand what server ${source} lacks, and run: hypervault move resume ${moveId}, which takes the rest away`
+  const hint = `Bring over by hand what server ${source} lacks, and run: npx pg-hypervault move resume ${moveId}, which takes the rest away`
   return new HypervaultError('HV_MOVE_MISMATCH', message, { moveId, shardId, mismatches: [...mismatches] }, { hint })
 }
 

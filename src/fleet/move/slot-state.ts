@@ -31,6 +31,6 @@ export async function assertSlot(
   const isBack = switchedEpoch !== undefined
   const message = `server ${serverId} has given up slot ${slot} of move ${moveId} (${reason}): ${isBack ? 'there is no way back any more' : 'its changes are lost, and the move cannot go on'}`
   const verb = isBack ? 'complete' : 'abort'
-  const hint = `Run: hypervault move ${verb} ${moveId}${isBack ? '' : `, raise the setting that took it, and run: hypervault move ${shardId} --to ${move.target}`}`
+  const hint = `Run: npx pg-hypervault move ${verb} ${moveId}${isBack ? '' : `, raise the setting that took it, and run: npx pg-hypervault move ${shardId} --to ${move.target}`}`
   throw new HypervaultError('HV_MOVE_SLOT_LOST', message, { moveId, shardId, serverId, slot, reason }, { hint })
 }
