@@ -35,7 +35,7 @@ const underWay = {
 
 describe('a migration and a move', () => {
   it('keep out of the way of each other: a shard that moves is left out, and is done on its new server', async () => {
-    const { moveId } = await fleet.moveShard(1, { to: 's3' })
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     await expect(db.migrations.up()).rejects.toMatchObject(underWay)
     await fleet.complete(moveId)
     expect(await listLeftovers(servers)).toEqual([])
@@ -52,7 +52,7 @@ describe('a migration and a move', () => {
       await until('the other shards are done', async () => {
         return (await queryServer(servers, 0, "select from shard0002.hv_migrations where id = '0001'")).length === 1
       })
-      const report = await fleet.moveShard(1, { to: 's3' })
+      const report = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
       expect(report).toMatchObject({ target: 's3', mismatches: [] })
       await client.query('rollback')
       expect(await up).toMatchObject(underWay)
@@ -63,7 +63,7 @@ describe('a migration and a move', () => {
   })
 
   it('an index is not made in a shard that moves', async () => {
-    await fleet.moveShard(1, { to: 's3' })
+    await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     await expect(db.createIndex({ on: { field: 'email' } })).rejects.toMatchObject({
       code: 'HV_INDEX_FAILED',
       details: {
@@ -99,6 +99,6 @@ describe('a migration and a move', () => {
     const [move] = await fleet.moves()
     expect(move).toMatchObject({ phase: 'preparing' })
     await fleet.abort(move?.moveId ?? 0)
-    await expect(fleet.moveShard(1, { to: 's3' })).resolves.toMatchObject({ mismatches: [] })
+    await expect(fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })).resolves.toMatchObject({ mismatches: [] })
   })
 })

@@ -33,7 +33,7 @@ const bodies = (count: number): { n: string }[] => Array.from({ length: count },
 describe('a shard that moves', () => {
   it('lives on the other server with all its rows, and nothing is left', async () => {
     const keys = await db.putMany(1, 1, bodies(5_000))
-    const report = await fleet.moveShard(1, { to: 's3' })
+    const report = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     const rows = 5_000 + ROWS_OF_MIGRATIONS
     expect(report).toMatchObject({ shardId: 1, source: 's1', target: 's3', rows, mismatches: [], isExact: true })
     const later = await db.put(1, 1, { n: 'later' })
@@ -47,9 +47,12 @@ describe('a shard that moves', () => {
 
   it('comes back with what was written in the meantime', async () => {
     const first = await db.put(1, 1, { n: 'first' })
-    const { moveId } = await fleet.moveShard(1, { to: 's3' })
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     const second = await db.put(1, 1, { n: 'second' })
-    expect(await fleet.reverse(moveId)).toMatchObject({ mismatches: [], rows: 2 + ROWS_OF_MIGRATIONS })
+    expect(await fleet.reverse(moveId, { maxPauseMs: 60_000 })).toMatchObject({
+      mismatches: [],
+      rows: 2 + ROWS_OF_MIGRATIONS,
+    })
     const third = await db.put(1, 1, { n: 'third' })
     expect(db.topology.getServer(1).serverId).toBe('s1')
     const found = await db.getMany([first, second, third])
@@ -68,11 +71,11 @@ describe('a shard that moves', () => {
         await pace()
       }
     })
-    const { moveId } = await fleet.moveShard(1, { to: 's3' })
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     await fleet.complete(moveId)
     const before = acknowledged.length
-    const again = await fleet.moveShard(1, { to: 's1' })
-    await fleet.reverse(again.moveId)
+    const again = await fleet.moveShard(1, { to: 's1', maxPauseMs: 60_000 })
+    await fleet.reverse(again.moveId, { maxPauseMs: 60_000 })
     isOver = true
     await Promise.all(writers)
     expect(acknowledged.length).toBeGreaterThan(before)
@@ -84,7 +87,7 @@ describe('a shard that moves', () => {
   it('tells phases, rows and lag while it goes on', async () => {
     await db.putMany(1, 1, bodies(100))
     const events: MoveProgress[] = []
-    await fleet.moveShard(1, { to: 's3', onProgress: (event) => events.push(event) })
+    await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000, onProgress: (event) => events.push(event) })
     expect([...new Set(events.map(({ phase }) => phase))]).toEqual(['preparing', 'copying', 'catching-up', 'switched'])
     expect(events.some(({ lagBytes }) => lagBytes !== undefined)).toBe(true)
     expect(events.find(({ step }) => step === 'turn')?.phase).toBe('switched')
@@ -98,7 +101,7 @@ describe('a shard that moves', () => {
   })
 
   it('is written down with its report, for whoever lists the moves', async () => {
-    const { moveId, pauseMs } = await fleet.moveShard(1, { to: 's3' })
+    const { moveId, pauseMs } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     expect(await fleet.moves({ isOver: false })).toMatchObject([{ moveId, phase: 'mirroring', report: { pauseMs } }])
     await fleet.complete(moveId)
     await fleet.complete(moveId)
@@ -113,7 +116,7 @@ describe('a shard that moves', () => {
       `insert into shard0001.entities (id, type, body) values (((${ahead}) << 23) | (1 << 10) | 1023, 1, '')`,
     )
     const [[highest]] = (await queryServer(servers, 0, 'select max(id)::text from shard0001.entities')) as [[string]]
-    const { moveId } = await fleet.moveShard(1, { to: 's3' })
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
     const singles = await Promise.all(bodies(3_000).map((body) => db.put(1, 1, body)))
     const many = await db.putMany(1, 1, bodies(3_000))
     const ids = [...singles, ...many].map(({ id }) => id)

@@ -160,7 +160,7 @@ describe('two operators', () => {
     const onCheckpoint = async (name: string): Promise<void> => {
       if (name === 'copy done') told = await other.moveShard(1, { to: 's2' }).catch((error: unknown) => error)
     }
-    const { moveId } = await fleet.moveShard(1, { to: 's3', onCheckpoint })
+    const { moveId } = await fleet.moveShard(1, { to: 's3', onCheckpoint, maxPauseMs: 60_000 })
     expect(told).toMatchObject({
       code: 'HV_MOVE_LEASED',
       details: { shardId: 1, holder: expect.stringContaining(`process ${process.pid}`) as string },
@@ -376,7 +376,7 @@ describe('a move that does not get through', () => {
     const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, signal: controller.signal })
     await expect(moving).rejects.toThrow('enough')
     const [move] = await fleet.moves()
-    expect(await fleet.resume(move?.moveId ?? 0)).toMatchObject({ mismatches: [] })
+    expect(await fleet.resume(move?.moveId ?? 0, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
     await fleet.complete(move?.moveId ?? 0)
     expect(await listLeftovers(servers)).toEqual([])
   })
