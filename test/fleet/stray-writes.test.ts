@@ -69,6 +69,24 @@ describe('a row that only the old shard has', () => {
     expect(await listLeftovers(servers)).toEqual([])
   })
 
+  it('is named by a reversal before the new one is dropped, and the rest is taken away by resume', async () => {
+    await queryServer(servers, 0, notes)
+    const { moveId } = await fleet.moveShard(1, { to: 's3', maxPauseMs: 60_000 })
+    await queryServer(servers, 0, switchedOff('delete from shard0001.notes where id = 7'))
+    await expect(fleet.reverse(moveId, { maxPauseMs: 60_000 })).rejects.toMatchObject({
+      code: 'HV_MOVE_MISMATCH',
+      details: { mismatches: [expect.stringContaining('notes')] },
+      hint: expect.stringContaining(`npx pg-hypervault move resume ${moveId}`) as string,
+    })
+    expect(await fleet.moves()).toMatchObject([{ phase: 'reversing', isOver: false }])
+    const [[line]] = (await queryServer(servers, 2, 'select line from shard0001.notes where id = 7')) as [[string]]
+    await queryServer(servers, 0, `insert into shard0001.notes values (7, '${line}')`)
+    expect(await fleet.resume(moveId)).toMatchObject({ mismatches: [expect.stringContaining('notes')] })
+    expect(await fleet.moves()).toMatchObject([{ phase: 'reversed', isOver: true }])
+    expect(await listHomes(servers, 1)).toEqual(['s1'])
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+
   it('cannot come from a subscription of the user: the preflight names its tables, also of one that is switched off', async () => {
     await queryServer(servers, 0, notes)
     const { host, port, user, password, database } = servers.connections[1]!

@@ -2,11 +2,12 @@ import { shardSchema } from '../../key/shard-id.ts'
 import type { FleetLink } from '../servers.ts'
 import { cutOver, type CutoverEnd } from './cut-over.ts'
 import type { Cleanup } from './journal.ts'
+import { watchDefinition } from './late-changes.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MovePhase } from './move-record.ts'
 import { advanceSlot, flushSql } from './replication-sql.ts'
 import { openFence } from './fence.ts'
-import { assertSameTables } from './same-definition.ts'
+import { assertSameDefinition, assertSameTables } from './same-definition.ts'
 import type { ComparedSides } from './snapshots.ts'
 import { FENCE_READ, readFenceOf } from './stray-writes.ts'
 import { switchOver } from './switch.ts'
@@ -57,6 +58,8 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
   const { phase, keep, drop, backSlot } = crossing
   // Not under the signal: what has been fenced must be opened again, whoever gives up.
   const [from, to] = [crossing.from.under(undefined), crossing.to.under(undefined)]
+  const assertUnchanged = await watchDefinition(context, sides)
+  await assertSameDefinition(context)
   const { tables, sequences } = await context.definition()
   const { epoch } = await catalog.readFleet()
   await journal.record(cleanupsOf(context).fence(from))
@@ -89,6 +92,7 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
           await assertSameTables(fromSession, move, [...names, ...sequences])
           journal.adopt(FENCE_READ, await readFenceOf(fromSession, shardId))
         },
+        assertUnchanged,
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: (leftMs) => {

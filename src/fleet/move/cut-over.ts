@@ -45,6 +45,8 @@ export interface Cutover {
   readonly signal: AbortSignal | undefined
   /** Throws when the shard has a table that is not carried over. Asked behind the fence. */
   readonly assertSameTables: () => Promise<void>
+  /** Throws when the shard was changed since both sides were compared. Asked while the marker is on its way. */
+  readonly assertUnchanged: () => Promise<void>
   /** Opens the snapshots that the proof compares. */
   readonly openSnapshots: () => Promise<string>
   /** Makes the stream back begin with what is written from now on. */
@@ -101,7 +103,7 @@ async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<Cuto
   await cutover.checkpoint('fenced')
   await cutover.assertSameTables()
   await from.read(writeMarker(shardId, cutover.marker))
-  await waitForMarker(cutover, assertInTime)
+  await Promise.all([waitForMarker(cutover, assertInTime), cutover.assertUnchanged()])
   await cutover.checkpoint('marker arrived')
   await cutover.assertHeld()
   const [lsn, issued] = await Promise.all([

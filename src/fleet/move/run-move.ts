@@ -11,7 +11,7 @@ import { finishTablesSql } from './prepare-sql.ts'
 import { compareFrozen, compareLive } from './prove.ts'
 import { rehearse } from './rehearse.ts'
 import { createSubscriptionSql } from './replication-sql.ts'
-import { assertSameDefinition, assertTablesAsMade, whileSame } from './same-definition.ts'
+import { assertTablesAsMade, whileSame } from './same-definition.ts'
 import { assertSlot } from './slot-state.ts'
 import { ComparedSides } from './snapshots.ts'
 import { copyThrottled } from './throttled-copy.ts'
@@ -89,7 +89,6 @@ function followSource(context: MoveContext): Promise<void> {
 
 async function crossOver(context: MoveContext): Promise<MoveReport> {
   const { journal, source, target, objects } = context
-  await assertSameDefinition(context)
   // Before the switch, and not behind it: a shard that has moved has a way back.
   await target.withSession((session) => assertSlot(session, context, objects.reverse))
   await using sides = await ComparedSides.open(source, target)

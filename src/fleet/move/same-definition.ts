@@ -17,7 +17,8 @@ import { MARKER_TABLE } from './object-names.ts'
  *                            has died since: the stream could never be applied to other tables
  *   when nothing arrives     with what was read: a change is the likely reason
  *   before the fence         both sides, as a whole; on the way back at once, before anything waits
- *   behind the fence         tables and sequences alone: one that was made since has no fence, and its rows would stay behind
+ *   behind the fence         tables and sequences, because one that was made since has no fence, and its rows would stay behind;
+ *                            and each side as a whole with what it was before (late-changes.ts)
  */
 
 type Sides = Readonly<Record<'source' | 'target', readonly string[]>>
@@ -117,7 +118,8 @@ function linesOf(statement: string): string[] {
   return statement.split('\n').map((line) => line.trim().replace(/,$| \($/, ''))
 }
 
-function changedError(move: MoveRecord, different: string[]): HypervaultError<'HV_MOVE_CHANGED'> {
+/** The error of a shard that is not made of the same any more. */
+export function changedError(move: MoveRecord, different: string[]): HypervaultError<'HV_MOVE_CHANGED'> {
   const { moveId, shardId, target, switchedEpoch } = move
   const message = `shard ${shardId} was changed during move ${moveId}: ${different.join('; ')}`
   const hint =

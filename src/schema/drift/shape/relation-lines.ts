@@ -1,4 +1,6 @@
+import { openSequences } from '../../closed-sequences-sql.ts'
 import { isNoFence } from '../../fence-sql.ts'
+
 /*
  * Lines about tables, views, sequences and indexes, and about what belongs to them. Each is a select of `(nspname, text)` over
  * `hv_shard` and `hv_relation` of shape-sql.ts.
@@ -122,7 +124,7 @@ const sequences = `
     (select format(', of column %s.%I', attrelid::regclass, attname)
      from pg_depend join pg_attribute on attrelid = refobjid and attnum = refobjsubid
      where classid = 'pg_class'::regclass and objid = seqrelid and deptype in ('a', 'i') and refclassid = 'pg_class'::regclass))
-  from hv_relation join pg_sequence on seqrelid = hv_relation.oid`
+  from hv_relation join ${openSequences} as hv_sequence on seqrelid = hv_relation.oid`
 
 /** Where a table of a shard is published, other than by a move. */
 const publications = `
