@@ -30,9 +30,20 @@ function fenceOf(shardId: number): string {
   return `${shardSchema(shardId)}.hv_fence()`
 }
 
-/** What is written down of the sequences of a schema, as SQL; `schema` is SQL for its name. */
+/**
+ * What is written down of the sequences of a schema, as SQL; `schema` is SQL for its oid. The function is not looked up by its
+ * name, because that takes a privilege on the schema, and who plans a move may have none yet.
+ */
 function statesSql(schema: string): string {
-  return `pg_catalog.obj_description(to_regprocedure(${schema} || '.hv_fence()'), 'pg_proc')::jsonb`
+  return [
+    "(select pg_catalog.obj_description(hv_proc.oid, 'pg_proc')::jsonb from pg_catalog.pg_proc as hv_proc",
+    `where hv_proc.proname = 'hv_fence' and hv_proc.pronargs = 0 and hv_proc.pronamespace = ${schema})`,
+  ].join(' ')
+}
+
+/** SQL for the oid of the schema of a shard, or null. */
+function oidOf(shardId: number): string {
+  return `pg_catalog.to_regnamespace('${shardSchema(shardId)}')`
 }
 
 /** Relation that takes the place of `pg_sequence` where a definition is read: closed sequences are as they were. */
@@ -46,7 +57,7 @@ export const openSequences = `(
     coalesce((hv_state ->> 'isCycling')::boolean, seqcycle) as seqcycle
   from pg_catalog.pg_sequence
   join pg_catalog.pg_class as hv_class on hv_class.oid = seqrelid,
-  lateral (select ${statesSql('hv_class.relnamespace::regnamespace::text')} -> hv_class.relname) as hv_states (hv_state))`
+  lateral (select ${statesSql('hv_class.relnamespace')} -> hv_class.relname) as hv_states (hv_state))`
 
 /** Closes all sequences of a shard that are open. Behind {@link raiseFenceSql} only, in the same transaction. */
 export function closeSequencesSql(shardId: number): string {
@@ -55,7 +66,7 @@ export function closeSequencesSql(shardId: number): string {
   return [
     'do $hv$',
     'declare',
-    `  hv_all jsonb := coalesce(${statesSql(`'${schema}'`)}, '{}');`,
+    `  hv_all jsonb := coalesce(${statesSql(oidOf(shardId))}, '{}');`,
     '  hv_sequence record;',
     '  hv_state jsonb;',
     'begin',
@@ -89,7 +100,7 @@ export function openSequencesBlock(shardId: number): { readonly declarations: st
     declarations: '  hv_sequence record;',
     statements: [
       '  for hv_sequence in',
-      `    select format('${schema}.%I', key) as hv_name, value as hv_state from jsonb_each(coalesce(${statesSql(`'${schema}'`)}, '{}'))`,
+      `    select format('${schema}.%I', key) as hv_name, value as hv_state from jsonb_each(coalesce(${statesSql(oidOf(shardId))}, '{}'))`,
       '  loop',
       '    continue when to_regclass(hv_sequence.hv_name) is null;',
       "    execute format('alter sequence %s increment %s minvalue %s maxvalue %s start %s restart %s cache %s %s', hv_sequence.hv_name,",
@@ -108,7 +119,7 @@ export function openSequencesBlock(shardId: number): { readonly declarations: st
 
 /** Where the closed sequences of a shard stand: one row with JSON, for {@link parseSequences}. */
 export function readSequences(shardId: number): ServerStatement {
-  return { text: `select ${statesSql(`'${shardSchema(shardId)}'`)}` }
+  return { text: `select ${statesSql(oidOf(shardId))}` }
 }
 
 /** Reads what {@link readSequences} gave. */
@@ -127,7 +138,7 @@ export function carrySequencesSql(shardId: number, states: SequenceStates): stri
   return [
     'do $hv$',
     'declare',
-    `  hv_all jsonb := coalesce(${statesSql(`'${schema}'`)}, '{}');`,
+    `  hv_all jsonb := coalesce(${statesSql(oidOf(shardId))}, '{}');`,
     '  hv_sequence record;',
     'begin',
     `  for hv_sequence in select key as hv_key, value as hv_state from jsonb_each(${escapeLiteral(json)}::jsonb) loop`,
