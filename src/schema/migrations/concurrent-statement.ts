@@ -9,6 +9,7 @@ import { leadingWords, type SqlStatement, type SqlToken } from './sql-text.ts'
 export type ConcurrentStatement =
   | {
       readonly action: 'create' | 'drop'
+      /** As it is written, quotes included: only the server knows how it folds and cuts a name. */
       readonly index: string
       /** Whether it says `if [not] exists`. */
       readonly isConditional: boolean
@@ -51,10 +52,6 @@ function nameAfter(tokens: readonly SqlToken[], head: string): { index: string; 
   while (tokens[at + 1]?.text === '.') at += 2
   const token = tokens[at]
   if (token === undefined || token.text.toLowerCase() === 'on') throw new SyntaxError('give the index a name')
-  return { index: nameOf(token), isConditional }
-}
-
-/** A name as the server keeps it: without quotes, or in lower case. */
-function nameOf({ kind, text }: SqlToken): string {
-  return kind === 'quoted' ? text.slice(1, -1).replaceAll('""', '"') : text.toLowerCase()
+  if (/^u&/i.test(token.text)) throw new SyntaxError('give the index a name without U&')
+  return { index: token.text, isConditional }
 }

@@ -122,7 +122,7 @@ class StepwiseRun {
 
   async #listReindexLeftovers(): Promise<string[]> {
     const rows = await this.#session.read(selectInvalid(this.#site.shardId, REINDEX_LEFTOVER))
-    return rows.map(([name]) => name ?? '')
+    return rows.map(([name]) => quoteName(name ?? ''))
   }
 
   async #readIndex(name: string): Promise<IndexState> {
@@ -132,7 +132,7 @@ class StepwiseRun {
   }
 
   #dropIndex(name: string): Promise<void> {
-    return this.#session.execute([`drop index concurrently ${shardSchema(this.#site.shardId)}.${quoteName(name)}`])
+    return this.#session.execute([`drop index concurrently ${shardSchema(this.#site.shardId)}.${name}`])
   }
 
   #note(step: number, isUnderWay: boolean): Promise<void> {
@@ -144,12 +144,12 @@ class StepwiseRun {
   }
 }
 
-/** The index of a name in a shard: `(isValid)`. */
+/** The index of a name as SQL has it, which the server folds and cuts as it did in the statement: `(isValid)`. */
 function selectIndex(shardId: number, name: string): ServerStatement {
   const text = [
     'select indisvalid and indisready',
     'from pg_class join pg_index on indexrelid = pg_class.oid',
-    `where relnamespace = ${schemaExpression(shardId)} and relname = $1`,
+    `where relnamespace = ${schemaExpression(shardId)} and relname = (parse_ident($1))[1]::name`,
   ].join('\n')
   return { text, values: [name] }
 }
