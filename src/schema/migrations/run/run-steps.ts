@@ -67,7 +67,7 @@ class StepwiseRun {
       await this.#runOutside(step, statement, isResumed)
       await this.#session.execute([after])
     } catch (error) {
-      await this.#tryForget(step, statement)
+      await this.#tryForget(step, statement, error instanceof ForeignIndexError)
       throw error
     }
   }
@@ -97,16 +97,17 @@ class StepwiseRun {
     if (concurrent.action !== 'create') return
     const { index, isConditional } = concurrent
     const state = await this.#readIndex(index)
-    if (state === 'invalid') throw new Error(`there is an index ${index} already that is not valid: drop it`)
-    if (state === 'valid' && !isConditional) throw new Error(`there is an index ${index} already`)
+    if (state === 'invalid')
+      throw new ForeignIndexError(`there is an index ${index} already that is not valid: drop it`)
+    if (state === 'valid' && !isConditional) throw new ForeignIndexError(`there is an index ${index} already`)
   }
 
   /** After a failure nothing is under way, unless what it left behind could not be taken away. */
-  async #tryForget(step: number, statement: SqlStatement): Promise<void> {
+  async #tryForget(step: number, statement: SqlStatement, isForeign: boolean): Promise<void> {
     try {
       const concurrent = fitsTransaction(statement) ? undefined : readConcurrent(statement)
       await this.#boundLocks(LEFTOVER_LOCK_MS)
-      if (concurrent !== undefined) await this.#dropLeftovers(concurrent)
+      if (concurrent !== undefined && !isForeign) await this.#dropLeftovers(concurrent)
       await this.#note(step, false)
       await this.#session.execute([deleteBegunSql(this.#site.shardId, this.#migration)])
     } catch {
@@ -143,6 +144,9 @@ class StepwiseRun {
     return this.#session.execute([`set lock_timeout = ${timeoutMs}`])
   }
 }
+
+/** An index that was there before the migration: it is left alone. */
+class ForeignIndexError extends Error {}
 
 /** The index of a name as SQL has it, which the server folds and cuts as it did in the statement: `(isValid)`. */
 function selectIndex(shardId: number, name: string): ServerStatement {
