@@ -51,12 +51,16 @@ export function assertParts(what: string, value: unknown, known: readonly string
 
 /** Throws a TypeError unless the value is an object of only these options; `what` is such as `a Datastore`. */
 export function assertOptions(what: string, value: unknown, known: readonly string[]): asserts value is object {
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${what} takes an object of options, got ${describeType(value)}`)
   }
+  if (value instanceof AbortSignal) throw new TypeError(`${what} takes an object of options: write { signal }`)
+  for (const name of Object.keys(value)) if (!known.includes(name)) throw unknownOptions(what, value, known)
+}
+
+function unknownOptions(what: string, value: object, known: readonly string[]): TypeError {
   const unknown = Object.keys(value).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new TypeError(`unknown option ${unknown.join(', ')}: ${what} takes ${known.join(', ')}`)
+  return new TypeError(`unknown option ${unknown.join(', ')}: ${what} takes ${known.join(', ')}`)
 }
 
 /** The numbers among some options: what each is by default, and its bounds, both included. */

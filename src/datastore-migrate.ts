@@ -1,11 +1,12 @@
 import type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
 import { Datastore } from './datastore.ts'
-import type { MigrateOptions } from './schema/migrations/options.ts'
+import { resolveMigrateOptions, type MigrateOptions } from './schema/migrations/options.ts'
 import type { MigrationReport } from './schema/migrations/run/migration-run.ts'
 
 /** What {@link migrate} takes: the servers, or the catalog that knows them, the migrations, and how they are run. */
-export type MigrateRequest = MigrateOptions &
-  (Pick<DatastoreOptions, 'connections' | 'epochMs'> | Pick<FleetDatastoreOptions, 'catalog' | 'epochMs'>)
+export type MigrateRequest =
+  | (Omit<MigrateOptions, 'connections'> & Pick<DatastoreOptions, 'connections' | 'epochMs'>)
+  | (MigrateOptions & Pick<FleetDatastoreOptions, 'catalog' | 'epochMs'>)
 
 /**
  * Runs the migrations in all shards that lack them, as `db.migrations.up()` does, for a program that does nothing else.
@@ -18,6 +19,7 @@ export async function migrate(request: MigrateRequest): Promise<MigrationReport>
   const keys = epochMs === undefined ? {} : { epochMs }
   if ('catalog' in others) {
     const { catalog, ...options } = others
+    resolveMigrateOptions(options)
     await using db = await Datastore.open({ catalog, ...keys })
     return await db.migrations.up(options)
   }

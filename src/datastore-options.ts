@@ -80,12 +80,13 @@ const numbers = {
 /** Defaults of the switches. */
 const switches = { batch: true, prepare: true } as const
 
+const common = [...Object.keys(numbers), ...Object.keys(switches), 'logger', 'migrations']
+
 type SwitchName = keyof typeof switches
 
 /** Checks all options but `connections` and fills in the defaults; TypeError or RangeError names the option. */
 export function resolveOptions(options: unknown): ResolvedOptions {
-  const known = [...Object.keys(numbers), ...Object.keys(switches), 'connections', 'logger', 'migrations', 'spread']
-  assertOptions('a Datastore', options, known.sort())
+  assertOptions('a Datastore', options, [...common, 'connections', 'spread'].sort())
   const given = options as Record<string, unknown>
   const on = Object.fromEntries(
     (Object.keys(switches) as SwitchName[]).map((name) => [name, resolveSwitch(name, given[name])]),
@@ -94,6 +95,17 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const spread = given.spread === undefined ? undefined : parseShardRanges(given.spread, 'spread')
   const logger = resolveLogger(given.logger)
   return Object.freeze({ ...resolveNumbers(numbers, given), ...on, logger, migrations, spread })
+}
+
+/** Throws a TypeError unless the value is an object of options that `Datastore.open()` takes. */
+export function assertFleetOptions(options: unknown): void {
+  const { spread, connections, ...others } = Object(options) as Record<string, unknown>
+  if (spread !== undefined) {
+    throw new TypeError('spread is for connections: a catalog says itself which shards values are spread over')
+  }
+  if (connections !== undefined) throw new TypeError('Datastore.open() takes a catalog in the place of connections')
+  const known = [...common, 'catalog', 'topologyFile', 'topologyPollMs', 'signal'].sort()
+  assertOptions('Datastore.open()', typeof options === 'object' && options !== null ? others : options, known)
 }
 
 /**

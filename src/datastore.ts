@@ -1,5 +1,7 @@
+import { assertCallOptions } from './arguments/call-options.ts'
 import { assertFunction } from './arguments.ts'
 import {
+  assertFleetOptions,
   assertSpread,
   resolveOptions,
   type DatastoreOptions,
@@ -93,10 +95,9 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
    *   `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`; TypeError or RangeError that names the option
    */
   static async open(options: FleetDatastoreOptions): Promise<Datastore> {
+    assertFleetOptions(options)
     const { catalog, topologyFile, topologyPollMs, signal, ...others } = options
-    if (resolveOptions(others).spread !== undefined) {
-      throw new TypeError('spread is for connections: a catalog says itself which shards values are spread over')
-    }
+    resolveOptions(others)
     const { logger } = others
     const feed = await TopologyFeed.open({ catalog, topologyFile, topologyPollMs, signal, logger })
     return new Datastore({ ...others, connections: [] }, feed)
@@ -114,6 +115,7 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
    * @throws `HV_SHARD_UNKNOWN`, `HV_POOL_TIMEOUT`, `HV_CONNECT_FAILED`, `HV_CLOSED`, or the reason of the signal
    */
   async getConnection(shardId: number, options: OperationOptions = {}): Promise<ShardConnection> {
+    assertCallOptions('getConnection', options)
     const lease = await this.#generation.pools.poolOf(shardId).acquire({ signal: options.signal })
     return this.#desk.lend(lease, shardId)
   }
@@ -134,6 +136,7 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     options: OperationOptions = {},
   ): Promise<T> {
     assertFunction('work', work)
+    assertCallOptions('cursor', options)
     await using connection = await this.getConnection(shardId, options)
     return await work(connection)
   }
@@ -242,6 +245,6 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
 }
 
 function entitySettings(options: ResolvedOptions): EntitySettings {
-  const { poolBlockTimeoutMs, prepare, preparedMax, migrations: _, spread: __, ...settings } = options
+  const { poolBlockTimeoutMs, prepare, preparedMax, poolMax: _, migrations: __, spread: ___, ...settings } = options
   return { ...settings, waitTimeoutMs: poolBlockTimeoutMs, preparedMax: prepare ? preparedMax : 0 }
 }

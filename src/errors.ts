@@ -561,13 +561,24 @@ export class HypervaultError<C extends ErrorCode = ErrorCode> extends Error {
     this.hint = extras.hint ?? errorTable[code].hint
     Object.defineProperty(this, brand, { value: true })
   }
+
+  /** As {@link isHypervaultError}, so that `instanceof` narrows alike. */
+  static override [Symbol.hasInstance](error: unknown): error is AnyHypervaultError {
+    return isHypervaultError(error)
+  }
 }
 
-/** Tells a Hypervault error (with this code, if one is given); also one of another copy of the package. */
+/** An error with one of these codes: a `switch` on its `code` says what is in its `details`. */
+export type AnyHypervaultError<C extends ErrorCode = ErrorCode> = { [Code in C]: HypervaultError<Code> }[C]
+
+/**
+ * Tells a Hypervault error (with this code, if one is given); also one of another copy of the package. A `switch` on its
+ * `code` narrows its `details`.
+ */
 export function isHypervaultError<C extends ErrorCode = ErrorCode>(
   error: unknown,
   code?: C,
-): error is HypervaultError<C> {
+): error is AnyHypervaultError<C> {
   if (!(error instanceof Error) || !(brand in error)) return false
   return code === undefined || (error as { code?: unknown }).code === code
 }

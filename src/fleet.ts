@@ -10,10 +10,10 @@ export {
   Fleet,
   type FleetOptions,
   type ImportConnectionsOptions,
-  type MoveResult,
   type MoveRunOptions,
   type MoveTargetOptions,
 } from './fleet/fleet.ts'
+export type { MoveResult } from './fleet/move/move-result.ts'
 export type { MoveHooks } from './fleet/move/open-move.ts'
 export type { MoveProgress } from './fleet/move/move-context.ts'
 export type { JournalEntry } from './fleet/move/journal.ts'

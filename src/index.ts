@@ -1,4 +1,5 @@
 /** Hypervault: logical shards on several PostgreSQL servers. */
+export { loadConfig, type LoadConfigOptions } from './cli/load-config.ts'
 export { Datastore, type DatastoreStats } from './datastore.ts'
 export { migrate, type MigrateRequest } from './datastore-migrate.ts'
 export type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
@@ -65,7 +66,13 @@ export type { MissingShard, ScanPage } from './entity/scan/scan-page.ts'
 export type { ScanOptions, ScanQuery, ShardErrorPolicy } from './entity/scan/scan-query.ts'
 export type { Shard, ShardOptions } from './entity/shard.ts'
 export type { Transaction } from './entity/transaction/transaction.ts'
-export { HypervaultError, isHypervaultError, type ErrorCode, type ErrorDetails } from './errors.ts'
+export {
+  HypervaultError,
+  isHypervaultError,
+  type AnyHypervaultError,
+  type ErrorCode,
+  type ErrorDetails,
+} from './errors.ts'
 export type { Body } from './hstore/body.ts'
 export { decodeHstore } from './hstore/decode.ts'
 export { encodeHstore } from './hstore/encode.ts'

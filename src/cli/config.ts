@@ -26,6 +26,8 @@ export interface ConfigSources {
   readonly catalog?: string | undefined
   /** `--epoch-ms` */
   readonly epochMs?: string | undefined
+  /** Whether the logger of the file is used; default false: it may print to standard output, which is for data there. */
+  readonly keepsLogger?: boolean
 }
 
 /** A checked configuration that names the servers. */
@@ -140,16 +142,16 @@ function notFound({ cwd: folder }: ConfigSources): HypervaultError<'HV_CONFIG_NO
   return new HypervaultError('HV_CONFIG_NOT_FOUND', message, { folder })
 }
 
-async function readFile({ env, cwd, config }: ConfigSources): Promise<Layer[]> {
+async function readFile({ env, cwd, config, keepsLogger = false }: ConfigSources): Promise<Layer[]> {
   const found = await readConfigFile(cwd, config ?? env.HYPERVAULT_CONFIG)
   if (found === undefined) return []
   const { file, content } = found
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw invalidConfig(file, 'it must hold an object of options, in .ts and .mjs as its default export')
   }
-  // A logger of the application may print to standard output, which is for data here.
-  const { logger: _, ...given } = content as Record<string, unknown>
-  const options = { ...given, ...accept(file, () => resolveMigrations(given.migrations, file)) }
+  const { logger, ...given } = content as Record<string, unknown>
+  const heard = keepsLogger && logger !== undefined ? { logger } : {}
+  const options = { ...given, ...heard, ...accept(file, () => resolveMigrations(given.migrations, file)) }
   return [{ origin: file, options: 'catalog' in options ? options : { connections: undefined, ...options } }]
 }
 

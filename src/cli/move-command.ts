@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fleet, MoveResult, MoveRunOptions } from '../fleet/fleet.ts'
+import type { Fleet, MoveRunOptions } from '../fleet/fleet.ts'
+import type { MoveResult } from '../fleet/move/move-result.ts'
 import type { MoveVerb } from '../fleet/move/observe-move.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import { parseByteRate } from './byte-rate.ts'

@@ -1,4 +1,4 @@
-import type { MoveResult } from '../fleet/fleet.ts'
+import type { MoveResult } from '../fleet/move/move-result.ts'
 import type { MoveRecord } from '../fleet/move/move-record.ts'
 import { listVerbs, type MoveStatus, type MoveVerb } from '../fleet/move/observe-move.ts'
 import type { MovePlan } from '../fleet/move/plan-move.ts'

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../arguments/call-options.ts'
 import { findBinaries } from './binaries.ts'
 import { launchServer, type LaunchedServer } from './launch.ts'
 import { Postmaster } from './postmaster.ts'
@@ -56,6 +57,7 @@ export class EmbeddedServer implements AsyncDisposable {
    * @throws HypervaultError HV_EMBEDDED_MISSING, HV_EMBEDDED_START_FAILED; an abort undoes what was done
    */
   static async start(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
+    assertCallOptions('EmbeddedServer.start', options)
     // What cannot be written is refused before anything is made.
     formatSettings(options.settings)
     options.signal?.throwIfAborted()
@@ -132,7 +134,9 @@ export class EmbeddedServer implements AsyncDisposable {
    *
    * @throws HypervaultError HV_EMBEDDED_START_FAILED, also when another process has taken the port
    */
-  async startAgain({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async startAgain(options: { signal?: AbortSignal } = {}): Promise<void> {
+    assertCallOptions('startAgain', options)
+    const { signal } = options
     await this.#inTurn(async () => {
       if (this.#isStopped) throw new Error('this server was stopped, and its data is gone: start a new one')
       if (!this.#postmaster.hasExited) return

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../arguments/call-options.ts'
 import type { ProvisionProgress } from '../schema/provision-options.ts'
 import { provision } from '../schema/provision.ts'
 import {
@@ -54,6 +55,7 @@ const NO_SHARDS: ShardRange = { first: 0, end: 0 }
  *   RangeError for options. After a failure or an abort nothing is left.
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  assertCallOptions('startCluster', options)
   const { servers: count = 2, shards = '1-17', catalog: hasCatalog = false, signal, onProgress, ...rest } = options
   const { serversWithShards = hasCatalog ? Math.min(count, 2) : count, ...serverOptions } = rest
   const ranges = splitShards(shards, count, serversWithShards)

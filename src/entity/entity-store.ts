@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../arguments/call-options.ts'
 import { assertArray } from '../arguments.ts'
 import type { Body } from '../hstore/body.ts'
 import type { Key } from '../key/key.ts'
@@ -98,6 +99,7 @@ export class EntityStore {
 
   put(shardId: number, kind: number, body: Body, options: EntityOptions): Promise<Key> {
     return rejectThrown(() => {
+      assertCallOptions('put', options)
       const lanes = this.#lanesOf(shardId)
       if (!this.#travels(options)) return this.#single.put(shardId, kind, body, options)
       return lanes.put.add({ kind, body }, options.signal)
@@ -105,6 +107,7 @@ export class EntityStore {
   }
 
   async putMany(shardId: number, kind: number, bodies: readonly Body[], options: OperationOptions): Promise<Key[]> {
+    assertCallOptions('putMany', options)
     assertArray('bodies', bodies)
     return this.#single.putMany(shardId, kind, bodies, options)
   }
@@ -117,10 +120,11 @@ export class EntityStore {
     return new Load(loader, this.#settings.epochMs)
   }
 
-  async findBatchEnd(ticket: BatchTicket, { signal }: OperationOptions): Promise<CommitEnd> {
+  async findBatchEnd(ticket: BatchTicket, options: OperationOptions): Promise<CommitEnd> {
+    assertCallOptions('findBatchEnd', options)
     assertTicket(ticket)
     const { pool } = this.#siteOf(ticket.shardId)
-    return lookUpEnd(ticket, { pool, settings: this.#loadGround }, signal)
+    return lookUpEnd(ticket, { pool, settings: this.#loadGround }, options.signal)
   }
 
   count(options: CountOptions): Promise<CountReport> {
@@ -139,6 +143,7 @@ export class EntityStore {
 
   get(key: Key, options: EntityOptions): Promise<Entity | undefined> {
     return rejectThrown(() => {
+      assertCallOptions('get', options)
       assertKey('get', key)
       const lanes = this.#lanesOf(key.shardId)
       return this.#travels(options) ? lanes.get.add(key, options.signal) : this.#single.get(key, options)
@@ -146,6 +151,7 @@ export class EntityStore {
   }
 
   async getMany(keys: readonly Key[], options: EntityOptions): Promise<(Entity | undefined)[]> {
+    assertCallOptions('getMany', options)
     return this.#forShards('getMany', keys, (shardId, some) =>
       this.#travels(options)
         ? this.#lanesOf(shardId).get.addAll(some, options.signal)
@@ -179,6 +185,7 @@ export class EntityStore {
   }
 
   async deleteMany(keys: readonly Key[], options: EntityOptions): Promise<boolean[]> {
+    assertCallOptions('deleteMany', options)
     return this.#forShards('deleteMany', keys, async (shardId, some) => {
       if (!this.#travels(options)) return this.#single.deleteMany(shardId, some, options)
       const requests = some.map((key) => ({ key, condition: {} }))
@@ -189,6 +196,7 @@ export class EntityStore {
 
   exists(key: Key, options: EntityOptions): Promise<boolean> {
     return rejectThrown(() => {
+      assertCallOptions('exists', options)
       assertKey('exists', key)
       const lanes = this.#lanesOf(key.shardId)
       return this.#travels(options) ? lanes.exists.add(key, options.signal) : this.#single.exists(key, options)

@@ -45,8 +45,8 @@ export class ServerSite implements ShardHome {
 
   constructor({ shardIds }: Server, pool: ServerPool, settings: EntitySettings) {
     this.pool = pool
-    const channels = Math.max(1, settings.poolMax - PLACES_FOR_OTHERS)
-    const apart = Math.min(MAX_APART, Math.max(1, Math.floor(settings.poolMax / PLACES_PER_APART)))
+    const channels = Math.max(1, pool.max - PLACES_FOR_OTHERS)
+    const apart = Math.min(MAX_APART, Math.max(1, Math.floor(pool.max / PLACES_PER_APART)))
     this.apart = new ApartDesk(pool, apart, settings)
     const homes = Math.max(1, Math.ceil(shardIds.length / FEW_SHARDS))
     this.#homes = Math.min(homes, channels)

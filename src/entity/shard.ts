@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../arguments/call-options.ts'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { assertOptions } from '../arguments.ts'
 import { shardSchema } from '../key/shard-id.ts'
@@ -58,6 +59,7 @@ export class Shard {
     values?: readonly unknown[],
     options: OperationOptions = {},
   ): Promise<QueryResult<R>> {
+    assertCallOptions('query', options)
     return this.pool.run<R>(readStatement(statement, values), options.signal)
   }
 

@@ -1,6 +1,6 @@
+import { assertCallOptions, type CheckedCall } from '../arguments/call-options.ts'
 import { Catalog, type CatalogConnection } from '../catalog/catalog.ts'
 import { currentActor } from '../catalog/change.ts'
-import { settingsOfConnection } from '../catalog/connection-settings.ts'
 import { addServers, joinServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
 import type { FleetRecord } from '../catalog/fleet-record.ts'
 import { listChanges, type FleetChange } from '../catalog/history.ts'
@@ -16,6 +16,8 @@ import { writeSpread, type SpreadFailure } from '../schema/record-spread.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
 import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import { isSameSpread, planSpread, type SpreadPlan } from '../topology/spread.ts'
+import { toFleetServers } from './imported-servers.ts'
+import { assertPhase, toResult, type MoveResult } from './move/move-result.ts'
 import { findImportedSpread } from './imported-spread.ts'
 import { examine, type DoctorOptions, type DoctorReport } from './doctor/doctor.ts'
 import { ShardLease } from './lease.ts'
@@ -23,7 +25,7 @@ import { abortMove, completeMove, letMirrorWrite, reverseMove } from './move/end
 import { observeMove, type MoveStatus } from './move/observe-move.ts'
 import { openMove, type MoveHooks, type MovePlace } from './move/open-move.ts'
 import type { MoveContext, MoveProgress } from './move/move-context.ts'
-import { getMove, insertMove, listMoves, type MoveRecord, type MoveReport } from './move/move-record.ts'
+import { getMove, insertMove, listMoves, type MoveRecord } from './move/move-record.ts'
 import { planMove, type MovePlan } from './move/plan-move.ts'
 import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
@@ -66,14 +68,6 @@ export interface MoveTargetOptions {
   readonly throttleBytesPerSecond?: number | undefined
 }
 
-/** What a move has shown, and where it stands. */
-export interface MoveResult extends MoveReport {
-  readonly moveId: number
-  readonly shardId: number
-  readonly source: string
-  readonly target: string
-}
-
 /** What is told beside connections that a catalog takes over. */
 export interface ImportConnectionsOptions {
   /** Where the password of each server is found that has one. */
@@ -110,6 +104,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Opens the catalog. Throws `HV_CONNECT_FAILED`, `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`. */
   static async open(options: FleetOptions): Promise<Fleet> {
+    assertCallOptions('Fleet.open', options)
     const catalog = new Catalog(options.catalog, options.logger)
     try {
       await catalog.under(options.signal).assert()
@@ -128,13 +123,14 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** The servers, and where each shard lives, at one epoch. */
-  readFleet({ signal }: FleetCallOptions = {}): Promise<FleetRecord> {
-    return this.#catalog.under(signal).readFleet()
+  async readFleet(options: FleetCallOptions = {}): Promise<FleetRecord> {
+    return this.#underOf('readFleet', options).readFleet()
   }
 
   /** The last changes of servers and places, the newest first; default 100. */
-  history({ limit = 100, signal }: FleetCallOptions & { readonly limit?: number } = {}): Promise<FleetChange[]> {
-    return this.#catalog.under(signal).withSession((session) => listChanges(session, limit))
+  async history(options: FleetCallOptions & { readonly limit?: number } = {}): Promise<FleetChange[]> {
+    const { limit = 100 } = options
+    return this.#underOf('history', options).withSession((session) => listChanges(session, limit))
   }
 
   /**
@@ -144,10 +140,12 @@ export class Fleet implements AsyncDisposable {
   async addServer(
     serverId: string,
     settings: ServerSettings,
-    { shardIds = [], signal }: FleetCallOptions & { readonly shardIds?: readonly number[] } = {},
+    options: FleetCallOptions & { readonly shardIds?: readonly number[] } = {},
   ): Promise<void> {
+    const catalog = this.#underOf('addServer', options)
+    const { shardIds = [] } = options
     shardIds.forEach((shardId) => assertShardId(shardId))
-    await addServers(this.#catalog.under(signal), [{ serverId, settings, shardIds }])
+    await addServers(catalog, [{ serverId, settings, shardIds }])
   }
 
   /**
@@ -159,14 +157,13 @@ export class Fleet implements AsyncDisposable {
    */
   async importConnections(
     connections: readonly ConnectionEntry[],
-    { passwords = {}, spread, signal }: ImportConnectionsOptions & FleetCallOptions = {},
+    options: ImportConnectionsOptions & FleetCallOptions = {},
   ): Promise<void> {
+    const catalog = this.#underOf('importConnections', options)
+    const { passwords = {}, spread } = options
     const parsed = parseConnections(connections)
-    const servers = parsed.map(({ serverId, shardIds, clientConfig }) => {
-      const settings = settingsOfConnection(clientConfig, passwords[serverId], `server ${serverId}`)
-      return { serverId, shardIds, settings }
-    })
-    await joinServers(this.#catalog.under(signal), servers, { spread: await findImportedSpread(parsed, spread) })
+    const servers = toFleetServers(parsed, passwords)
+    await joinServers(catalog, servers, { spread: await findImportedSpread(parsed, spread) })
   }
 
   /**
@@ -174,9 +171,10 @@ export class Fleet implements AsyncDisposable {
    *
    * @throws TypeError, RangeError; `HV_SHARD_UNKNOWN` for a shard that no server holds
    */
-  async planSpread(shards: string, { signal }: FleetCallOptions = {}): Promise<SpreadPlan> {
+  async planSpread(shards: string, options: FleetCallOptions = {}): Promise<SpreadPlan> {
+    const catalog = this.#underOf('planSpread', options)
     const after = parseShardRanges(shards, 'shards')
-    const { servers, spread } = await this.#catalog.under(signal).readFleet()
+    const { servers, spread } = await catalog.readFleet()
     assertHeld(
       after,
       servers.flatMap(({ shardIds }) => shardIds),
@@ -190,26 +188,26 @@ export class Fleet implements AsyncDisposable {
    *
    * @throws `HV_SPREAD_DIFFERS` if the spread was changed since it was planned on
    */
-  async applySpread({ before, after }: SpreadPlan, { signal }: FleetCallOptions = {}): Promise<SpreadFailure[]> {
-    const catalog = this.#catalog.under(signal)
+  async applySpread({ before, after }: SpreadPlan, options: FleetCallOptions = {}): Promise<SpreadFailure[]> {
+    const catalog = this.#underOf('applySpread', options)
     if (before === undefined || !isSameSpread(before, after)) await changeSpread(catalog, { before, after })
     const { servers } = new ServerDirectory().toTopology(await catalog.readFleet())
     return await writeSpread(servers, formatShardRanges(after))
   }
 
   /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */
-  async drainServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
-    await setServerState(this.#catalog.under(signal), serverId, 'draining')
+  async drainServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
+    await setServerState(this.#underOf('drainServer', options), serverId, 'draining')
   }
 
   /** Lets a drained server get shards again. Throws `HV_SERVER_UNKNOWN`. */
-  async activateServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
-    await setServerState(this.#catalog.under(signal), serverId, 'active')
+  async activateServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
+    await setServerState(this.#underOf('activateServer', options), serverId, 'active')
   }
 
   /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */
-  async removeServer(serverId: string, { signal }: FleetCallOptions = {}): Promise<void> {
-    await removeServer(this.#catalog.under(signal), serverId)
+  async removeServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
+    await removeServer(this.#underOf('removeServer', options), serverId)
   }
 
   /**
@@ -223,6 +221,7 @@ export class Fleet implements AsyncDisposable {
    *   `HV_MOVE_UNREACHABLE`, `HV_MOVE_STALLED`, `HV_MOVE_PAUSE`, `HV_MOVE_CHANGED`, `HV_MOVE_MISMATCH`, or the reason of the signal
    */
   async moveShard(shardId: number, options: MoveRunOptions & MoveTargetOptions): Promise<MoveResult> {
+    assertCallOptions('moveShard', options)
     assertShardId(shardId)
     const { to, maxPauseMs = DEFAULT_MAX_PAUSE_MS, throttleBytesPerSecond, signal } = options
     assertThrottle(throttleBytesPerSecond)
@@ -241,10 +240,9 @@ export class Fleet implements AsyncDisposable {
    *
    * @throws TypeError, RangeError, `HV_SERVER_UNKNOWN`, `HV_SHARD_UNKNOWN`
    */
-  async planMove(
-    shardId: number,
-    { to, throttleBytesPerSecond, signal }: MoveTargetOptions & FleetCallOptions,
-  ): Promise<MovePlan> {
+  async planMove(shardId: number, options: MoveTargetOptions & FleetCallOptions): Promise<MovePlan> {
+    assertCallOptions('planMove', options)
+    const { to, throttleBytesPerSecond, signal } = options
     assertShardId(shardId)
     assertThrottle(throttleBytesPerSecond)
     const source = await this.#findSource(shardId, to, signal)
@@ -257,6 +255,7 @@ export class Fleet implements AsyncDisposable {
    * was aborted, and for a reversal whose snapshots went with the crash.
    */
   async resume(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
+    assertCallOptions('resume', options)
     return this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.isOver) return toResult(move, move.report)
       if (move.phase === 'aborting') await this.#end(move, lease, options, abortMove)
@@ -271,6 +270,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Gives up the way back and takes the old shard away. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch. */
   async complete(moveId: number, options: MoveRunOptions = {}): Promise<void> {
+    assertCallOptions('complete', options)
     await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'completed') return
       assertPhase(move, 'complete', ['mirroring', 'completing'])
@@ -280,6 +280,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Brings the shard back to where it was. Safe to repeat. Throws `HV_MOVE_PHASE` before the switch and when complete. */
   async reverse(moveId: number, options: MoveRunOptions = {}): Promise<MoveResult | undefined> {
+    assertCallOptions('reverse', options)
     return this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'reversed') return toResult(move, move.report)
       assertPhase(move, 'reverse', ['mirroring', 'reversing'])
@@ -290,6 +291,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Takes away what a move has made before its switch. Safe to repeat. Throws `HV_MOVE_PHASE` after it. */
   async abort(moveId: number, options: MoveRunOptions = {}): Promise<void> {
+    assertCallOptions('abort', options)
     await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'aborted') return
       assertPhase(move, 'abort', ['preparing', 'copying', 'catching-up', 'aborting'])
@@ -298,20 +300,22 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** The moves, the newest first; all of them, or only those that are over or not. */
-  moves({ signal, ...filter }: FleetCallOptions & { isOver?: boolean } = {}): Promise<MoveRecord[]> {
-    return this.#catalog.under(signal).withSession((session) => listMoves(session, filter))
+  async moves(options: FleetCallOptions & { isOver?: boolean } = {}): Promise<MoveRecord[]> {
+    const { signal: _, ...filter } = options
+    return this.#underOf('moves', options).withSession((session) => listMoves(session, filter))
   }
 
   /** A move, what it has done, and how far its stream is behind; also while somebody works on it. Throws `HV_MOVE_UNKNOWN`. */
-  observe(moveId: number, { signal }: FleetCallOptions = {}): Promise<MoveStatus> {
-    return observeMove(this.#catalog.under(signal), this.#links, moveId, signal)
+  async observe(moveId: number, options: FleetCallOptions = {}): Promise<MoveStatus> {
+    return observeMove(this.#underOf('observe', options), this.#links, moveId, options.signal)
   }
 
   /**
    * Looks for whatever is wrong: with servers, places of shards, keys, moves, and what was left behind. Moves nothing; with
    * `fix` it puts right what touches no row. A server that is down is a finding.
    */
-  doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+  async doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+    assertCallOptions('doctor', options)
     return examine(this.#place, options)
   }
 
@@ -323,6 +327,12 @@ export class Fleet implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** The catalog under the signal of a call, whose options are looked at. */
+  #underOf(call: CheckedCall, options: FleetCallOptions): Catalog {
+    assertCallOptions(call, options)
+    return this.#catalog.under(options.signal)
   }
 
   get #place(): MovePlace {
@@ -378,21 +388,6 @@ export class Fleet implements AsyncDisposable {
       this.#linksOfMoves.delete(links)
     }
   }
-}
-
-function toResult(move: MoveRecord, report: MoveReport): MoveResult
-function toResult(move: MoveRecord, report: MoveReport | undefined): MoveResult | undefined
-function toResult(
-  { moveId, shardId, source, target }: MoveRecord,
-  report: MoveReport | undefined,
-): MoveResult | undefined {
-  return report && Object.freeze({ moveId, shardId, source, target, ...report })
-}
-
-function assertPhase({ moveId, phase }: MoveRecord, verb: string, allowed: readonly string[]): void {
-  if (allowed.includes(phase)) return
-  const message = `move ${moveId} is ${phase}: ${verb} is possible when it is ${allowed.join(' or ')}`
-  throw new HypervaultError('HV_MOVE_PHASE', message, { moveId, phase })
 }
 
 export type { MoveProgress }

@@ -79,6 +79,8 @@ const LIFETIME_JITTER = 0.2
 /** The pool of one server. Knows nothing of shards. */
 export class ServerPool implements AsyncDisposable {
   readonly serverId: string
+  /** Most connections at once. */
+  readonly max: number
   readonly #options: Required<Omit<ServerPoolOptions, 'logger' | 'onOpen'>> &
     Pick<ServerPoolOptions, 'logger' | 'onOpen'>
   readonly #pool: Pool
@@ -98,6 +100,7 @@ export class ServerPool implements AsyncDisposable {
     const defaults = { connectTimeoutMs: 10_000, idleTimeoutMs: 60_000, lifetimeMs: 1_800_000, logger: undefined }
     this.#options = Object.freeze({ ...defaults, ...options })
     this.serverId = options.serverId
+    this.max = options.max
     this.#pool = this.#makePool()
   }
 
@@ -171,15 +174,8 @@ export class ServerPool implements AsyncDisposable {
     const kept = [...this.#holders.values()].filter(({ isIdle }) => isIdle).length
     const idle = this.#pool.idleCount + kept
     const lent = this.#leases.size - kept
-    return {
-      total: idle + lent,
-      idle,
-      lent,
-      connecting: attempts,
-      ending: this.#ending.size,
-      waiting: this.#queue.size,
-      ...counts,
-    }
+    const places = { total: idle + lent, idle, lent, connecting: attempts, ending: this.#ending.size }
+    return { ...places, waiting: this.#queue.size, ...counts }
   }
 
   /** Closes idle connections now and lent ones when they come back. Waiting and later callers get `HV_CLOSED`. */

@@ -92,14 +92,15 @@ export class ServerPools {
     return new Map(servers.map((server) => [server.serverId, this.#findPlace(server) ?? this.#makePlace(server)]))
   }
 
-  #findPlace({ serverId, clientConfig }: Server): Place | undefined {
+  #findPlace({ serverId, clientConfig, poolMax }: Server): Place | undefined {
     const place = this.#places.get(serverId)
-    return place !== undefined && isDeepStrictEqual(place.server.clientConfig, clientConfig) ? place : undefined
+    if (place === undefined || place.server.poolMax !== poolMax) return undefined
+    return isDeepStrictEqual(place.server.clientConfig, clientConfig) ? place : undefined
   }
 
   #makePlace(server: Server): Place {
-    const { serverId, clientConfig } = server
-    return { server, pool: new ServerPool({ ...this.#settings, serverId, clientConfig }) }
+    const { serverId, clientConfig, poolMax: max = this.#settings.max } = server
+    return { server, pool: new ServerPool({ ...this.#settings, serverId, clientConfig, max }) }
   }
 
   #retirePool(pool: ServerPool): void {

@@ -17,8 +17,6 @@ export interface ShardSite<H extends ShardHome = ShardHome> {
   readonly shardId: number
   readonly log: StatementLog
   readonly follower: ShardFollower
-  /** Most connections to a server. */
-  readonly poolMax: number
   /** Longest time for a statement of Hypervault itself. */
   readonly statementTimeoutMs: number
   /** Longest time that a shard is followed when it moves. */

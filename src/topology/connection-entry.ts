@@ -1,15 +1,19 @@
+import { assertEntryOptions, parseEntryPoolMax } from './entry-options.ts'
 import type { ClientConfig } from 'pg'
 import { formatShardRange, hasOverlap, parseShardRange, shardsOf, type ShardRange } from './shard-range.ts'
 
 /**
  * One server of `connections`: whatever `pg` takes to connect (host, port, user, password or a function, database, ssl,
- * connectionString, application_name …), and the logical shards that live there.
+ * connectionString, application_name …), and the logical shards that live there. Options of a pool, such as `max`, are
+ * refused.
  */
 export interface ConnectionEntry extends ClientConfig {
   /** Logical shards of this server: `'1-9'` is 1 … 8, the end is not included. */
   shards: string
   /** Name of the server in errors, logs and stats; default `s1`, `s2`, … by position. */
   id?: string
+  /** Most connections to this server; default the `poolMax` of the datastore. */
+  poolMax?: number | undefined
 }
 
 /** A server of the topology: its name, its shards, and what `pg` needs to connect, untouched. */
@@ -18,12 +22,12 @@ export interface Server {
   /** Ascending; those of `connections` are one run, those of a fleet any, or none. */
   readonly shardIds: readonly number[]
   readonly clientConfig: ClientConfig
+  /** Most connections to it, where it has a number of its own. */
+  readonly poolMax?: number | undefined
 }
 
-interface Entry {
-  readonly serverId: string
+interface Entry extends Omit<Server, 'shardIds'> {
   readonly range: ShardRange
-  readonly clientConfig: ClientConfig
 }
 
 /**
@@ -46,9 +50,12 @@ function toServer({ range, ...entry }: Entry): Server {
 
 function parseEntry(entry: unknown, index: number): Entry {
   if (typeof entry !== 'object' || entry === null) throw new TypeError(`connections[${index}] must be an object`)
-  const { shards, id, ...clientConfig } = entry as ConnectionEntry
-  const range = parseShardRange(shards, `connections[${index}].shards`)
-  return { serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig) }
+  const where = `connections[${index}]`
+  assertEntryOptions(entry, where)
+  const { shards, id, poolMax: given, ...clientConfig } = entry as ConnectionEntry
+  const range = parseShardRange(shards, `${where}.shards`)
+  const poolMax = parseEntryPoolMax(given, where)
+  return { serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig), poolMax }
 }
 
 function parseServerId(id: unknown, index: number): string {

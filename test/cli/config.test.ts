@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { findConfig, loadConfig } from '../../src/cli/config.ts'
+import { Datastore, loadConfig as loadForApplication } from '../../src/index.ts'
 import { DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { makeFolder } from './run-cli.ts'
 
@@ -128,5 +129,45 @@ describe('a configuration that is missing', () => {
     const refusal = loadConfig({ env: {}, cwd: folder.path, config: 'nowhere.json' })
     await expect(refusal).rejects.toMatchObject({ code: 'HV_CONFIG_NOT_FOUND' })
     await expect(refusal).rejects.toThrow(join(folder.path, 'nowhere.json'))
+  })
+})
+
+describe('loadConfig() for an application', () => {
+  test.each([
+    ['hypervault.config.json', json('here', ',"poolMax":3')],
+    ['hypervault.config.mjs', `export default ${json('here', ',"poolMax":3')}`],
+    ['hypervault.config.ts', `export default ${json('here', ',"poolMax":3 as number')}`],
+  ])('gives what a datastore takes, from %s', async (name, content) => {
+    await using folder = await makeFolder({ [name]: content })
+    const options = await loadForApplication({ folder: folder.path })
+    if ('catalog' in options) throw new Error('a catalog that nobody named')
+    await using db = new Datastore(options)
+    expect(db.shard(5).pool.options).toMatchObject({ host: 'here', max: 3 })
+  })
+
+  test('takes a file that is named, and the variables that the command line takes', async () => {
+    await using folder = await makeFolder({ 'a.json': json('a'), 'hypervault.config.json': '{}' })
+    expect(await loadForApplication({ folder: folder.path, file: 'a.json' })).toMatchObject({
+      connections: [{ host: 'a' }],
+    })
+    vi.stubEnv('HYPERVAULT_CATALOG', 'postgres://somewhere/catalog')
+    const options = await loadForApplication({ folder: folder.path, file: 'a.json' })
+    vi.unstubAllEnvs()
+    expect(Object.keys(options)).toEqual(['catalog'])
+  })
+
+  test('keeps the logger of the file, which the command line leaves out', async () => {
+    const logger = '{ debug() {}, warn() {} }'
+    await using folder = await makeFolder({
+      'hypervault.config.mjs': `export default { connections: ${entries('here')}, logger: ${logger} }`,
+    })
+    expect((await loadForApplication({ folder: folder.path })).logger).toBeDefined()
+  })
+
+  test('fails as the command line does', async () => {
+    await using folder = await makeFolder()
+    await expect(loadForApplication({ folder: folder.path })).rejects.toMatchObject({ code: 'HV_CONFIG_NOT_FOUND' })
+    await using wrong = await makeFolder({ 'hypervault.config.json': '{"poolMax":0}' })
+    await expect(loadForApplication({ folder: wrong.path })).rejects.toMatchObject({ code: 'HV_CONFIG_INVALID' })
   })
 })

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
@@ -36,6 +37,7 @@ export class Finder {
   }
 
   async find(shardId: number, query: FindQuery, options: OperationOptions): Promise<Entity[]> {
+    assertCallOptions('find', options)
     const { epochMs } = this.#settings
     const checked = checkFind(shardId, query, epochMs)
     const rows = await this.#follow(shardId, options, () => this.#run(shardId, checked, options))
@@ -43,6 +45,7 @@ export class Finder {
   }
 
   async explain(shardId: number, query: FindQuery, options: OperationOptions): Promise<FindPlan> {
+    assertCallOptions('explain', options)
     const { epochMs, statementTimeoutMs } = this.#settings
     const checked = checkFind(shardId, query, epochMs)
     return this.#follow(shardId, options, async () => {
@@ -77,7 +80,7 @@ export class Finder {
   #deskOf(site: ServerSite): ReadDesk {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
-    const maxConnections = Math.max(1, this.#settings.poolMax - PLACES_FOR_OTHERS)
+    const maxConnections = Math.max(1, site.pool.max - PLACES_FOR_OTHERS)
     const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: true })
     this.#desks.set(site, desk)
     return desk

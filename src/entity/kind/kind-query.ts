@@ -41,7 +41,7 @@ export interface KindCountOptions<K extends AnyKind> extends Omit<CountOptions, 
  * is left for the find to refuse.
  */
 export function writeQuery<Q extends object>(kind: AnyKind, query: Q): Q & Pick<FindQuery, 'kind' | 'where'> {
-  if (!isObject(query)) return query
+  if (!isObject(query) || query instanceof AbortSignal) return query
   const { where } = query as { readonly where?: unknown }
   const written = isObject(where) ? { where: writeWhere(kind, where) } : {}
   return { ...query, kind: kind.number, ...written }

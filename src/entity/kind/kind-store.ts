@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import { assertArray } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
@@ -141,9 +142,13 @@ export class KindStore<K extends AnyKind> {
     change: KindChange<K>,
     options: KindChangeOptions = {},
   ): Promise<KindChangeOutcome<K>> {
-    return this.#terms.update(key, change, options, {
-      get: () => this.#entities.get(key, options),
-      update: (ready, condition) => this.#entities.update(key, ready, { ...options, ...condition }),
+    return rejectThrown(() => {
+      assertCallOptions('a change of a kind', options)
+      const { signal, batch } = options
+      return this.#terms.update(key, change, options, {
+        get: () => this.#entities.get(key, { signal, batch }),
+        update: (ready, condition) => this.#entities.update(key, ready, { ...options, ...condition }),
+      })
     })
   }
 
@@ -153,6 +158,7 @@ export class KindStore<K extends AnyKind> {
     value: InferInput<K>,
     options: KindChangeOptions = {},
   ): Promise<KindChangeOutcome<K>> {
+    assertCallOptions('a change of a kind', options)
     const replacement = { body: this.kind.write(value) }
     const asKind = { ...options, ...this.#terms.conditionOf(options) }
     return this.#terms.outcomeOf(await this.#entities.replace(key, replacement, asKind))
@@ -162,6 +168,7 @@ export class KindStore<K extends AnyKind> {
   delete(key: KindKey<K['name']>, options: KindChangeOptions & PresentKindCondition): Promise<KindDeleteOutcome<K>>
   delete(key: KindKey<K['name']>, options?: EntityOptions): Promise<boolean>
   async delete(key: KindKey<K['name']>, options: KindChangeOptions = {}): Promise<boolean | KindDeleteOutcome<K>> {
+    assertCallOptions('a change of a kind', options)
     const asKind = { ...options, ...this.#terms.conditionOf(options) } as ConditionalOptions
     const outcome = this.#terms.outcomeOf(await this.#entities.delete(key, asKind))
     return hasCondition(options) ? outcome : outcome.status === 'deleted'
@@ -172,6 +179,7 @@ export class KindStore<K extends AnyKind> {
    * `HV_KIND_MISMATCH`, after all others are deleted.
    */
   async deleteMany(keys: readonly KindKey<K['name']>[], options: EntityOptions = {}): Promise<boolean[]> {
+    assertCallOptions('deleteMany', options)
     assertArray('keys', keys)
     const ends = await Promise.allSettled(keys.map((key) => this.delete(key, options)))
     return ends.map((end) => {

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 import type { Change, ChangeOutcome, Replacement } from '../change/change.ts'
@@ -70,9 +71,12 @@ export class KindTransaction<K extends AnyKind> {
 
   /** As the `update` of {@link KindStore}. */
   update(key: KindKey<K['name']>, change: KindChange<K>, condition: KindCondition = {}): Promise<KindChangeOutcome<K>> {
-    return this.#terms.update(key, change, condition, {
-      get: () => this.#tx.get(key),
-      update: (ready, whole) => this.#tx.update(key, ready, whole),
+    return rejectThrown(() => {
+      assertCallOptions('a change of a kind in a transaction', condition)
+      return this.#terms.update(key, change, condition, {
+        get: () => this.#tx.get(key),
+        update: (ready, whole) => this.#tx.update(key, ready, whole),
+      })
     })
   }
 
@@ -82,6 +86,7 @@ export class KindTransaction<K extends AnyKind> {
     value: InferInput<K>,
     condition: KindCondition = {},
   ): Promise<KindChangeOutcome<K>> {
+    assertCallOptions('a change of a kind in a transaction', condition)
     const replacement = { body: this.kind.write(value) }
     return this.#terms.outcomeOf(await this.#tx.replace(key, replacement, this.#terms.conditionOf(condition)))
   }
@@ -90,6 +95,7 @@ export class KindTransaction<K extends AnyKind> {
   delete(key: KindKey<K['name']>, condition: PresentKindCondition): Promise<KindDeleteOutcome<K>>
   delete(key: KindKey<K['name']>): Promise<boolean>
   async delete(key: KindKey<K['name']>, condition: KindCondition = {}): Promise<boolean | KindDeleteOutcome<K>> {
+    assertCallOptions('a change of a kind in a transaction', condition)
     const whole = this.#terms.conditionOf(condition) as PresentCondition
     const outcome = this.#terms.outcomeOf(await this.#tx.delete(key, whole))
     return hasCondition(condition) ? outcome : outcome.status === 'deleted'

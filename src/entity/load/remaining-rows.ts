@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import { describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { LoadAccount } from './ledger.ts'
@@ -24,6 +25,7 @@ export function remainingRows<B extends Body>(
   account: Pick<LoadAccount, 'stored' | 'unknown'>,
   options: RemainingOptions = {},
 ): AsyncGenerator<B, void, undefined> {
+  assertCallOptions('remainingRows', options)
   const { stored, unknown } = account
   const isSkipped = shallSkip(countRows(unknown), options.unknown)
   return skipRows(source, isSkipped ? [...stored, ...unknown].sort((a, b) => a.first - b.first) : stored)

@@ -50,7 +50,8 @@ const DEFAULT_PAGE_SIZE = 1_000
 const MAX_PAGE_SIZE = 10_000
 
 const queryNames = ['kind', 'where', 'createdAfter', 'createdBefore', 'order', 'shards'] as const
-const names: readonly string[] = [...queryNames, 'after', 'limit', 'pageSize', 'onShardError', 'signal']
+/** The options of a scan. */
+export const scanNames: readonly string[] = [...queryNames, 'after', 'limit', 'pageSize', 'onShardError', 'signal']
 
 /**
  * Checks the options of a scan.
@@ -58,7 +59,7 @@ const names: readonly string[] = [...queryNames, 'after', 'limit', 'pageSize', '
  * @throws TypeError or RangeError that names the option; `HV_CURSOR_INVALID`, `HV_CURSOR_FOREIGN`
  */
 export function checkScan(options: unknown, epochMs: number): CheckedScan {
-  assertOptions('a scan', options, names)
+  assertOptions('a scan', options, scanNames)
   const { after, limit, pageSize, onShardError, signal, shards, ...query } = options as ScanOptions
   assertSignal(signal)
   const shardIds = checkShards(shards)

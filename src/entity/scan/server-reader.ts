@@ -55,7 +55,7 @@ export class ServerReader {
   #deskOf(site: ServerSite): ReadDesk {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
-    const maxConnections = Math.min(this.#settings.poolMax, MAX_CONNECTIONS)
+    const maxConnections = Math.min(site.pool.max, MAX_CONNECTIONS)
     const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: false })
     this.#desks.set(site, desk)
     return desk

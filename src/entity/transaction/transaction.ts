@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
@@ -66,12 +67,14 @@ export class Transaction {
   }
 
   /** As the datastore's `update`. */
-  update(key: Key, change: Change, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+  async update(key: Key, change: Change, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+    assertCallOptions('a change in a transaction', condition)
     return this.#withKeys('update', [key], () => this.#entities.update(key, change, condition))
   }
 
   /** As the datastore's `replace`. */
-  replace(key: Key, replacement: Replacement, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+  async replace(key: Key, replacement: Replacement, condition: ChangeCondition = {}): Promise<ChangeOutcome> {
+    assertCallOptions('a change in a transaction', condition)
     return this.#withKeys('replace', [key], () => this.#entities.replace(key, replacement, condition))
   }
 
@@ -79,6 +82,7 @@ export class Transaction {
   delete(key: Key, condition: PresentCondition): Promise<DeleteOutcome>
   delete(key: Key): Promise<boolean>
   async delete(key: Key, condition: ChangeCondition = {}): Promise<boolean | DeleteOutcome> {
+    assertCallOptions('a change in a transaction', condition)
     const outcome = await this.#withKeys('delete', [key], () => this.#entities.delete(key, condition))
     return hasCondition(condition) ? outcome : outcome.status === 'deleted'
   }

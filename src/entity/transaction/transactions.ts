@@ -44,8 +44,8 @@ export class Transactions {
 
   /** What work in a shard has to go on. */
   siteOf(shardId: number): ShardSite<ServerSite> {
-    const { statementTimeoutMs, waitTimeoutMs, poolMax } = this.#settings
+    const { statementTimeoutMs, waitTimeoutMs } = this.#settings
     const findHome = (): ServerSite => this.#serverOf(shardId)
-    return { shardId, log: this.#log, follower: this.#follower, poolMax, statementTimeoutMs, waitTimeoutMs, findHome }
+    return { shardId, log: this.#log, follower: this.#follower, statementTimeoutMs, waitTimeoutMs, findHome }
   }
 }

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import { describeType } from '../../arguments.ts'
 import type { Topology } from '../../topology/topology.ts'
 import { withServerSession, type ServerRow, type ServerSession } from '../server-session.ts'
@@ -61,6 +62,7 @@ export class ShardIndexes {
    * @throws the failure of the first server that could not be asked
    */
   async list(options: Pick<IndexOptions, 'signal' | 'connectTimeoutMs'> = {}): Promise<ListedIndex[]> {
+    assertCallOptions('indexes.list', options)
     const settings = resolveIndexOptions(options)
     await using sites = openSites(this.#topology(), settings)
     const rows = await Promise.all(sites.list.map(({ pool }) => withServerSession(pool, settings, listIndexes)))

@@ -1,3 +1,4 @@
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import type { Topology } from '../../topology/topology.ts'
 import { describeType } from '../../arguments.ts'
 import { resolveProvisionOptions, type ProvisionSettings } from '../provision-options.ts'
@@ -56,6 +57,7 @@ export class ShardMigrations {
    * @throws TypeError or RangeError for options; `HV_SHARD_UNKNOWN`, `HV_MIGRATION_INVALID`, `HV_MIGRATION_REFUSED`
    */
   async plan(options: MigratePlanOptions = {}): Promise<MigrationPlan> {
+    assertCallOptions('migrations.plan', options)
     const settings = this.#resolve(options)
     const migrations = await this.#load(options)
     const surveys = await this.#survey(settings)
@@ -80,6 +82,7 @@ export class ShardMigrations {
 
   /** Tells how all shards stand. Throws TypeError or RangeError for options, `HV_MIGRATION_INVALID`. */
   async status(options: MigrationReadOptions = {}): Promise<MigrationStatus> {
+    assertCallOptions('migrations.status', options)
     const settings = resolveMigrateOptions(options)
     const migrations = await this.#load(options)
     return describeStatus(migrations, await this.#survey(settings))
@@ -92,6 +95,7 @@ export class ShardMigrations {
    */
   async assertAt(id: string, options: Omit<MigrationReadOptions, 'migrations'> = {}): Promise<void> {
     if (typeof id !== 'string') throw new TypeError(`the id of a migration must be a string, got ${describeType(id)}`)
+    assertCallOptions('migrations.assertAt', options)
     const settings = resolveMigrateOptions(options)
     assertAllAt(id, this.#setup.topology(), await this.#survey(settings))
   }

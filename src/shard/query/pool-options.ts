@@ -18,7 +18,7 @@ const left = ['connectionString', 'options', 'onConnect', 'verify', 'Client', 'P
  * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`
  */
 export function describePool(site: ShardSite): PoolOptions {
-  const { shardId, poolMax } = site
+  const { shardId } = site
   const { pool, hstoreSchema } = site.findHome()
   const { clientConfig } = pool
   const kept = Object.entries(clientConfig).filter(([name]) => name !== 'password' && !left.includes(name))
@@ -28,7 +28,7 @@ export function describePool(site: ShardSite): PoolOptions {
     ...Object.fromEntries(kept),
     ...{ host, port, database, user, ssl },
     options: options ? `${options} ${path}` : path,
-    ...{ max: poolMax, min: 0, maxUses: Infinity, allowExitOnIdle: false, maxLifetimeSeconds: 0 },
+    ...{ max: pool.max, min: 0, maxUses: Infinity, allowExitOnIdle: false, maxLifetimeSeconds: 0 },
     idleTimeoutMillis: null,
   }
   return Object.defineProperty(described, 'password', { value: password, enumerable: false, writable: true })

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
-import { assertArray, assertBoolean, assertFunction, describeType } from '../../../arguments.ts'
+import { assertArray, assertBoolean, assertFunction, assertOptions, describeType } from '../../../arguments.ts'
 import type { MissingShard } from '../scan-page.ts'
-import { checkScan, type CheckedScan, type ScanOptions } from '../scan-query.ts'
+import { checkScan, scanNames, type CheckedScan, type ScanOptions } from '../scan-query.ts'
 
 /** Columns of CSV that are there whatever the body is like. */
 export const ownColumns: readonly string[] = ['key', 'shard', 'kind', 'created', 'updated']
@@ -55,8 +55,9 @@ export interface CheckedExport {
 
 /** Checks the options of an export; throws what `checkScan` throws. */
 export function checkExport(options: unknown, epochMs: number): CheckedExport {
-  const { format, columns, header, onProgress, ...scan } = Object(options) as ExportOptions
-  const checked = checkScan(isObject(options) ? scan : options, epochMs)
+  assertOptions('an export', options, [...scanNames, 'format', 'columns', 'header', 'onProgress'])
+  const { format, columns, header, onProgress, ...scan } = options as ExportOptions
+  const checked = checkScan(scan, epochMs)
   if (onProgress !== undefined) assertFunction('onProgress', onProgress)
   if (header !== undefined) assertBoolean('header', header)
   return Object.freeze({
@@ -74,10 +75,6 @@ export function assertTarget(target: unknown): asserts target is ExportTarget {
   const isStream = typeof write === 'function' && typeof on === 'function'
   if (isStream || typeof target === 'function') return
   throw new TypeError(`target must be a writable stream or a function, got ${describeType(target)}`)
-}
-
-function isObject(options: unknown): boolean {
-  return typeof options === 'object' && options !== null && !Array.isArray(options)
 }
 
 function checkFormat(format: unknown, csvOnly: object): ExportFormat {
