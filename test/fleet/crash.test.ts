@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Fleet, MoveResult } from '../../src/fleet/fleet.ts'
+import type { Fleet } from '../../src/fleet/fleet.ts'
+import type { MoveResult } from '../../src/fleet/move/move-result.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'
 import { queryServer } from './fleet-query.ts'
 import { lastMove, MAX_PAUSE_MS, placeOf, WatchedShard, type Checkpoint } from './watched-shard.ts'
