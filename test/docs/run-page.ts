@@ -16,11 +16,13 @@ export async function blocksOf(page: URL, language: string): Promise<string[]> {
 /**
  * Runs the `ts` blocks of a page as one program, on the package's source. A line `expression // => value` becomes a
  * comparison, and there must be at least so many of them. Blocks in other languages are not run.
+ *
+ * @param place folder below `test` whose packages the page imports
  */
-export async function runPage(page: URL, minComparisons: number): Promise<void> {
+export async function runPage(page: URL, minComparisons: number, place = 'docs'): Promise<void> {
   const { code, comparisons } = asTest((await blocksOf(page, 'ts')).join('\n'))
   expect(comparisons, 'comparisons on the page').toBeGreaterThanOrEqual(minComparisons)
-  const folder = makeTemporaryFolder(basename(page.pathname, '.md'), fileURLToPath(new URL('test/docs', root)))
+  const folder = makeTemporaryFolder(basename(page.pathname, '.md'), fileURLToPath(new URL(`test/${place}`, root)))
   try {
     const file = join(folder, 'page.ts')
     await writeFile(file, code)
