@@ -1,4 +1,12 @@
-import { Pool, type PoolClient, type PoolOptions, type QueryResult, type QueryResultRow, type Submittable } from 'pg'
+import {
+  Pool,
+  type Client,
+  type PoolClient,
+  type PoolOptions,
+  type QueryResult,
+  type QueryResultRow,
+  type Submittable,
+} from 'pg'
 import { deferred, type Deferred } from '../../pool/deferred.ts'
 import type { PoolStats } from '../../pool/stats.ts'
 import { isSubmittable, type ShardConnection } from '../shard-connection.ts'
@@ -41,6 +49,8 @@ export class ShardPool extends Pool {
    * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`
    */
   declare readonly options: PoolOptions
+  /** Class of clients that connect to where the shard lives, whatever they are given. Their connections are their own. */
+  declare readonly Client: typeof Client
   /** Open connections to the server of the shard; others use them too. */
   declare readonly totalCount: number
   declare readonly idleCount: number
