@@ -6,19 +6,21 @@ export type { SecretReference } from './catalog/secret.ts'
 export type { ServerSettings, TlsSettings } from './catalog/server-settings.ts'
 export type { DoctorOptions, DoctorReport } from './fleet/doctor/doctor.ts'
 export type { Finding, FindingKind } from './fleet/doctor/finding.ts'
-export {
-  Fleet,
-  type FleetOptions,
-  type ImportConnectionsOptions,
-  type MoveRunOptions,
-  type MoveTargetOptions,
-} from './fleet/fleet.ts'
+export { Fleet } from './fleet/fleet.ts'
+export type {
+  DryRun,
+  FleetOptions,
+  ImportConnectionsOptions,
+  MoveRunOptions,
+  MoveTargetOptions,
+} from './fleet/fleet-options.ts'
 export type { MoveResult } from './fleet/move/move-result.ts'
 export type { MoveHooks } from './fleet/move/open-move.ts'
 export type { MoveProgress } from './fleet/move/move-context.ts'
 export type { JournalEntry } from './fleet/move/journal.ts'
 export type { MovePhase, MoveRecord, MoveReport } from './fleet/move/move-record.ts'
 export type { MoveStatus, MoveVerb } from './fleet/move/observe-move.ts'
+export type { EndStep, MoveEndPlan } from './fleet/move/plan-end.ts'
 export type { MovePlan, PlannedStep } from './fleet/move/plan-move.ts'
 export type {
   Rebalance,

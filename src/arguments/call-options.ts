@@ -7,6 +7,7 @@ import { assertOptions } from '../arguments.ts'
  */
 
 const signal = ['signal'] as const
+const change = ['signal', 'isDryRun'] as const
 const entity = ['signal', 'batch'] as const
 const condition = ['ifUpdatedAt', 'ifBody'] as const
 const reading = ['migrations', 'connectTimeoutMs', 'signal'] as const
@@ -37,19 +38,20 @@ const calls = {
   'Fleet.open': ['catalog', 'epochMs', 'logger', 'signal'],
   readFleet: signal,
   history: ['limit', 'signal'],
-  addServer: ['shardIds', 'signal'],
-  importConnections: ['passwords', 'spread', 'signal'],
+  addServer: ['shardIds', ...change],
+  importConnections: ['passwords', 'spread', ...change],
   planSpread: signal,
   applySpread: signal,
-  drainServer: signal,
-  activateServer: signal,
-  removeServer: signal,
+  drainServer: change,
+  activateServer: change,
+  removeServer: change,
   moveShard: ['to', 'throttleBytesPerSecond', ...move],
   planMove: ['to', 'throttleBytesPerSecond', 'signal'],
   resume: move,
   complete: move,
   reverse: move,
   abort: move,
+  planEnd: signal,
   moves: ['isOver', 'signal'],
   observe: signal,
   doctor: ['fix', 'signal'],

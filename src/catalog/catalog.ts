@@ -6,7 +6,7 @@ import { silentError } from '../schema/server-error.ts'
 import { withServerSession, type ServerSession, type SessionOptions } from '../schema/server-session.ts'
 import { Deadline } from '../shard/transaction/deadline.ts'
 import { Change, type ChangeRecord } from './change.ts'
-import { assertCatalog, ensureCatalog } from './ensure-catalog.ts'
+import { assertCatalog, countMissingLayouts, ensureCatalog } from './ensure-catalog.ts'
 import { readFleet, type FleetRecord } from './fleet-record.ts'
 
 /*
@@ -96,9 +96,13 @@ export class Catalog implements AsyncDisposable {
     return new Catalog(this.clientConfig, undefined, { pool: this.#pool, longPool: this.#longPool, signal })
   }
 
-  /** Makes the tables, or brings them to the layout of this release. Returns how many layouts were added. */
-  ensure(): Promise<number> {
-    return this.withSession(ensureCatalog, { statementTimeoutMs: LAYOUT_TIMEOUT_MS })
+  /**
+   * Makes the tables, or brings them to the layout of this release. Returns how many layouts were added, or would be by a dry
+   * run.
+   */
+  ensure({ isDryRun = false }: Pick<ChangeRecord, 'isDryRun'> = {}): Promise<number> {
+    const bounds = { statementTimeoutMs: LAYOUT_TIMEOUT_MS }
+    return this.withSession(isDryRun ? countMissingLayouts : ensureCatalog, bounds)
   }
 
   /** Throws `HV_CATALOG_MISSING` or `HV_CATALOG_LAYOUT` unless the tables are those of this release. */
@@ -112,7 +116,7 @@ export class Catalog implements AsyncDisposable {
   }
 
   /**
-   * Changes servers or placements, in one transaction, and resolves to the new epoch and what `work` returned. When the
+   * Changes servers or placements, in one transaction (which a dry run rolls back), and resolves to the new epoch and what `work` returned. When the
    * answer to the commit does not come, the catalog is asked on another connection what became of the change.
    *
    * @throws `HV_OUTCOME_UNKNOWN` when the catalog cannot be asked either; with every other error nothing has changed
@@ -122,6 +126,7 @@ export class Catalog implements AsyncDisposable {
     work: (session: ServerSession, epoch: number) => Promise<T>,
     { timeoutMs = CHANGE_TIMEOUT_MS, askMs = ASK_MS, hint }: ChangeBounds = {},
   ): Promise<{ epoch: number; result: T }> {
+    if (record.isDryRun === true) return this.#rehearse(work)
     using deadline = new Deadline(timeoutMs, this.#signal, () => silentError('catalog', timeoutMs))
     const change = new Change(record, work)
     try {
@@ -131,6 +136,18 @@ export class Catalog implements AsyncDisposable {
       await change.settle(this.#pool, { askMs, hint }, error)
     }
     return change.outcome
+  }
+
+  #rehearse<T>(work: (session: ServerSession, epoch: number) => Promise<T>): Promise<{ epoch: number; result: T }> {
+    return this.withSession(async (session) => {
+      try {
+        await session.execute(['begin'])
+        const { epoch } = await readFleet(session)
+        return { epoch, result: await work(session, epoch + 1) }
+      } finally {
+        await session.execute(['rollback'])
+      }
+    })
   }
 
   /** Lends a session of the catalog for the time of `work`. */

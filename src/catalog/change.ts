@@ -23,6 +23,8 @@ export interface ChangeRecord {
   readonly details: Readonly<Record<string, unknown>>
   /** Who; default the user and the host. */
   readonly actor?: string | undefined
+  /** Does all of it and takes it back: what would be refused is refused. Default false. */
+  readonly isDryRun?: boolean | undefined
 }
 
 /** Who is written into the history when nobody is named. */

@@ -31,6 +31,13 @@ export function ensureCatalog(session: ServerSession): Promise<number> {
   })
 }
 
+/** How many layouts {@link ensureCatalog} would add. Throws `HV_CATALOG_LAYOUT` when the catalog is newer. */
+export async function countMissingLayouts(session: ServerSession): Promise<number> {
+  const found = await readLayout(session)
+  assertNotNewer(found)
+  return KNOWN - found
+}
+
 /**
  * Throws unless the catalog has the layout of this release.
  *

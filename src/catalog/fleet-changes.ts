@@ -1,9 +1,13 @@
 import { HypervaultError } from '../errors.ts'
 import type { ServerSession } from '../schema/server-session.ts'
 import type { Catalog } from './catalog.ts'
+import type { ChangeRecord } from './change.ts'
 import type { ServerState } from './fleet-record.ts'
 import { recordSpread } from './spread.ts'
 import { parseServerSettings, type ServerSettings } from './server-settings.ts'
+
+/** Who changes a fleet, and whether it is only tried. */
+export type ChangeOptions = Pick<ChangeRecord, 'actor' | 'isDryRun'>
 
 /** A server that joins, with the shards that are on it already. */
 export interface NewServer {
@@ -13,8 +17,7 @@ export interface NewServer {
 }
 
 /** What is told beside the servers that join. */
-export interface JoinOptions {
-  readonly actor?: string | undefined
+export interface JoinOptions extends ChangeOptions {
   /** The shards to spread values over if the catalog has no such list yet; default all that are placed then. */
   readonly spread?: readonly number[] | undefined
 }
@@ -25,20 +28,24 @@ export interface JoinOptions {
  *
  * @throws TypeError, RangeError for settings; `HV_SERVER_EXISTS`, `HV_SHARD_PLACED` when a name or a shard is taken
  */
-export async function addServers(catalog: Catalog, servers: readonly NewServer[], actor?: string): Promise<number> {
-  return joinServers(catalog, servers, { actor })
+export async function addServers(
+  catalog: Catalog,
+  servers: readonly NewServer[],
+  options: ChangeOptions = {},
+): Promise<number> {
+  return joinServers(catalog, servers, options)
 }
 
 /** Does what {@link addServers} does, and says what the values of a new fleet are spread over. */
 export async function joinServers(
   catalog: Catalog,
   servers: readonly NewServer[],
-  { actor, spread }: JoinOptions,
+  { spread, ...options }: JoinOptions,
 ): Promise<number> {
   const checked = servers.map((server) => ({ ...server, settings: parseServerSettings(server.settings) }))
   checked.forEach(({ serverId }) => assertServerId(serverId))
   const details = { servers: checked.map(({ serverId, shardIds = [] }) => ({ serverId, shards: shardIds.length })) }
-  const { epoch } = await catalog.change({ action: 'add server', details, actor }, async (session, next) => {
+  const { epoch } = await catalog.change({ action: 'add server', details, ...options }, async (session, next) => {
     for (const server of checked) {
       await insertServer(session, server)
       await insertPlacements(session, server, next)
@@ -69,10 +76,10 @@ export async function setServerState(
   catalog: Catalog,
   serverId: string,
   state: ServerState,
-  actor?: string,
+  options: ChangeOptions = {},
 ): Promise<number> {
   const action = state === 'draining' ? 'drain server' : 'activate server'
-  const { epoch } = await catalog.change({ action, details: { serverId }, actor }, async (session) => {
+  const { epoch } = await catalog.change({ action, details: { serverId }, ...options }, async (session) => {
     await assertKnown(session, serverId)
     const text = 'update hypervault.servers set state = $2 where server_id = $1'
     await session.read({ text, values: [serverId, state] })
@@ -81,8 +88,8 @@ export async function setServerState(
 }
 
 /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */
-export async function removeServer(catalog: Catalog, serverId: string, actor?: string): Promise<number> {
-  const record = { action: 'remove server', details: { serverId }, actor }
+export async function removeServer(catalog: Catalog, serverId: string, options: ChangeOptions = {}): Promise<number> {
+  const record = { action: 'remove server', details: { serverId }, ...options }
   const { epoch } = await catalog.change(record, async (session) => {
     await assertKnown(session, serverId)
     await assertUnused(session, serverId)

@@ -2,12 +2,18 @@ import type { Command } from 'commander'
 import type { SecretReference } from '../catalog/secret.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { formatCount } from './amounts.ts'
+import type { DryRunOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { oneLine } from './failure.ts'
 import { defaultPasswordVariable, parseSecretOption } from './secret-option.ts'
 import { secretsOfUrl } from './secrets.ts'
 import { formatTable, type Column } from './table.ts'
 import { parseWhole, UsageError } from './usage-error.ts'
+
+/** Options of `catalog import`, as commander gives them. */
+interface ImportOptions extends DryRunOption {
+  readonly password: string[]
+}
 
 const historyColumns: readonly Column[] = [
   { head: 'epoch', align: 'right' },
@@ -43,7 +49,10 @@ Example:
 
 With --json: { "layouts" }, how many layouts were added; 0 when there was nothing to do.`,
     )
-    .action(() => context.withCatalog(async (it) => printInit(await it.ensure(), context)))
+    .option('--dry-run', 'count the layouts that would be added, and change nothing')
+    .action(({ dryRun = false }: DryRunOption) =>
+      context.withCatalog(async (it) => printInit(await it.ensure({ isDryRun: dryRun }), dryRun, context)),
+    )
 }
 
 function addImportCommand(catalog: Command, context: Context): void {
@@ -59,6 +68,7 @@ function addImportCommand(catalog: Command, context: Context): void {
       collect,
       [],
     )
+    .option('--dry-run', 'check all of it, and register nothing')
     .addHelpText(
       'after',
       `
@@ -69,7 +79,7 @@ Examples:
 The connections come from the configuration file, HYPERVAULT_CONNECTIONS or --connections. From then on put
 { "catalog": "postgres://…" } in the place of connections. With --json: { "servers": [{ "serverId", "shards", "password" }] }.`,
     )
-    .action(({ password }: { password: string[] }) => runImport(password, context))
+    .action((options: ImportOptions) => runImport(options, context))
 }
 
 function addHistoryCommand(catalog: Command, context: Context): void {
@@ -89,18 +99,20 @@ With --json: { "changes": [{ "epoch", "at", "actor", "action", "details" }] }.`,
     .action(({ limit }: { limit: string }) => runHistory(parseWhole('--limit', limit), context))
 }
 
-async function printInit(layouts: number, { output, isJson }: Context): Promise<void> {
+async function printInit(layouts: number, isDryRun: boolean, { output, isJson }: Context): Promise<void> {
   if (isJson) return output.json({ layouts })
+  if (isDryRun && layouts > 0) return output.talk(`${layouts} layouts would be added. Nothing was changed.`)
   output.talk(layouts === 0 ? 'The catalog is there, and up to date.' : 'The catalog is made.')
 }
 
-async function runImport(passwords: readonly string[], context: Context): Promise<void> {
+async function runImport({ password: passwords, dryRun: isDryRun }: ImportOptions, context: Context): Promise<void> {
   const { options, topology } = await context.loadConnections()
   const references = { ...defaultReferences(topology.servers), ...parseReferences(passwords, topology.servers) }
   await context.withFleet((fleet) =>
-    fleet.importConnections(options.connections, { passwords: references, spread: options.spread }),
+    fleet.importConnections(options.connections, { passwords: references, spread: options.spread, isDryRun }),
   )
   await printImported(topology.servers, references, context)
+  if (isDryRun === true) context.output.talk('They can be registered. Nothing was changed.')
 }
 
 async function printImported(

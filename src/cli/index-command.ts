@@ -6,6 +6,7 @@ import { describeFailure } from '../schema/indexes/index-failure.ts'
 import type { IndexOptions } from '../schema/indexes/index-options.ts'
 import type { IndexReport } from '../schema/indexes/shard-indexes.ts'
 import { formatCount, formatShards } from './amounts.ts'
+import { confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { printIndexes, printIndexReport, type IndexVerb } from './index-report.ts'
 import { parseInteger } from './integer-argument.ts'
@@ -15,7 +16,7 @@ import { StopRequest } from './stop-request.ts'
 import { checkUsage, UsageError } from './usage-error.ts'
 
 /** Options of `index create`, as commander gives them. */
-interface CreateOptions {
+interface CreateOptions extends DryRunOption {
   readonly body?: boolean
   readonly kind?: string
   readonly cast?: string
@@ -69,6 +70,7 @@ function addCreateCommand(index: Command, context: Context): void {
     .option('--kind <kind>', 'only entities of this kind')
     .option('--cast <type>', `index the value as ${casts.join(', ')}`)
     .option('--unique', 'no two entities of a shard may have the same value')
+    .option('--dry-run', 'print in how many shards it would be made, and change nothing')
     .addHelpText(
       'after',
       `
@@ -81,6 +83,7 @@ if shards failed { "name", "failures": [{ "serverId", "shardId", "code", "sqlsta
     )
     .action((field: string | undefined, options: CreateOptions) => {
       const definition = readDefinition(field, options)
+      if (options.dryRun === true) return tellWouldBe('create', checkDefinition(definition).name, context)
       return runWork('create', context, (db, settings) => db.createIndex(definition, settings))
     })
 }
@@ -91,6 +94,8 @@ function addDropCommand(index: Command, context: Context): void {
     .summary('drop an index in all shards')
     .description('Drops an index in every shard that has it. Safe to repeat. Exit code 4 if some shards failed.')
     .argument('<name>', 'as npx pg-hypervault index list prints it')
+    .option('--dry-run', 'print in how many shards it would be dropped, and change nothing')
+    .option('--yes', 'do not ask first; needed where there is no terminal')
     .addHelpText(
       'after',
       `
@@ -99,7 +104,28 @@ Example:
 
 With --json: as npx pg-hypervault index create.`,
     )
-    .action((name: string) => runWork('drop', context, (db, settings) => db.indexes.drop(name, settings)))
+    .action((name: string, options: DryRunOption & YesOption) => runDrop(name, options, context))
+}
+
+async function runDrop(name: string, options: DryRunOption & YesOption, context: Context): Promise<void> {
+  if (options.dryRun === true) return tellWouldBe('drop', name, context)
+  if (!(await confirm(`Index ${name} is dropped in all shards`, options, context))) return
+  await runWork('drop', context, (db, settings) => db.indexes.drop(name, settings))
+}
+
+/** Says where an index is now, and what would become of it. */
+async function tellWouldBe(verb: IndexVerb, name: string, context: Context): Promise<void> {
+  await context.withDatastore(async (db) => {
+    const found = (await db.indexes.list()).find((index) => index.name === name)
+    const all = db.topology.shardIds.length
+    const [valid, invalid] = [found?.shards.length ?? 0, found?.invalid.length ?? 0]
+    const count = verb === 'drop' ? valid + invalid : all - valid
+    if (context.isJson) return context.output.json({ name, shards: count })
+    const done = verb === 'drop' ? 'dropped' : 'made'
+    context.output.talk(
+      `${name} would be ${done} in ${formatCount(count)} of ${formatCount(all)} shards. Nothing was changed.`,
+    )
+  })
 }
 
 function readDefinition(field: string | undefined, { body, kind, cast, unique }: CreateOptions): IndexDefinition {

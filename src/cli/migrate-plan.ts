@@ -25,10 +25,11 @@ Examples:
 With --json: { "stages": [{ "migrations": [{ "id", "name" }], "waves": [{ "isCanary", "servers": [{ "serverId",
 "shardIds" }] }] }], "shards": [{ "serverId", "shardId", "migrations" }], "held", "unfit", "unreachable" }.`,
     )
-    .action((options: ScopeOptions) => runPlan(options, context))
+    .action((options: ScopeOptions) => runMigratePlan(options, context))
 }
 
-async function runPlan(options: ScopeOptions, context: Context): Promise<void> {
+/** Prints what would run where. */
+export async function runMigratePlan(options: ScopeOptions, context: Context): Promise<void> {
   const scope = { ...readScope(options), migrations: await findSource(options, context) }
   const plan = await context.withDatastore((db) => withUsageCheck(() => db.migrations.plan(scope)))
   if (plan.unreachable.length > 0) context.exitCode = 1

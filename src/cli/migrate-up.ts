@@ -5,17 +5,18 @@ import { describeMigrationFailure } from '../schema/migrations/migration-failure
 import type { MigrateOptions } from '../schema/migrations/options.ts'
 import type { MigrationReport } from '../schema/migrations/run/migration-run.ts'
 import { formatCount } from './amounts.ts'
+import type { DryRunOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { oneLine } from './failure.ts'
 import { addScopeOptions, findSource, readScope, type ScopeOptions } from './migrate-options.ts'
-import { describeHeld } from './migrate-plan.ts'
+import { describeHeld, runMigratePlan } from './migrate-plan.ts'
 import { MigrateProgress } from './migrate-progress.ts'
 import { StopRequest } from './stop-request.ts'
 import { formatTable } from './table.ts'
 import { UsageError, withUsageCheck } from './usage-error.ts'
 
 /** Options of `migrate up`, as commander gives them. */
-interface UpOptions extends ScopeOptions {
+interface UpOptions extends ScopeOptions, DryRunOption {
   readonly perServer?: string
   readonly lockTimeout?: string
   readonly lockBudget?: string
@@ -43,6 +44,7 @@ export function addMigrateUpCommand(migrate: Command, context: Context): void {
         'Runs in every shard the migrations that are left to run in it: a canary first, then wave by wave, while the application is at work. Safe to repeat and to end at any point: Ctrl-C finishes the shards at hand, and the same command goes on. Exit code 4 if some shards failed.',
       ),
   )
+    .option('--dry-run', 'print what would run where, as npx pg-hypervault migrate plan does, and change nothing')
     .option('--per-server <count>', 'connections that work side by side on one server (default: 2)')
     .option('--lock-timeout <ms>', 'longest wait for a lock, during which others wait behind it (default: 100)')
     .option('--lock-budget <ms>', 'how long a shard is tried again for the sake of locks (default: 60000)')
@@ -61,6 +63,7 @@ With --json: { "migrations": [{ "id", "name", "shardIds" }], "held": [{ "id", "n
 }
 
 async function runUp(options: UpOptions, command: Command, context: Context): Promise<void> {
+  if (options.dryRun === true) return runMigratePlan(options, context)
   using stop = new StopRequest(context.signals, context.output.closed)
   const settings = { ...readScope(options), ...readNumbers(options), signal: stop.signal }
   try {

@@ -1,27 +1,26 @@
 import type { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fleet, MoveRunOptions } from '../fleet/fleet.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { MoveRunOptions } from '../fleet/fleet-options.ts'
 import type { MoveResult } from '../fleet/move/move-result.ts'
-import type { MoveVerb } from '../fleet/move/observe-move.ts'
 import { assertShardId } from '../key/shard-id.ts'
 import { parseByteRate } from './byte-rate.ts'
+import { confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
-import { MoveProgressLine } from './move-progress.ts'
-import { printMoves, printPlan, printResult, printStatus, tellNext } from './move-report.ts'
+import { addMoveEndCommands } from './move-end.ts'
+import { printMoves, printPlan, printStatus } from './move-report.ts'
+import { runMoveWork } from './move-run.ts'
 import { StopRequest } from './stop-request.ts'
 import { checkUsage, parseWhole, UsageError } from './usage-error.ts'
 
 /** Options of `move`, as commander gives them. */
-interface MoveOptions {
+interface MoveOptions extends DryRunOption, YesOption {
   readonly to?: string
-  readonly dryRun?: boolean
   readonly maxPause?: string
   readonly keepReverse?: string
   readonly throttle?: string
 }
-
-type MoveWork = (fleet: Fleet, options: MoveRunOptions) => Promise<MoveResult | undefined>
 
 const WATCH_MS = 1_000
 
@@ -29,6 +28,8 @@ const WATCH_MS = 1_000
 export function addMoveCommand(program: Command, context: Context): void {
   const move = program
     .command('move')
+    // What follows the name of a subcommand belongs to that.
+    .enablePositionalOptions()
     .summary('move a shard to another server while it is in use')
     .description(
       'Moves a shard to another server of the fleet while it is in use. Afterwards what is written there streams back, until complete takes the old shard away, or reverse brings the shard back.',
@@ -36,6 +37,7 @@ export function addMoveCommand(program: Command, context: Context): void {
     .argument('[shard]', 'logical shard, 0 to 8191')
     .option('--to <server>', 'where it goes')
     .option('--dry-run', 'print every step and statement and all that stands in the way, and change nothing')
+    .option('--yes', 'do not ask before --keep-reverse gives up the way back; needed where there is no terminal')
     .option('--max-pause <time>', 'longest pause of the writers; beyond it they go on at the source (default: 500ms)')
     .option(
       '--throttle <rate>',
@@ -49,6 +51,7 @@ Examples:
   npx pg-hypervault move 5 --to s3 --dry-run
   npx pg-hypervault move 5 --to s3 --max-pause 250ms
   npx pg-hypervault move 5 --to s3 --throttle 20MB
+  npx pg-hypervault move complete 17 --dry-run
   npx pg-hypervault move complete 17
   npx pg-hypervault move status 17 --watch
 
@@ -56,36 +59,8 @@ Ctrl-C ends a move at its next wait; before the switch the writers go on where t
 "target", "tables", "rows", "chunks", "mismatches", "pauseMs", "lsn", "isExact" }.`,
     )
     .action((shard: string | undefined, options: MoveOptions) => runMove(shard, options, context))
-  addEndCommands(move, context)
+  addMoveEndCommands(move, context)
   addLookCommands(move, context)
-}
-
-function addEndCommands(move: Command, context: Context): void {
-  const add = (name: MoveVerb, summary: string, work: (moveId: number) => MoveWork): void => {
-    move
-      .command(name)
-      .summary(summary)
-      .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}. Safe to repeat.`)
-      .argument('<move>', 'number of the move')
-      .action((text: string) => {
-        const moveId = parseWhole('move', text)
-        return runWork(work(moveId), context, moveId)
-      })
-  }
-  add('complete', 'take the old shard away, and with it the way back', (moveId) => async (fleet, options) => {
-    await fleet.complete(moveId, options)
-    return undefined
-  })
-  add('reverse', 'bring the shard back to where it was', (moveId) => (fleet, options) => fleet.reverse(moveId, options))
-  add('abort', 'take away what a move has made before its switch', (moveId) => async (fleet, options) => {
-    await fleet.abort(moveId, options)
-    return undefined
-  })
-  add(
-    'resume',
-    'go on with a move after a crash or a failure',
-    (moveId) => (fleet, options) => fleet.resume(moveId, options),
-  )
 }
 
 function addLookCommands(move: Command, context: Context): void {
@@ -135,12 +110,17 @@ async function runMove(shard: string | undefined, options: MoveOptions, context:
       await printPlan(plan, context)
     })
   }
-  await runWork(async (fleet, hooks) => {
+  if (keepMs !== undefined && !(await confirm(describeKeeping(shardId, keepMs), options, context))) return
+  await runMoveWork(async (fleet, hooks) => {
     const how = { to, maxPauseMs, throttleBytesPerSecond }
     const result = await checkUsageOf(() => fleet.moveShard(shardId, { ...hooks, ...how }))
     if (keepMs !== undefined) await completeLater(fleet, result, keepMs, hooks, context)
     return result
   }, context)
+}
+
+function describeKeeping(shardId: number, keepMs: number): string {
+  return `${keepMs / 1_000} s after its move shard ${shardId} loses its way back, and the old shard is dropped`
 }
 
 /** Keeps the way back for a while, then takes the old shard away. */
@@ -156,47 +136,6 @@ async function completeLater(
   )
   await sleep(keepMs, undefined, { signal: hooks.signal })
   await fleet.complete(moveId, hooks)
-}
-
-/** Works on a move with progress, until it is done or Ctrl-C. */
-async function runWork(work: MoveWork, context: Context, known?: number): Promise<void> {
-  using stop = new StopRequest(context.signals, context.output.closed)
-  let moveId = known
-  await context.withFleet(async (fleet) => {
-    try {
-      const result = await withProgress(fleet, work, stop.signal, context, (id) => (moveId = id))
-      if (result !== undefined) await printResult(result, context)
-    } catch (error) {
-      if (!stop.signal.aborted) throw error
-      context.exitCode = 1
-      context.output.problem('stopped before the end')
-    } finally {
-      if (moveId !== undefined) await tellWhereItIs(fleet, moveId, context)
-    }
-  }, stop.signal)
-}
-
-async function withProgress(
-  fleet: Fleet,
-  work: MoveWork,
-  signal: AbortSignal,
-  { output }: Context,
-  onMove: (moveId: number) => void,
-): Promise<MoveResult | undefined> {
-  using line = new MoveProgressLine(output)
-  return await work(fleet, {
-    signal,
-    onProgress: (event) => {
-      onMove(event.moveId)
-      line.show(event)
-    },
-  })
-}
-
-async function tellWhereItIs(fleet: Fleet, moveId: number, context: Context): Promise<void> {
-  const { move, next } = await fleet.observe(moveId)
-  context.output.talk(`Move ${moveId} of shard ${move.shardId} is ${move.phase}.${next.length > 0 ? ' Next:' : ''}`)
-  tellNext(move, context)
 }
 
 async function runStatus(moveId: number, isWatching: boolean, context: Context): Promise<void> {

@@ -8,6 +8,7 @@ import { addExportCommand } from './export-command.ts'
 import { addGetCommand } from './get.ts'
 import { addImportCommand } from './import-command.ts'
 import { addIndexCommand } from './index-command.ts'
+import { assertNoneInherited } from './inherited-options.ts'
 import { addInitCommand } from './init.ts'
 import { addKeyCommand } from './key.ts'
 import { addMigrateCommand } from './migrate-command.ts'
@@ -62,7 +63,10 @@ export function createProgram(context: Context): Command {
       outputError: () => undefined,
     })
     .exitOverride()
-    .hook('preAction', (_, command) => context.apply(command.optsWithGlobals<CommonOptions>()))
+    .hook('preAction', (_, command) => {
+      assertNoneInherited(command)
+      context.apply(command.optsWithGlobals<CommonOptions>())
+    })
   const commands = [
     addDevCommand,
     addInitCommand,

@@ -6,6 +6,7 @@ import type { MovedShard } from '../fleet/rebalance/run-moves.ts'
 import type { RebalanceMeasure } from '../fleet/rebalance/weigh-shards.ts'
 import { formatBytes, formatCount } from './amounts.ts'
 import { parseByteRate } from './byte-rate.ts'
+import { assertCanConfirm, confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
 import { describeMoveProgress } from './move-progress.ts'
@@ -15,7 +16,7 @@ import { formatTable } from './table.ts'
 import { parseWhole, UsageError } from './usage-error.ts'
 
 /** Options of `rebalance`, as commander gives them. */
-interface RebalanceOptions {
+interface RebalanceOptions extends DryRunOption, YesOption {
   readonly plan?: boolean
   readonly apply?: boolean
   readonly by: string
@@ -26,6 +27,16 @@ interface RebalanceOptions {
   readonly keepReverse?: boolean
   readonly throttle?: string
 }
+
+const optionsOfApply: readonly (readonly [keyof RebalanceOptions, string])[] = [
+  ['concurrent', '--concurrent'],
+  ['maxPause', '--max-pause'],
+  ['throttle', '--throttle'],
+  ['keepReverse', '--keep-reverse'],
+  ['yes', '--yes'],
+]
+
+const GIVING_UP = 'Each move is completed: its old shard is dropped, and there is no way back'
 
 const measures: Readonly<Record<string, RebalanceMeasure>> = { bytes: 'bytes', writes: 'writes', count: 'count' }
 
@@ -38,6 +49,7 @@ export function addRebalanceCommand(program: Command, context: Context): void {
       'Plans which shards move, so that the active servers have about the same and drained ones nothing; with --apply it moves them, one after the other on each server, while they are in use.',
     )
     .option('--plan', 'print which shards would move, and change nothing')
+    .option('--dry-run', 'the same as --plan, also beside --apply and its options')
     .option('--apply', 'plan, and move the shards')
     .option('--by <measure>', 'what is to be even: bytes, writes (rows written in a second) or count (shards)', 'bytes')
     .option('--threshold <percent>', 'difference that is left alone, as a part of the average (default: 10%)')
@@ -49,6 +61,7 @@ export function addRebalanceCommand(program: Command, context: Context): void {
       'most bytes of rows in a second while those of one shard are copied, such as 20MB (default: as fast as PostgreSQL copies)',
     )
     .option('--keep-reverse', 'keep the way back of each move, until npx pg-hypervault move complete')
+    .option('--yes', 'do not ask before the ways back are given up; needed where there is no terminal')
     .addHelpText(
       'after',
       `
@@ -65,14 +78,15 @@ With --json: { "by", "loads": [{ "serverId", "state", "before", "after", "shards
 }
 
 async function runRebalance(options: RebalanceOptions, context: Context): Promise<void> {
-  if ((options.plan === true) === (options.apply === true)) {
-    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: npx pg-hypervault rebalance --plan')
-  }
+  assertOptionsOfOne(options)
+  const isApplying = options.apply === true && options.dryRun !== true
+  const givesUp = isApplying && options.keepReverse !== true
   const wanted = parsePlanOptions(options)
   const concurrentMoves = options.concurrent === undefined ? 1 : parseWhole('--concurrent', options.concurrent)
   const maxPauseMs = options.maxPause === undefined ? undefined : parseDuration('--max-pause', options.maxPause)
   const throttleBytesPerSecond =
     options.throttle === undefined ? undefined : parseByteRate('--throttle', options.throttle)
+  if (givesUp) assertCanConfirm(GIVING_UP, options, context)
   const { output } = context
   using stop = new StopRequest(context.signals, output.closed)
   const { signal } = stop
@@ -80,8 +94,9 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
   try {
     await context.withFleet(async (fleet) => {
       const plan = await fleet.rebalance.plan({ ...wanted, signal })
-      if (options.apply !== true) return printPlan(plan, context)
+      if (!isApplying) return printPlan(plan, context)
       if (!context.isJson) await printPlan(plan, context)
+      if (givesUp && plan.moves.length > 0 && !(await confirm(GIVING_UP, options, context))) return
       const { keepReverse } = options
       const how = { concurrentMoves, maxPauseMs, throttleBytesPerSecond, keepReverse, signal }
       await applyPlan(fleet, plan, how, moved, context)
@@ -92,6 +107,21 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
     context.exitCode = 1
     output.problem(`stopped; shards moved: ${moved.length}`, 'npx pg-hypervault move list tells what is under way')
   }
+}
+
+/** Refuses what a plan does not look at. */
+function assertOptionsOfOne(options: RebalanceOptions): void {
+  const { plan, apply, dryRun, by, sample } = options
+  if (plan === apply && dryRun !== true) {
+    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: npx pg-hypervault rebalance --plan')
+  }
+  if (plan === true && apply === true) {
+    throw new UsageError('a rebalance needs --plan or --apply', 'To look at what --apply would do: --apply --dry-run')
+  }
+  if (sample !== undefined && by !== 'writes') throw new UsageError('--sample goes with --by writes')
+  if (apply === true) return
+  const given = optionsOfApply.find(([name]) => options[name] !== undefined)
+  if (given !== undefined) throw new UsageError(`${given[1]} goes with --apply`)
 }
 
 async function applyPlan(

@@ -6,13 +6,14 @@ import { ServerPool } from '../pool/server-pool.ts'
 import { withServerSession } from '../schema/server-session.ts'
 import { formatShardRanges, parseShardRange, shardsOf } from '../topology/shard-range.ts'
 import { formatCount } from './amounts.ts'
+import { addDryRunOption, addYesOption, confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseSecretOption } from './secret-option.ts'
 import { formatTable, type Column } from './table.ts'
 import { checkUsage, parseWhole } from './usage-error.ts'
 
 /** Options of `server add`, as commander gives them. */
-interface AddOptions {
+interface AddOptions extends DryRunOption {
   readonly host?: string
   readonly port?: string
   readonly database?: string
@@ -22,6 +23,9 @@ interface AddOptions {
   readonly shards?: string
   readonly check: boolean
 }
+
+/** Options of `server drain`, `activate` and `remove`. */
+type StateOptions = DryRunOption & YesOption
 
 const columns: readonly Column[] = [
   { head: 'server', align: 'left' },
@@ -76,6 +80,7 @@ function addAddCommand(server: Command, context: Context): void {
     .option('--ssl [ca-file]', 'TLS, with the certificate of the authority in this file')
     .option('--shards <range>', "shards that it holds or is to hold, such as '17-33'; the end is not included")
     .option('--no-check', 'register it without connecting')
+    .option('--dry-run', 'check all of it, and register nothing')
     .addHelpText(
       'after',
       `
@@ -90,13 +95,15 @@ With --json: { "serverId", "version", "shardIds" }.`,
 
 function addStateCommands(server: Command, context: Context): void {
   const add = (name: 'drain' | 'activate' | 'remove', summary: string, description: string): void => {
-    server
+    const command = server
       .command(name)
       .summary(summary)
       .description(description)
       .argument('<server>', 'its name')
       .addHelpText('after', '\nWith --json: { "serverId" }.')
-      .action((serverId: string) => runState(name, serverId, context))
+      .action((serverId: string, options: StateOptions) => runState(name, serverId, options, context))
+    addDryRunOption(command)
+    if (name === 'remove') addYesOption(command)
   }
   add('drain', 'give a server no more shards', 'Marks a server: it gets no more shards, and rebalance empties it.')
   add('activate', 'let a drained server get shards again', 'Takes the mark of drain back.')
@@ -124,11 +131,12 @@ async function runAdd(serverId: string, options: AddOptions, context: Context): 
   )
   const version = await context.withFleet(async (fleet) => {
     const answered = options.check ? await readVersion(serverId, settings) : null
-    await fleet.addServer(serverId, settings, { shardIds })
+    await fleet.addServer(serverId, settings, { shardIds, isDryRun: options.dryRun })
     return answered
   })
   if (context.isJson) return context.output.json({ serverId, version, shardIds })
-  context.output.talk(`${serverId} is registered${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
+  const done = options.dryRun === true ? 'can be registered, and is not' : 'is registered'
+  context.output.talk(`${serverId} ${done}${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
 }
 
 function readSettings({ host, port, database, user, password, ssl }: AddOptions): ServerSettings {
@@ -161,16 +169,25 @@ async function readVersion(serverId: string, settings: ServerSettings): Promise<
   }
 }
 
-async function runState(verb: 'drain' | 'activate' | 'remove', serverId: string, context: Context): Promise<void> {
+async function runState(
+  verb: 'drain' | 'activate' | 'remove',
+  serverId: string,
+  options: StateOptions,
+  context: Context,
+): Promise<void> {
   const { output, isJson } = context
+  const isDryRun = options.dryRun === true
+  const removal = `Server ${serverId} is taken out of the catalog, and its settings are forgotten`
+  if (verb === 'remove' && !isDryRun && !(await confirm(removal, options, context))) return
   const shards = await context.withFleet(async (fleet) => {
-    if (verb === 'drain') await fleet.drainServer(serverId)
-    else if (verb === 'activate') await fleet.activateServer(serverId)
-    else await fleet.removeServer(serverId)
+    if (verb === 'drain') await fleet.drainServer(serverId, { isDryRun })
+    else if (verb === 'activate') await fleet.activateServer(serverId, { isDryRun })
+    else await fleet.removeServer(serverId, { isDryRun })
     const { servers } = await fleet.readFleet()
     return servers.find((server) => server.serverId === serverId)?.shardIds.length ?? 0
   })
   if (isJson) return output.json({ serverId })
+  if (isDryRun) return output.talk(`npx pg-hypervault server ${verb} ${serverId} is possible. Nothing was changed.`)
   const next = shards > 0 ? ` It still holds ${formatCount(shards)} shards: npx pg-hypervault rebalance --plan` : ''
   const done = { drain: `${serverId} gets no more shards.${next}`, activate: `${serverId} may get shards.` }
   output.talk(verb === 'remove' ? `${serverId} is out of the catalog.` : done[verb])

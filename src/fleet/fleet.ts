@@ -1,31 +1,38 @@
 import { assertCallOptions, type CheckedCall } from '../arguments/call-options.ts'
-import { Catalog, type CatalogConnection } from '../catalog/catalog.ts'
+import { Catalog } from '../catalog/catalog.ts'
 import { currentActor } from '../catalog/change.ts'
 import { addServers, joinServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
 import type { FleetRecord } from '../catalog/fleet-record.ts'
 import { listChanges, type FleetChange } from '../catalog/history.ts'
-import type { SecretReference } from '../catalog/secret.ts'
 import type { ServerSettings } from '../catalog/server-settings.ts'
 import { ServerDirectory } from '../catalog/server-directory.ts'
 import { assertHeld, changeSpread } from '../catalog/spread.ts'
 import { HypervaultError } from '../errors.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
 import { assertShardId } from '../key/shard-id.ts'
-import type { Logger } from '../pool/logger.ts'
 import { writeSpread, type SpreadFailure } from '../schema/record-spread.ts'
 import { parseConnections, type ConnectionEntry } from '../topology/connection-entry.ts'
 import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import { isSameSpread, planSpread, type SpreadPlan } from '../topology/spread.ts'
 import { toFleetServers } from './imported-servers.ts'
-import { assertPhase, toResult, type MoveResult } from './move/move-result.ts'
+import { toResult, type MoveResult } from './move/move-result.ts'
+import type {
+  DryRun,
+  FleetCallOptions,
+  FleetOptions,
+  ImportConnectionsOptions,
+  MoveRunOptions,
+  MoveTargetOptions,
+} from './fleet-options.ts'
 import { findImportedSpread } from './imported-spread.ts'
 import { examine, type DoctorOptions, type DoctorReport } from './doctor/doctor.ts'
 import { ShardLease } from './lease.ts'
 import { abortMove, completeMove, letMirrorWrite, reverseMove } from './move/end-move.ts'
-import { observeMove, type MoveStatus } from './move/observe-move.ts'
-import { openMove, type MoveHooks, type MovePlace } from './move/open-move.ts'
+import { observeMove, type MoveStatus, type MoveVerb } from './move/observe-move.ts'
+import { openMove, type MovePlace } from './move/open-move.ts'
 import type { MoveContext, MoveProgress } from './move/move-context.ts'
 import { getMove, insertMove, listMoves, type MoveRecord } from './move/move-record.ts'
+import { assertPhase, isEnded, planEnd, type MoveEndPlan } from './move/plan-end.ts'
 import { planMove, type MovePlan } from './move/plan-move.ts'
 import { tryKeepProblem } from './move/journal.ts'
 import { runMove } from './move/run-move.ts'
@@ -33,48 +40,6 @@ import { assertThrottle } from './move/throttle.ts'
 import { Rebalance } from './rebalance/rebalance.ts'
 import { Permits } from '../schema/migrations/run/permits.ts'
 import { FleetLinks } from './servers.ts'
-
-/** How a fleet is worked on. */
-export interface FleetOptions {
-  /** The database that `npx pg-hypervault catalog init` made. */
-  readonly catalog: CatalogConnection
-  /** Zero of the keys' clock; default that of the original. */
-  readonly epochMs?: number | undefined
-  readonly logger?: Logger | undefined
-  /** Ends the opening. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** What every call on a fleet takes. */
-export interface FleetCallOptions {
-  /** Ends the call with its reason. What was sent to the catalog may still be carried out. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How one move, or its end, is done. */
-export interface MoveRunOptions extends MoveHooks {
-  /** Longest pause of the writers in milliseconds; default 500. Beyond it they go on at the source. */
-  readonly maxPauseMs?: number | undefined
-}
-
-/** Where a shard goes, and how. */
-export interface MoveTargetOptions {
-  /** The server that it goes to. */
-  readonly to: string
-  /**
-   * Most bytes of rows in a second while they are copied, at least 65,536. The rows go through this process then, not from
-   * server to server. Default: as fast as PostgreSQL copies.
-   */
-  readonly throttleBytesPerSecond?: number | undefined
-}
-
-/** What is told beside connections that a catalog takes over. */
-export interface ImportConnectionsOptions {
-  /** Where the password of each server is found that has one. */
-  readonly passwords?: Readonly<Record<string, SecretReference>>
-  /** The `spread` of the datastores that have used these connections; default what the shards carry, else all of them. */
-  readonly spread?: string | undefined
-}
 
 const DEFAULT_MAX_PAUSE_MS = 500
 
@@ -140,12 +105,12 @@ export class Fleet implements AsyncDisposable {
   async addServer(
     serverId: string,
     settings: ServerSettings,
-    options: FleetCallOptions & { readonly shardIds?: readonly number[] } = {},
+    options: FleetCallOptions & DryRun & { readonly shardIds?: readonly number[] } = {},
   ): Promise<void> {
     const catalog = this.#underOf('addServer', options)
     const { shardIds = [] } = options
     shardIds.forEach((shardId) => assertShardId(shardId))
-    await addServers(catalog, [{ serverId, settings, shardIds }])
+    await addServers(catalog, [{ serverId, settings, shardIds }], { isDryRun: options.isDryRun })
   }
 
   /**
@@ -157,13 +122,14 @@ export class Fleet implements AsyncDisposable {
    */
   async importConnections(
     connections: readonly ConnectionEntry[],
-    options: ImportConnectionsOptions & FleetCallOptions = {},
+    options: ImportConnectionsOptions & FleetCallOptions & DryRun = {},
   ): Promise<void> {
     const catalog = this.#underOf('importConnections', options)
     const { passwords = {}, spread } = options
     const parsed = parseConnections(connections)
     const servers = toFleetServers(parsed, passwords)
-    await joinServers(catalog, servers, { spread: await findImportedSpread(parsed, spread) })
+    const how = { spread: await findImportedSpread(parsed, spread), isDryRun: options.isDryRun }
+    await joinServers(catalog, servers, how)
   }
 
   /**
@@ -196,18 +162,18 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** A drained server gets no more shards. Throws `HV_SERVER_UNKNOWN`. */
-  async drainServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
-    await setServerState(this.#underOf('drainServer', options), serverId, 'draining')
+  async drainServer(serverId: string, options: FleetCallOptions & DryRun = {}): Promise<void> {
+    await setServerState(this.#underOf('drainServer', options), serverId, 'draining', options)
   }
 
   /** Lets a drained server get shards again. Throws `HV_SERVER_UNKNOWN`. */
-  async activateServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
-    await setServerState(this.#underOf('activateServer', options), serverId, 'active')
+  async activateServer(serverId: string, options: FleetCallOptions & DryRun = {}): Promise<void> {
+    await setServerState(this.#underOf('activateServer', options), serverId, 'active', options)
   }
 
   /** Takes an empty server out. Throws `HV_SERVER_UNKNOWN`, `HV_SERVER_IN_USE`. */
-  async removeServer(serverId: string, options: FleetCallOptions = {}): Promise<void> {
-    await removeServer(this.#underOf('removeServer', options), serverId)
+  async removeServer(serverId: string, options: FleetCallOptions & DryRun = {}): Promise<void> {
+    await removeServer(this.#underOf('removeServer', options), serverId, options)
   }
 
   /**
@@ -273,7 +239,7 @@ export class Fleet implements AsyncDisposable {
     assertCallOptions('complete', options)
     await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'completed') return
-      assertPhase(move, 'complete', ['mirroring', 'completing'])
+      assertPhase(move, 'complete')
       await this.#end(move, lease, options, completeMove)
     })
   }
@@ -283,7 +249,7 @@ export class Fleet implements AsyncDisposable {
     assertCallOptions('reverse', options)
     return this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'reversed') return toResult(move, move.report)
-      assertPhase(move, 'reverse', ['mirroring', 'reversing'])
+      assertPhase(move, 'reverse')
       const report = await this.#end(move, lease, options, reverseMove)
       return toResult(move, report)
     })
@@ -294,9 +260,21 @@ export class Fleet implements AsyncDisposable {
     assertCallOptions('abort', options)
     await this.#withMove(moveId, options.signal, async (move, lease) => {
       if (move.phase === 'aborted') return
-      assertPhase(move, 'abort', ['preparing', 'copying', 'catching-up', 'aborting'])
+      assertPhase(move, 'abort')
       await this.#end(move, lease, options, abortMove)
     })
+  }
+
+  /**
+   * Plans what {@link complete}, {@link reverse}, {@link abort} or {@link resume} of a move would do. Changes nothing.
+   *
+   * @throws `HV_MOVE_UNKNOWN`; `HV_MOVE_PHASE` when that is not possible now
+   */
+  async planEnd(moveId: number, verb: MoveVerb, options: FleetCallOptions = {}): Promise<MoveEndPlan> {
+    const catalog = this.#underOf('planEnd', options)
+    const move = await getMove(catalog, moveId)
+    if (!isEnded(move, verb)) assertPhase(move, verb)
+    return planEnd(catalog, move, verb)
   }
 
   /** The moves, the newest first; all of them, or only those that are over or not. */

@@ -109,7 +109,7 @@ describe('the servers of a fleet', () => {
   })
 
   it('change with an entry in the history that says who did what', async () => {
-    await addServers(catalog, [{ serverId: 's1', settings }], 'ada')
+    await addServers(catalog, [{ serverId: 's1', settings }], { actor: 'ada' })
     const rows = await catalog.withSession((session) =>
       session.read({ text: 'select epoch, actor, action, details from hypervault.history' }),
     )

@@ -165,11 +165,11 @@ describe('hypervault server', () => {
     )
     expect((await run('server', 'list')).stdout).toMatch(/^s1 +draining +3 {2}1-4 /m)
     expect((await run('server', 'activate', 's1')).exitCode).toBe(0)
-    expect(await run('server', 'remove', 's1')).toMatchObject({
+    expect(await run('server', 'remove', 's1', '--yes')).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining('still has 3 shards') as string,
     })
-    expect(parseDocument(await run('server', 'remove', 's3', '--json'))).toEqual({ serverId: 's3' })
+    expect(parseDocument(await run('server', 'remove', 's3', '--yes', '--json'))).toEqual({ serverId: 's3' })
     expect(await run('server', 'drain', 's3')).toMatchObject({ exitCode: 1 })
   })
 
@@ -236,7 +236,7 @@ describe('hypervault rebalance', () => {
     expect(plan.exitCode).toBe(0)
     expect(plan.stdout).toMatch(/^s3 +active +0 +→ 1 +0 +→ 1$/m)
     expect(plan.stdout).toMatch(/^ +1 {2}s1 → s3 +1$/m)
-    const applied = await run('rebalance', '--apply', '--by', 'count', '--max-pause', '60s')
+    const applied = await run('rebalance', '--apply', '--yes', '--by', 'count', '--max-pause', '60s')
     expect(applied.exitCode).toBe(0)
     expect(applied.stderr).toMatch(/^Move 1: shard 1 lives on s3, \d rows proved, pause [\d.]+ ms \(1 of 1\)$/m)
     const again = await run('rebalance', '--plan', '--by', 'count')

@@ -48,7 +48,7 @@ describe('hypervault index', () => {
       await folder.run('index', 'create', 'email', '--kind', '-1', '--unique', '--json'),
     )
     expect(again).toMatchObject({ servers: [{ unchanged: [1, 2, 3] }, { unchanged: [10, 11] }] })
-    const dropped = await folder.run('index', 'drop', again.name)
+    const dropped = await folder.run('index', 'drop', again.name, '--yes')
     expect(dropped.stdout).toMatch(/^server {2}index +dropped {2}unchanged\ns1 +\S+ +3 +0\ns2 +\S+ +2 +0\n$/)
     expect(parseDocument(await folder.run('index', 'list', '--json'))).toEqual({ indexes: [] })
   })

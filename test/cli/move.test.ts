@@ -69,7 +69,7 @@ describe('hypervault move', () => {
       next: ['npx pg-hypervault move complete 1', 'npx pg-hypervault move reverse 1'],
       steps: expect.arrayContaining([expect.objectContaining({ step: 'copy', state: 'done' })]) as object[],
     })
-    expect((await run('move', 'complete', '1')).stderr).toContain('Move 1 of shard 1 is completed.')
+    expect((await run('move', 'complete', '1', '--yes')).stderr).toContain('Move 1 of shard 1 is completed.')
     expect((await run('move', 'list')).stderr).toContain('No move is under way. Add --all')
     expect(parseDocument(await run('move', 'list', '--all', '--json'))).toMatchObject({
       moves: [{ phase: 'completed' }],
@@ -80,7 +80,7 @@ describe('hypervault move', () => {
   test('comes back, and completes by itself when told to', async () => {
     expect((await run('move', '1', '--to', 's3', '--json')).exitCode).toBe(0)
     expect(parseDocument(await run('move', 'reverse', '1', '--json'))).toMatchObject({ rows: 501, mismatches: [] })
-    const kept = await run('move', '1', '--to', 's3', '--keep-reverse', '10ms')
+    const kept = await run('move', '1', '--to', 's3', '--keep-reverse', '10ms', '--yes')
     expect(kept.stderr).toContain('Move 2 of shard 1 is completed.')
     expect([await listHomes(fleet, 1), await listLeftovers(fleet)]).toEqual([['s3'], []])
   })
@@ -142,6 +142,6 @@ describe('hypervault move', () => {
     await writer.end()
     expect((await run('move', 'resume', '1')).exitCode).toBe(0)
     expect(await listHomes(fleet, 1)).toEqual(['s1', 's3'])
-    expect((await run('move', 'complete', '1')).exitCode).toBe(0)
+    expect((await run('move', 'complete', '1', '--yes')).exitCode).toBe(0)
   })
 })

@@ -108,14 +108,8 @@ export class Journal {
   }
 
   /** What is left to be cleaned up. */
-  async listCleanups(): Promise<Cleanup[]> {
-    const text = 'select server_id, kind, name from hypervault.cleanups where move_id = $1 and done_at is null'
-    const rows = await this.#catalog.withSession((session) => session.read({ text, values: [String(this.moveId)] }))
-    return rows.map(([serverId, kind, name]) => ({
-      serverId: serverId ?? '',
-      kind: kind as CleanupKind,
-      name: name ?? '',
-    }))
+  listCleanups(): Promise<Cleanup[]> {
+    return this.#catalog.withSession((session) => listCleanupsOf(session, this.moveId))
   }
 
   /** The object is gone. */
@@ -160,6 +154,17 @@ export class Journal {
       }),
     )
   }
+}
+
+/** What a move has left to be cleaned up. */
+export async function listCleanupsOf(session: ServerSession, moveId: number): Promise<Cleanup[]> {
+  const text = 'select server_id, kind, name from hypervault.cleanups where move_id = $1 and done_at is null'
+  const rows = await session.read({ text, values: [String(moveId)] })
+  return rows.map(([serverId, kind, name]) => ({
+    serverId: serverId ?? '',
+    kind: kind as CleanupKind,
+    name: name ?? '',
+  }))
 }
 
 /** Writes down what became of a step in a transaction of the catalog. */

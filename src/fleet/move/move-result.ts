@@ -1,4 +1,3 @@
-import { HypervaultError } from '../../errors.ts'
 import type { MoveRecord, MoveReport } from './move-record.ts'
 
 /** What a move has shown, and where it stands. */
@@ -9,7 +8,7 @@ export interface MoveResult extends MoveReport {
   readonly target: string
 }
 
-/** What a move has shown; undefined where nothing was. */
+/** A report with the move that it is about. */
 export function toResult(move: MoveRecord, report: MoveReport): MoveResult
 export function toResult(move: MoveRecord, report: MoveReport | undefined): MoveResult | undefined
 export function toResult(
@@ -17,11 +16,4 @@ export function toResult(
   report: MoveReport | undefined,
 ): MoveResult | undefined {
   return report && Object.freeze({ moveId, shardId, source, target, ...report })
-}
-
-/** Throws `HV_MOVE_PHASE` unless the move is in one of these phases. */
-export function assertPhase({ moveId, phase }: MoveRecord, verb: string, allowed: readonly string[]): void {
-  if (allowed.includes(phase)) return
-  const message = `move ${moveId} is ${phase}: ${verb} is possible when it is ${allowed.join(' or ')}`
-  throw new HypervaultError('HV_MOVE_PHASE', message, { moveId, phase })
 }
