@@ -122,11 +122,11 @@ export class ApartDesk {
     this.#wake()
   }
 
-  #isDue({ job, sliceMs }: Seat, waitedMs: number): boolean {
+  #isDue({ job, sliceMs }: Seat, waitedMs: number): boolean | 'ifBlocked' {
     if (job.isSettled || performance.now() >= job.endsAt) return true
-    if (this.#fresh.size > 0 && waitedMs >= Math.min(sliceMs, MAX_BEFORE_FRESH_MS)) return true
-    if (this.#pool.isWanted && waitedMs >= Math.min(sliceMs, MAX_BEFORE_BORROWER_MS)) return true
-    return this.#blocked.size > 0 && waitedMs >= sliceMs
+    if (this.#fresh.size > 0 && waitedMs >= Math.min(sliceMs, MAX_BEFORE_FRESH_MS)) return 'ifBlocked'
+    if (this.#pool.isWanted && waitedMs >= Math.min(sliceMs, MAX_BEFORE_BORROWER_MS)) return 'ifBlocked'
+    return this.#blocked.size > 0 && waitedMs >= sliceMs && 'ifBlocked'
   }
 
   #pause(seat: Seat): void {

@@ -31,6 +31,9 @@ export interface ApartWork<Input, Output, Cargo> {
 const PATIENCE_MS = 150
 const MAX_PATIENCE_MS = 2_400
 
+/** The part of the time for a statement that patience may take at most. */
+const PATIENCE_SHARE = 0.25
+
 /** Until when an operation is tried, and what cancelled it last. */
 interface Trial {
   readonly endsAt: number
@@ -53,14 +56,19 @@ export class Apart<Input, Output, Cargo> {
 
   /** How long a statement of the lane may keep others waiting. */
   get patienceMs(): number {
-    return this.#patienceMs
+    return Math.min(this.#patienceMs, PATIENCE_SHARE * this.#site.statementTimeoutMs)
   }
 
-  /** Takes a statement apart that was not executed. */
-  take(items: readonly Operation<Input, Output, Cargo>[], cause: unknown): void {
-    this.isSuspect = true
-    const endsAt = performance.now() + this.#site.statementTimeoutMs - this.#patienceMs
+  /**
+   * Takes a statement apart that was not executed. Each part has the time for a statement of its own; a single one has what is
+   * left of it.
+   */
+  take(items: readonly Operation<Input, Output, Cargo>[], { cause, sentAt }: { cause: unknown; sentAt: number }): void {
+    const now = performance.now()
+    const endsAt = (items.length > 1 ? now : sentAt) + this.#site.statementTimeoutMs
     const parts = items.filter(({ isSettled }) => !isSettled)
+    if (endsAt <= now) return parts.forEach((operation) => operation.reject(this.#overdue(cause)))
+    this.isSuspect = true
     void Promise.all(parts.map((operation) => this.#send(operation, { cause, endsAt }))).then((wereQuick) => {
       const wasInVain = wereQuick.length > 1 && wereQuick.every(Boolean)
       this.#patienceMs = wasInVain ? Math.min(2 * this.#patienceMs, MAX_PATIENCE_MS) : PATIENCE_MS

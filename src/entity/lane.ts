@@ -64,10 +64,11 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #refusal: unknown
   #isBoarding = false
   #isFlying = false
-  /** Operations in flight on the channel. */
+  /** Operations in flight on the channel, and when they were sent. */
   #flown = 0
+  #sentAt = 0
   readonly #terms: FlightTerms = {
-    isDue: (waitedMs, isWanted) => waitedMs >= this.#apart.patienceMs && (isWanted || this.#isWaitedFor),
+    isDue: (waitedMs, isWanted) => waitedMs >= this.#apart.patienceMs && (isWanted || this.#isWaitedFor) && 'ifBlocked',
   }
   #timer: NodeJS.Timeout | undefined
 
@@ -196,6 +197,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   async #fly(channel: Channel, batch: Batch<Input, Output, Cargo>): Promise<void> {
     this.#flown = batch.items.length
+    this.#sentAt = performance.now()
     try {
       batch.attempts += 1
       await this.#land(batch, await this.#send(channel, batch, this.#terms))
@@ -227,13 +229,13 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   /** Nothing was done. */
   #interrupted(batch: Batch<Input, Output, Cargo>, { error, isCause }: Interruption): undefined {
-    if (isCause) this.#apart.take(batch.items, error)
+    if (isCause) this.#apart.take(batch.items, { cause: error, sentAt: this.#sentAt })
     else this.#returned.unshift({ ...batch, attempts: batch.attempts - 1 })
   }
 
   #refused(batch: Batch<Input, Output, Cargo>, error: unknown, sqlstate: string): Promise<void> | undefined {
     if (this.shouldRepeat(batch, error)) this.#returned.unshift(batch)
-    else if (batch.items.length > 1 && isOfOneRow(sqlstate)) this.#apart.take(batch.items, error)
+    else if (batch.items.length > 1 && isOfOneRow(sqlstate)) this.#apart.take(batch.items, { cause: error, sentAt: 0 })
     else if (batch.items.length > 1 && isDivisible(sqlstate)) this.#returned.unshift(...halvesOf(batch))
     else return this.#follow(batch, this.#error(error, this.isWrite(batch)))
     return undefined

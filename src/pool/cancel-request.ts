@@ -21,29 +21,36 @@ interface Canceller {
 
 /**
  * Asks the server to end the statement that is in flight on a connection, by the cancel request of the protocol: on a
- * connection of its own, which goes the way of the first. Resolves once the server has closed that connection, which it
- * does when the signal is sent, or when it cannot be reached within {@link CANCEL_TIMEOUT_MS}. Never rejects.
+ * connection of its own, which goes the way of the first. Resolves to true once the server has closed that connection, which
+ * it does when the signal is sent, and to false when it has not done so within {@link CANCEL_TIMEOUT_MS}. Never rejects.
  */
-export function requestCancel(client: object): Promise<void> {
+export function requestCancel(client: object): Promise<boolean> {
   const backend = client as Backend
-  if (backend.processID == null) return Promise.resolve()
+  if (backend.processID == null) return Promise.resolve(true)
   return new Promise((resolve) => {
     try {
       sendCancel(backend, resolve)
     } catch {
-      resolve()
+      resolve(true)
     }
   })
 }
 
-function sendCancel({ host, port, ssl, sslNegotiation, processID, secretKey }: Backend, onEnd: () => void): void {
+function sendCancel(
+  { host, port, ssl, sslNegotiation, processID, secretKey }: Backend,
+  onEnd: (wasTaken: boolean) => void,
+): void {
   const connection = new Connection({ ssl, sslNegotiation } as never)
   const canceller = connection as unknown as Canceller
-  const timer = setTimeout(() => connection.stream.destroy(), CANCEL_TIMEOUT_MS).unref()
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    connection.stream.destroy()
+  }, CANCEL_TIMEOUT_MS).unref()
   connection.on('error', () => connection.stream.destroy())
   connection.once('end', () => {
     clearTimeout(timer)
-    onEnd()
+    onEnd(!isLate)
   })
   const send = (): void => canceller.cancel(processID as number, secretKey)
   // With `sslnegotiation=direct` pg begins the handshake itself.

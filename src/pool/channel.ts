@@ -1,6 +1,7 @@
 import { decideFlight } from './decide-flight.ts'
 import { classifyFailure, isLastWord } from './failure.ts'
 import type { Lease } from './lease.ts'
+import { mayWaitForLock } from './lock-wait.ts'
 import { OpenConnection } from './open-connection.ts'
 import { sendStatement, type ServerStatement } from './send-statement.ts'
 import type { ServerClient } from './server-client.ts'
@@ -28,9 +29,10 @@ import type { TextRow } from './text-rows.ts'
  *
  * A server answers in order, so a statement that waits for a lock holds up those behind it. Nothing more is sent behind one
  * that the server has been busy with for a while, and when it is due (see `FlightTerms`, and its time-out) the server is
- * asked to cancel it. A cancel names a session and no statement: it may come late and hit the next one. Whatever it hits
- * has not been executed, and comes back as `interrupted`. The connection is not given back before the request has ended.
- * Only when the server does not answer to that either is the connection cut.
+ * asked to cancel it. A cancel names a session and no statement: it may come late and hit the next one. Whatever it fails
+ * has not been executed, and comes back as `interrupted`; but a commit that waits for a standby it lets pass unreplicated,
+ * and that is `lost`. The connection is not given back before the request has ended, and not at all when the server has
+ * not taken the request: it may do so any time. Only when it does not answer to that either is the connection cut.
  *
  * What a lost connection says: a server answers in order. If it ended the session by an error of its own (57P01 and
  * its like), it did so instead of the oldest statement in flight and has never read those behind it; they may be sent
@@ -70,11 +72,12 @@ export interface ChannelSettings {
 /** How long a statement may keep a channel. */
 export interface FlightTerms {
   /**
-   * Whether it has to go, after the server has been busy with it for so long. Asked every {@link CHECK_MS} at least.
+   * Whether it has to go, after the server has been busy with it for so long; or only if it waits for a lock, so that no work
+   * is thrown away because it is slow. Asked every {@link CHECK_MS} at least.
    *
    * @param isWanted whether its connection is wanted: by others on the channel, or in the pool
    */
-  isDue(waitedMs: number, isWanted: boolean): boolean
+  isDue(waitedMs: number, isWanted: boolean): boolean | 'ifBlocked'
 }
 
 /** Terms of a statement that may take the whole time for one. */
@@ -87,6 +90,9 @@ interface Flight {
   /** When the server was asked to cancel it, first and last. */
   firstAskedAt: number | undefined
   lastAskedAt: number | undefined
+  /** Whether it was seen to wait for a lock, and when to look for that next. */
+  isBlocked: boolean
+  nextLookAt: number
 }
 
 /**
@@ -165,7 +171,9 @@ export class Channel implements LeaseHolder {
       sendStatement(connection, statement, (error, rows) => {
         this.#endFlight(flight)
         this.#awaitTurn()
-        resolve(error instanceof Error ? this.#judge(connection, flight, error) : { kind: 'rows', rows })
+        const unreplicated = connection.commitWait.take()
+        const failure = error instanceof Error ? error : unreplicated
+        resolve(failure === undefined ? { kind: 'rows', rows } : this.#judge(connection, flight, failure))
       })
     })
   }
@@ -179,14 +187,16 @@ export class Channel implements LeaseHolder {
   }
 
   giveUp(): void {
-    this.#putBack((lease) => lease.release())
+    const mayBeHit = this.#connection?.mayBeHit === true
+    this.#putBack((lease) => (mayBeHit ? lease.close() : lease.release()))
   }
 
   #takeOff(connection: OpenConnection, terms: FlightTerms): Flight {
     connection.wasUsed = true
     const startedAt = performance.now()
     const waitsForRows = this.#departing?.waitsForRows === true
-    const flight: Flight = { startedAt, waitsForRows, terms, firstAskedAt: undefined, lastAskedAt: undefined }
+    const unasked = { firstAskedAt: undefined, lastAskedAt: undefined, isBlocked: false, nextLookAt: 0 }
+    const flight: Flight = { startedAt, waitsForRows, terms, ...unasked }
     if (this.#flights.size === 0) this.#headSince = startedAt
     this.#flights.add(flight)
     if (flight.waitsForRows) this.#rowWaits += 1
@@ -259,7 +269,7 @@ export class Channel implements LeaseHolder {
     if (connection === undefined) return false
     const { client, wasUsed } = connection
     const isWanted = this.#pool.isContended && wasUsed
-    connection.isClosing ||= client.isLost || performance.now() >= client.expiresAt || isWanted
+    connection.isClosing ||= client.isLost || connection.mayBeHit || performance.now() >= client.expiresAt || isWanted
     return connection.isClosing && this.#flights.size === 0 && (client.isLost || !connection.isAsking)
   }
 
@@ -332,17 +342,32 @@ export class Channel implements LeaseHolder {
   }
 
   #checkFlights(): void {
+    clearTimeout(this.#watchdog)
     this.#watchdog = undefined
     const [oldest] = this.#flights
     const connection = this.#connection
     if (oldest === undefined || connection === undefined) return
     const now = performance.now()
-    const isDue = oldest.terms.isDue(now - this.#headSince, this.load > 1 || this.#pool.isWanted)
+    const isDue = this.#isDue(connection, oldest, now)
     const reading = { ...oldest, now, isDue, isAsking: connection.isAsking }
     const decision = decideFlight(reading, { timeoutMs: this.#settings.statementTimeoutMs, checkMs: this.#checkMs })
     if (decision.action === 'cut') return connection.client.cut()
     if (decision.action === 'cancel') this.#cancelOldest(connection, oldest, now)
     this.#watch(decision.action === 'wait' ? decision.leftMs : this.#checkMs)
+  }
+
+  #isDue({ client }: OpenConnection, flight: Flight, now: number): boolean {
+    const waitedMs = now - this.#headSince
+    const isDue = flight.terms.isDue(waitedMs, this.load > 1 || this.#pool.isWanted)
+    if (isDue !== 'ifBlocked' || flight.isBlocked) return isDue !== false
+    if (now < flight.nextLookAt) return false
+    flight.nextLookAt = Infinity
+    void mayWaitForLock(this.#pool, client).then((isBlocked) => {
+      flight.isBlocked = isBlocked
+      flight.nextLookAt = performance.now() + waitedMs
+      if (isBlocked && this.#flights.has(flight)) this.#checkFlights()
+    })
+    return false
   }
 
   #cancelOldest(connection: OpenConnection, oldest: Flight, now: number): void {

@@ -150,6 +150,12 @@ export class ServerPool implements AsyncDisposable {
     return this.#queue.size > this.#counts.attempts && this.#isFull
   }
 
+  /** True when a caller would get a connection without waiting for another caller. */
+  get canServe(): boolean {
+    if (this.#isClosed || this.#queue.size > 0) return false
+    return !this.#isFull || [...this.#holders.values()].some(({ isIdle }) => isIdle)
+  }
+
   /** The error of a caller that has waited too long for this server. */
   timeoutError(waitedMs: number): HypervaultError<'HV_POOL_TIMEOUT'> {
     this.#counts.timeouts += 1
@@ -257,7 +263,7 @@ export class ServerPool implements AsyncDisposable {
     })
   }
 
-  #trackEnding(whenGone: Promise<void>): void {
+  #trackEnding(whenGone: Promise<unknown>): void {
     const ending = whenGone.then(() => {
       this.#ending.delete(ending)
       this.#checkClosed()

@@ -2,6 +2,7 @@ import type { QueryArrayResult, QueryConfig, QueryResult, QueryResultRow } from 
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
+import { OverdueStatement } from '../pool/overdue-statement.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import { PreparedStatements } from '../pool/prepared-statements.ts'
@@ -79,12 +80,14 @@ export class ShardSession {
 
   /**
    * Runs one statement, prepared if that is wanted and no transaction is open. When the server does not answer in time,
-   * the connection is cut.
+   * it is asked to cancel the statement, and if that does not help the connection is cut; inside a transaction at once.
    *
    * @throws `HV_STATEMENT_FAILED`, `HV_SHARD_MISSING`, `HV_CONNECTION_LOST`, and `HV_OUTCOME_UNKNOWN` for a write
    */
   async run(statement: ShardStatement): Promise<TextRow[]> {
-    const { rows } = await this.#observe(statement, () => this.#send(statement))
+    const isAlone = !this.#isInTransaction
+    const execute = (): Promise<{ rows: TextRow[]; rowCount: number | null }> => this.#send(statement)
+    const { rows } = await this.#observe(statement, isAlone ? (timer) => this.#cancelLate(timer, execute) : execute)
     return rows
   }
 
@@ -232,6 +235,19 @@ export class ShardSession {
       )
     } finally {
       clearTimeout(timer)
+    }
+  }
+
+  /** Has the server cancel what is not done in time, so that its outcome is known. */
+  async #cancelLate<T>(timer: NodeJS.Timeout, execute: () => Promise<T>): Promise<T> {
+    clearTimeout(timer)
+    let overdue: OverdueStatement | undefined
+    const ownTimer = setTimeout(() => (overdue = new OverdueStatement(this.#lease)), this.#timeoutMs)
+    try {
+      return await execute()
+    } finally {
+      clearTimeout(ownTimer)
+      await overdue?.end()
     }
   }
 
