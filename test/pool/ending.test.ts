@@ -75,3 +75,16 @@ describe('a connection that is cut while its server is at work', () => {
     expect(await countBackends()).toBe(0)
   })
 })
+
+it('an idle connection is closed after idleTimeoutMs once, also after a put', async () => {
+  const total = (db: Datastore): number | undefined => db.stats()[0]?.total
+  await using db = open({ idleTimeoutMs: 600 })
+  await db.put(1, 1, {})
+  // The same time, and half of it, as connections take it that no put has used.
+  for (const idleTimeoutMs of [600, 300]) {
+    await using clock = open({ idleTimeoutMs })
+    await clock.cursor(1, (client) => client.query('select'))
+    await until('the clock has no connection', () => total(clock) === 0)
+  }
+  expect(total(db)).toBe(0)
+})
