@@ -5,7 +5,15 @@ import { listMoves, type MoveRecord } from '../move/move-record.ts'
 import type { MovePlace } from '../move/open-move.ts'
 import type { Diagnosis, Finding } from './finding.ts'
 import { judgeMoves, judgeObjects, listMoving, type MovesSeen } from './judge-moves.ts'
-import { judgeClocks, judgeDraining, judgeFailure, judgeReading, pooled, unready } from './judge-servers.ts'
+import {
+  judgeClocks,
+  judgeCollations,
+  judgeDraining,
+  judgeFailure,
+  judgeReading,
+  pooled,
+  unready,
+} from './judge-servers.ts'
 import { judgePlaces, judgeShards } from './judge-shards.ts'
 import { mend } from './mend.ts'
 import { isPooled } from './pooler-probe.ts'
@@ -73,6 +81,7 @@ export function judge(
     ...failed.map(judgeFailure),
     ...readings.flatMap(judgeReading),
     ...judgeClocks(readings),
+    ...judgeCollations(readings),
     ...judgePlaces(fleet, readings, listMoving(moves)),
     ...readings.flatMap(judgeShards),
     ...judgeMoves(moves, readings),

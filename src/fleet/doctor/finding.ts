@@ -7,6 +7,7 @@ export type FindingKind =
   | 'server-draining'
   | 'behind-pooler'
   | 'clock-skew'
+  | 'collations-differ'
   | 'shard-missing'
   | 'shard-stray'
   | 'shard-unplaced'

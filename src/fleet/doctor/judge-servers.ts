@@ -1,6 +1,6 @@
 import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { MAX_SKEW_MS } from '../move/preflight.ts'
-import { judgeServer } from '../move/server-readiness.ts'
+import { judgeServer, type ServerReadiness } from '../move/server-readiness.ts'
 import { splitProblem, type Diagnosis } from './finding.ts'
 import type { FailedReading, ServerReading } from './server-reading.ts'
 
@@ -65,6 +65,22 @@ export function judgeClocks(readings: readonly Pick<ServerReading, 'serverId' | 
       level: skewMs > MAX_SKEW_MS ? 'problem' : 'notice',
       what: `the clock of server ${fast.serverId} is ${(skewMs / 1_000).toFixed(1)} s ahead of that of server ${slow.serverId}`,
       remedy: 'let both follow the same time server (NTP)',
+    },
+  ]
+}
+
+/** Servers that sort texts differently: rows are proved equal all the same, and a query gives another order after a move. */
+export function judgeCollations(
+  readings: readonly { readonly serverId: string; readonly readiness: Pick<ServerReadiness, 'collation'> }[],
+): Diagnosis[] {
+  if (new Set(readings.map(({ readiness }) => readiness.collation)).size <= 1) return []
+  const named = readings.map(({ serverId, readiness }) => `${serverId} has ${readiness.collation ?? 'another'}`)
+  return [
+    {
+      kind: 'collations-differ',
+      level: 'notice',
+      what: `the databases sort texts differently, ${named.join(', ')}: a shard that moves gives its rows in another order`,
+      remedy: 'say in columns and queries which collation counts, such as collate "C"',
     },
   ]
 }

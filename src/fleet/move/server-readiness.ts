@@ -22,6 +22,10 @@ export interface ServerReadiness {
   readonly isStandby: boolean
   readonly clockMs: number
   readonly encoding: string
+  /** Provider and locale by which the database sorts texts unless a column says otherwise. */
+  readonly collation?: string
+  /** Version of its rules when the indexes were made, and now; undefined where there is none. */
+  readonly collationVersions?: readonly [string | undefined, string | undefined]
 }
 
 /** A stream, and a table that is being copied; both ways of a move are counted for each server. */
@@ -64,6 +68,19 @@ export function judgeServer(serverId: string, server: ServerReadiness): string[]
       server.copyWorkers < 1,
       'copies no tables: alter system set max_sync_workers_per_subscription = 2, and select pg_reload_conf()',
     ),
+    ...judgeCollation(serverId, server),
+  ]
+}
+
+/** Indexes over texts were made under other rules: rows are not found in them, also by the stream of a way back. */
+function judgeCollation(
+  serverId: string,
+  { collationVersions: [recorded, actual] = [undefined, undefined] }: ServerReadiness,
+): string[] {
+  if (recorded === undefined || actual === undefined || recorded === actual) return []
+  const versions = `${recorded} when its indexes were made, and is ${actual} now`
+  return [
+    `server ${serverId} sorts texts by other rules than its indexes, whose collation had version ${versions}: reindex the database there, and alter database … refresh collation version`,
   ]
 }
 
@@ -103,13 +120,19 @@ select current_setting('server_version_num'), current_setting('wal_level'),
   current_setting('effective_wal_level', true),
   (select setting from pg_settings where name = 'max_slot_wal_keep_size'),
   (select extract(epoch from (setting || ' ' || unit)::interval)::bigint from pg_settings where name = 'idle_replication_slot_timeout'),
-  pg_is_in_recovery(), floor(extract(epoch from clock_timestamp()) * 1000), getdatabaseencoding()`
+  pg_is_in_recovery(), floor(extract(epoch from clock_timestamp()) * 1000), getdatabaseencoding(),
+  case datlocprovider when 'i' then 'icu ' when 'b' then 'builtin ' else 'libc ' end || coalesce(
+    to_jsonb(hv_database) ->> 'datlocale', to_jsonb(hv_database) ->> 'daticulocale', datcollate),
+  datcollversion, pg_database_collation_actual_version(hv_database.oid)
+from pg_database as hv_database
+where datname = current_database()`
 
 /** Asks a server. */
 export async function readReadiness(session: ServerSession): Promise<ServerReadiness> {
   const [row] = await session.read({ text: selectReadiness, values: [OTHER_PROCESSES] })
   const [version, walLevel, slots, senders, workers, processes, origins, copyWorkers, ...rest] = row ?? []
-  const [effectiveWalLevel, slotKeep, slotIdle, standby, clock, encoding] = rest
+  const [effectiveWalLevel, slotKeep, slotIdle, standby, clock, encoding, ...sorting] = rest
+  const [collation, recorded, actual] = sorting
   return {
     version: Number(version),
     walLevel: walLevel ?? '',
@@ -125,5 +148,7 @@ export async function readReadiness(session: ServerSession): Promise<ServerReadi
     isStandby: standby === 't',
     clockMs: Number(clock),
     encoding: encoding ?? '',
+    collation: collation ?? '',
+    collationVersions: [recorded ?? undefined, actual ?? undefined],
   }
 }
