@@ -1,4 +1,5 @@
 import { shardSchema } from '../key/shard-id.ts'
+import { isFenceFunction } from './move-objects.ts'
 import type { ServerStatement } from './server-session.ts'
 
 /*
@@ -20,7 +21,7 @@ const movingSchemas = [
   'union all',
   'select nspname',
   'from pg_proc join pg_namespace on pg_namespace.oid = pronamespace',
-  "where proname = 'hv_fence'",
+  `where ${isFenceFunction}`,
 ].join('\n')
 
 /** Schemas of the shards that move; one may be there more than once: `(schema)`. */

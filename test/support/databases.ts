@@ -11,14 +11,16 @@ export interface TestDatabases extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-/** Creates fresh databases without any extension. */
-export async function createDatabases(count = 2): Promise<TestDatabases> {
+/** Creates fresh databases without any extension; the last one as `lastOptions` say. */
+export async function createDatabases(count = 2, lastOptions = ''): Promise<TestDatabases> {
   const servers = inject('servers')
   const connections = Array.from({ length: count }, (_, index) => {
     const server = servers[index % servers.length] as ServerConnection
     return { ...server, database: `hv_test_${randomBytes(6).toString('hex')}` }
   })
-  await Promise.all(connections.map((each) => runOnServer(each, `create database ${each.database}`)))
+  const create = ({ database }: ServerConnection, index: number): string =>
+    `create database ${database} ${index === count - 1 ? lastOptions : ''}`
+  await Promise.all(connections.map((each, index) => runOnServer(each, create(each, index))))
   const drop = async (): Promise<void> => {
     await Promise.all(
       connections.map((each) => runOnServer(each, `drop database if exists ${each.database} with (force)`)),

@@ -24,9 +24,9 @@ export function settingsOf({ password, ...connection }: ServerConnection): Serve
   return { ...connection, password: { env: name } }
 }
 
-/** Makes a catalog and servers; the last server is empty. */
-export async function createFleet(serverCount = 3): Promise<TestFleet> {
-  const databases = await createDatabases(serverCount + 1)
+/** Makes a catalog and servers; the last server is empty, and its database is made as `lastOptions` say. */
+export async function createFleet(serverCount = 3, lastOptions = ''): Promise<TestFleet> {
+  const databases = await createDatabases(serverCount + 1, lastOptions)
   const [catalogConnection, ...connections] = databases.connections as [ServerConnection, ...ServerConnection[]]
   const catalog = await layOutFleet(catalogConnection, connections)
   const dispose = async (): Promise<void> => {

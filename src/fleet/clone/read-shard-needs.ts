@@ -1,5 +1,6 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import { selectAlike } from './alike-queries.ts'
 import { readDependents } from './dependents.ts'
 import { selectOutsideDraws } from './outside-draws.ts'
 import { selectRoles } from './ownership-queries.ts'
@@ -20,6 +21,7 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
   const types = await read(selectForeignTypes)
   const roles = await read(selectRoles)
   const refusals = await read(selectRefusals)
+  const alike = await read(selectAlike)
   const dependents = await readDependents(session, schemas)
   const draws = await read(selectOutsideDraws)
   return shardIds.map((shardId) => {
@@ -32,7 +34,10 @@ export async function readShardNeeds(session: ServerSession, shardIds: readonly 
       owners: roles(schema)
         .filter(([, , isOwner]) => isOwner === 't')
         .map(second),
-      refusals: [...[...refusals(schema), ...draws(schema)].map(second), ...(dependents.get(schema) ?? [])],
+      refusals: [
+        ...[...refusals(schema), ...alike(schema), ...draws(schema)].map(second),
+        ...(dependents.get(schema) ?? []),
+      ],
     }
   })
 }

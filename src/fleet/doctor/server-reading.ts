@@ -3,6 +3,7 @@ import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { OPENING } from '../../schema/drift/shape/shape-sql.ts'
+import { isFenceFunction, isMarkerTable } from '../../schema/move-objects.ts'
 import { readDependents } from '../clone/dependents.ts'
 import { readShardNeeds } from '../clone/read-shard-needs.ts'
 import type { CleanupKind } from '../move/journal.ts'
@@ -153,9 +154,9 @@ async function readObjects(session: ServerSession): Promise<FoundObject[]> {
     "union all select 'subscription', subname, subenabled, null from pg_subscription",
     `where subdbid = ${own} and subname ~ '^hv_(move|back)_'`,
     "union all select 'fence', nspname, prosrc ~ 'HV001' or obj_description(pg_proc.oid, 'pg_proc') is not null, null from pg_proc join pg_namespace as n on n.oid = pronamespace",
-    "where proname = 'hv_fence' and nspname ~ '^shard[0-9]{4}$'",
+    `where ${isFenceFunction} and nspname ~ '^shard[0-9]{4}$'`,
     "union all select 'marker', nspname, true, null from pg_class join pg_namespace as n on n.oid = relnamespace",
-    "where relname = 'hv_marker' and relkind = 'r' and nspname ~ '^shard[0-9]{4}$'",
+    `where ${isMarkerTable} and nspname ~ '^shard[0-9]{4}$'`,
   ].join('\n')
   const rows = await session.read({ text })
   return rows.map(([kind, name, isActive, lostBecause]) => ({
