@@ -42,6 +42,7 @@ const shards = `
   alter table shard0001.hv_migrations owner to keeper;
   alter sequence shard0001.table_id_seq owner to keeper;
   alter function shard0001.next_id() owner to keeper;
+  alter function shard0001.hv_spread() owner to keeper;
   grant usage on schema shard0001 to app;
   grant select, insert, update, delete on shard0001.entities to app;
   grant usage on sequence shard0001.table_id_seq to app`
