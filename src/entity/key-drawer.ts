@@ -1,5 +1,5 @@
 import type { ShardSession } from '../shard/shard-session.ts'
-import { areConsecutive, drawKeys, MAX_DRAW, PORTION, readIds, sortIds } from './batch-keys.ts'
+import { drawKeys, MAX_DRAW, PORTION, readDraw, sortIds } from './batch-keys.ts'
 import { countCollision, pauseAfter } from './key-collision.ts'
 import { selectTaken } from './load/kept-statements.ts'
 import type { ServerSite } from './server-site.ts'
@@ -41,9 +41,10 @@ async function drawOnce(session: ShardSession, count: number, draw: KeyDraw): Pr
   const { quietShards } = draw.site
   const statement = drawKeys(shardId, count, quietShards.has(shardId) ? PORTION.alone : PORTION.beside)
   // The turn of a draw inside a transaction of the caller would last until its end.
-  const [row] = session.isInTransaction ? await session.runUndone(statement) : await session.run(statement)
-  const ids = readIds(row)
-  if (areConsecutive(ids)) quietShards.add(shardId)
+  const rows = session.isInTransaction ? await session.runUndone(statement) : await session.run(statement)
+  const { ids: drawn, isAlone } = readDraw(rows)
+  const ids = drawn.slice(0, count)
+  if (isAlone) quietShards.add(shardId)
   else quietShards.delete(shardId)
   return draw.isWary === true ? await withoutTaken(session, ids) : ids
 }

@@ -1,7 +1,7 @@
 import { Client } from 'pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { areConsecutive, drawFewKeys, drawKeys, readFewKeys, readIds } from '../../src/entity/batch-keys.ts'
-import { elapsedMsOf, shardIdOf, DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { areConsecutive, drawFewKeys, drawKeys, readDraw, readFewKeys } from '../../src/entity/batch-keys.ts'
+import { elapsedMsOf, packId, shardIdOf, DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { flooredNextIdSql, nextIdSql } from '../../src/key/next-id-sql.ts'
 import type { TextRow } from '../../src/pool/text-rows.ts'
 import { asText } from '../../src/pool/text-rows.ts'
@@ -31,7 +31,7 @@ async function run(text: string, values: readonly unknown[] = []): Promise<TextR
 
 async function draw(count: number): Promise<bigint[]> {
   const { text, values } = drawKeys(SHARD, count)
-  return readIds((await run(text, values))[0])
+  return readDraw(await run(text, values)).ids.slice(0, count)
 }
 
 /** Most of these keys in one millisecond. */
@@ -78,8 +78,11 @@ it('a floor above the clock gives each key once', async () => {
   const floor = { ms: elapsedNow() + 60_000, number: number + 1n }
   await run(flooredNextIdSql(SHARD, DEFAULT_EPOCH_MS, floor))
   const ids = [...(await draw(3_000)), ...(await draw(100))]
-  expect(new Set(ids).size).toBe(3_100)
-  expect(ids.map((id) => elapsedMsOf(id) - floor.ms)).toEqual(ids.map((_, index) => Math.floor(index / 1024)))
+  const rows = await run('select shard8191.next_id() from generate_series(1, 2000)')
+  expect(new Set([...ids.map(String), ...rows.map(([id]) => id)]).size).toBe(5_100)
+  const times = ids.map((id) => elapsedMsOf(id) - floor.ms)
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
+  expect([Math.min(...times), Math.max(...times)]).toEqual([0, 3])
   await run(nextIdSql(SHARD, DEFAULT_EPOCH_MS))
 })
 
@@ -105,8 +108,35 @@ it('keys of a time after 2048 are negative, as those that the server makes', asy
 })
 
 it('others who take keys between those of a draw are noticed', () => {
-  const idsOf = (...sequences: number[]): bigint[] => sequences.map((sequence) => BigInt(sequence))
-  expect(areConsecutive(idsOf(1_021, 1_022, 1_023, 0, 1))).toBe(true)
-  expect(areConsecutive(idsOf(1_021, 1_022, 0))).toBe(false)
+  expect(areConsecutive([1_021, 1_022, 1_023, 0, 1])).toBe(true)
+  expect(areConsecutive([1_021, 1_022, 0])).toBe(false)
   expect(areConsecutive([])).toBe(true)
+})
+
+describe('a section of a draw', () => {
+  const idOf = (elapsedMs: number, addedId: number): bigint => packId({ elapsedMs, shardId: SHARD, addedId })
+  const rowOf = (first: bigint, last: bigint, ...rest: (string | null)[]): TextRow => [
+    String(first),
+    String(last),
+    ...rest,
+  ]
+
+  it.each<[string, TextRow, number[], boolean]>([
+    ['of nobody else', rowOf(idOf(7, 1_022), idOf(7, 1), '2', '{1023}'), [1_022, 1_023, 0, 1], true],
+    [
+      'with others',
+      rowOf(idOf(7, 1_022), idOf(7, 3), '2', '{9007199254742015,9007199254742017}'),
+      [1_022, 1_023, 1, 3],
+      false,
+    ],
+    ['of two keys', rowOf(idOf(7, 1), idOf(7, 2), null, null), [1, 2], true],
+    ['of three keys', rowOf(idOf(7, 1), idOf(7, 3), '1', '{1026}'), [1, 2, 3], true],
+  ])('%s has keys of one millisecond', (_name, row, addedIds, isAlone) => {
+    expect(readDraw([row])).toEqual({ ids: addedIds.map((addedId) => idOf(7, addedId)), isAlone })
+  })
+
+  it('in which a millisecond begins has the two keys whose time is known', () => {
+    const ends = [idOf(7, 1), idOf(8, 4)] as const
+    expect(readDraw([rowOf(...ends, '2', '{2}')])).toEqual({ ids: ends, isAlone: true })
+  })
 })
