@@ -8,6 +8,7 @@ import { parseByteRate } from './byte-rate.ts'
 import { confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { FamilyCommand } from './family-command.ts'
 import { addMoveEndCommands } from './move-end.ts'
 import { printMoves, printPlan, printStatus } from './move-report.ts'
 import { runMoveWork } from './move-run.ts'
@@ -26,10 +27,7 @@ const WATCH_MS = 1_000
 
 /** `npx pg-hypervault move`: shards that change their server while they are in use. */
 export function addMoveCommand(program: Command, context: Context): void {
-  const move = program
-    .command('move')
-    // What follows the name of a subcommand belongs to that.
-    .enablePositionalOptions()
+  const move = FamilyCommand.addTo(program, 'move')
     .summary('move a shard to another server while it is in use')
     .description(
       'Moves a shard to another server of the fleet while it is in use. Afterwards what is written there streams back, until complete takes the old shard away, or reverse brings the shard back.',

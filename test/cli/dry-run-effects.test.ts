@@ -7,7 +7,9 @@ import { runInProcess } from './run-in-process.ts'
 
 /** All that a catalog holds: epoch, history, servers, placements, moves with their journals, clean-ups, leases. */
 const contents = `
-select tablename, query_to_xml(format('table hypervault.%I', tablename), true, false, '')::text
+select
+  tablename,
+  query_to_xml(format('select hv_row::text from hypervault.%I as hv_row', tablename), true, false, '')::text
 from pg_tables where schemaname = 'hypervault' order by 1`
 
 /** What is in the database of a server, by what creates or replaces it. */
@@ -82,7 +84,6 @@ const commands = (): string[] => {
     'index create email --kind 1',
     `index drop ${indexName}`,
     'spread set 1-3',
-    'init',
   ]
 }
 
