@@ -186,7 +186,7 @@ describe('a transaction', () => {
       admin.query(`
         create sequence shard0003.repeats;
         create or replace function shard0003.next_id(out result bigint) language sql volatile as $$
-          select case when n <= 3 then ${taken.toString()}::bigint else ${taken.toString()}::bigint + 500 end
+          select case when n <= 3 then ${taken.toString()}::bigint else ${taken.toString()}::bigint + 500 + n end
           from (select nextval('shard0003.repeats') as n) as drawn $$`),
     )
     const key = await db.transaction(3, async (tx) => {
