@@ -1,11 +1,11 @@
 import { decideFlight } from './decide-flight.ts'
 import { classifyFailure, isLastWord } from './failure.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, LeaseHolder } from './lease.ts'
 import { mayWaitForLock } from './lock-wait.ts'
 import { OpenConnection } from './open-connection.ts'
 import { sendStatement, type ServerStatement } from './send-statement.ts'
 import type { ServerClient } from './server-client.ts'
-import type { LeaseHolder, ServerPool } from './server-pool.ts'
+import type { ServerPool } from './server-pool.ts'
 import type { TextRow } from './text-rows.ts'
 
 /*

@@ -6,6 +6,14 @@ import { Sweep } from './sweep.ts'
 /** What becomes of a connection that comes back: lent again, closed politely, or cut. */
 export type ReturnAs = 'reusable' | 'closed' | 'cut'
 
+/** Who keeps a connection beyond one piece of work. */
+export interface LeaseHolder {
+  /** True while nothing is in flight on the connection. */
+  readonly isIdle: boolean
+  /** Returns the lease at once. Only called while idle. */
+  giveUp(): void
+}
+
 /** The right to use one connection of a server, until it is released or destroyed. */
 export class Lease implements AsyncDisposable {
   readonly client: PoolClient

@@ -4,7 +4,7 @@ import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { deferred } from './deferred.ts'
 import { requestCancel } from './cancel-request.ts'
 import { connectFailed } from './failure.ts'
-import { Lease, type ReturnAs } from './lease.ts'
+import { Lease, type LeaseHolder, type ReturnAs } from './lease.ts'
 import type { Logger } from './logger.ts'
 import { isConnected, isReady } from './pg-internals.ts'
 import { isReusable, ServerClient } from './server-client.ts'
@@ -60,14 +60,6 @@ export interface AcquireOptions {
   signal?: AbortSignal | undefined
   /** Longest wait; default the pool's `blockTimeoutMs`. */
   timeoutMs?: number | undefined
-}
-
-/** Who keeps a connection beyond one piece of work. */
-export interface LeaseHolder {
-  /** True while nothing is in flight on the connection. */
-  readonly isIdle: boolean
-  /** Returns the lease at once. Only called while idle. */
-  giveUp(): void
 }
 
 interface Attempt {

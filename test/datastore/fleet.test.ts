@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Datastore } from '../../src/datastore.ts'
 import type { ServerConnection } from '../../src/embedded/server-connection.ts'
 import { type Key } from '../../src/key/key.ts'
-import { dropFenceSql, raiseFenceSql } from '../../src/schema/fence-sql.ts'
+import { dropFenceSql, openFenceSql, raiseFenceSql } from '../../src/schema/fence-sql.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
@@ -127,7 +127,7 @@ describe('a write that a fence refuses', () => {
     await using db = await open()
     await execute(0, ...raiseFenceSql(fence, ['entities']))
     const writes = Promise.all(Array.from({ length: 50 }, (_, index) => db.put(1, 1, { index: String(index) })))
-    await execute(0, ...dropFenceSql(1))
+    await execute(0, openFenceSql(1), ...dropFenceSql(1))
     expect(new Set((await writes).map(String)).size).toBe(50)
   })
 

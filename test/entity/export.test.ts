@@ -119,7 +119,7 @@ describe('an export', () => {
   })
 
   it.each<[unknown, typeof TypeError | typeof RangeError, string]>([
-    [5, TypeError, 'a scan takes an object of options, got number'],
+    [5, TypeError, 'an export takes an object of options, got number'],
     [{ format: 'xml' }, RangeError, "format must be 'ndjson' or 'csv', got 'xml'"],
     [{ columns: ['a'] }, TypeError, "columns is an option of the format 'csv' only"],
     [{ format: 'csv', columns: 'a' }, TypeError, 'columns must be an array, got string'],

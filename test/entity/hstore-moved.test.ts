@@ -1,5 +1,5 @@
 import { Client } from 'pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, it } from 'vitest'
 import { Datastore, type ConnectionEntry, type Key } from '../../src/index.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'

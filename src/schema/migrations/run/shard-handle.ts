@@ -53,7 +53,7 @@ export class ShardHandle implements MigrationShard {
   readonly #lease: Lease
   readonly #isTransactional: boolean
   readonly #underWay = new Set<Promise<unknown>>()
-  #unnoticed: { readonly promise: ObservedPromise<unknown>; readonly error: unknown }[] = []
+  readonly #unnoticed: { readonly promise: ObservedPromise<unknown>; readonly error: unknown }[] = []
   #isOver = false
   #late = 0
 
