@@ -86,11 +86,14 @@ describe('hypervault export', { timeout: 180_000 }, () => {
     await from.run('export', 'all.ndjson')
     const lines = await readFile(join(from.path, 'all.ndjson'), 'utf8')
     const away = Key.from({ created: new Date(startMs), shardId: 99, addedId: 1 })
+    const lineOf = (key: Key, body: object): object => {
+      return { key, shard: key.shardId, kind: 1, created: key.created, updated: null, body }
+    }
     const others = [
-      { key: String(away), kind: 1, body: {} },
-      { key: '12x', kind: 1, body: {} },
+      lineOf(away, {}),
+      { ...lineOf(away, {}), key: '12x' },
       { n: '5' },
-      { key: String(keyOf(7_000)), kind: 1, body: { n: 'new' } },
+      lineOf(keyOf(7_000), { n: 'new' }),
     ]
     await writeFile(join(from.path, 'all.ndjson'), lines + others.map((row) => `${JSON.stringify(row)}\n`).join(''))
     const before = await storedEntities(from)
@@ -103,7 +106,7 @@ describe('hypervault export', { timeout: 180_000 }, () => {
       new Set(['its key is there already']),
     )
     expect(reasons.get(101)).toBe('its key is of shard 99, which no server has')
-    expect(reasons.get(102)).toContain('it has no key: ')
+    expect(reasons.get(102)).toContain('"body" holds an object')
     expect(reasons.get(103)).toBe('it has no key: an export did not write it')
     const after = await storedEntities(from)
     expect(after.filter(({ body }) => body.n !== 'new')).toEqual(before)

@@ -96,7 +96,7 @@ describe('hypervault migrate', () => {
       next,
     })
     await withClient(folder.connections[0], (client) => client.query('drop table shard0002.notes'))
-    expect((await folder.run(...(next ?? '').split(' ').slice(1))).exitCode).toBe(0)
+    expect((await folder.run(...(next ?? '').split(' ').slice(2))).exitCode).toBe(0)
     expect((await folder.run('migrate', 'status', '--require', '0001')).exitCode).toBe(0)
   })
 
@@ -203,7 +203,7 @@ describe('hypervault migrate', () => {
     const broken = await folder.run('migrate', 'verify')
     expect(broken.exitCode).toBe(1)
     expect(broken.stderr).toContain('s1, shard 2: index notes_text is not valid\n')
-    const next = /To rebuild the indexes, type: hypervault (.*)\n/.exec(broken.stderr)?.[1]
+    const next = /To rebuild the indexes, type: npx pg-hypervault (.*)\n/.exec(broken.stderr)?.[1]
     const fixed = await folder.run(...(next ?? '').split(' '))
     expect(fixed).toMatchObject({ exitCode: 0, stdout: '' })
     expect(fixed.stderr).toContain('s1, shard 2: index notes_text was rebuilt\n')
