@@ -44,12 +44,13 @@ export async function assertNoStrayWrites(context: MoveContext): Promise<void> {
   if (mismatches.length > 0) throw mismatchError(context, mismatches)
 }
 
-/** The tables that were there when the fence was put up. */
+/** The tables that were there when the fence was put up, and all sequences: one that came later has no rows to lose. */
 async function listFenced(session: ServerSession, shardId: number): Promise<string[]> {
   const rows = await session.read({
     text: [
       'select relname from pg_catalog.pg_trigger join pg_catalog.pg_class as hv_table on hv_table.oid = tgrelid',
       "where tgname = 'hv_fence' and relnamespace = $1::regnamespace",
+      "union all select relname from pg_catalog.pg_class where relkind = 'S' and relnamespace = $1::regnamespace",
     ].join('\n'),
     values: [shardSchema(shardId)],
   })
