@@ -138,7 +138,7 @@ describe('hypervault move', () => {
     expect(await said).toMatch(
       /stopped before the end\nMove 1 of shard 1 is preparing. Next:\n {2}npx pg-hypervault move resume 1 .*\n {2}npx pg-hypervault move abort 1 /,
     )
-    expect(await queryServer(fleet, 0, waiting)).toEqual([])
+    await until('nobody waits for a slot', async () => (await queryServer(fleet, 0, waiting)).length === 0)
     await writer.end()
     expect((await run('move', 'resume', '1')).exitCode).toBe(0)
     expect(await listHomes(fleet, 1)).toEqual(['s1', 's3'])
