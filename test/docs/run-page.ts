@@ -7,6 +7,11 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 /** The folder of the repository. */
 export const root = new URL('../../', import.meta.url)
 
+/** The folder below `test` that has the packages which a page imports. */
+export function placeOf(page: URL): string {
+  return page.pathname.endsWith('/other-tools.md') ? 'other-tools' : 'docs'
+}
+
 /** The contents of the code blocks of a page that are in a language, in their order. */
 export async function blocksOf(page: URL, language: string): Promise<string[]> {
   const text = await readFile(page, 'utf8')
@@ -16,13 +21,14 @@ export async function blocksOf(page: URL, language: string): Promise<string[]> {
 /**
  * Runs the `ts` blocks of a page as one program, on the package's source. A line `expression // => value` becomes a
  * comparison, and there must be at least so many of them. Blocks in other languages are not run.
- *
- * @param place folder below `test` whose packages the page imports
  */
-export async function runPage(page: URL, minComparisons: number, place = 'docs'): Promise<void> {
+export async function runPage(page: URL, minComparisons: number): Promise<void> {
   const { code, comparisons } = asTest((await blocksOf(page, 'ts')).join('\n'))
   expect(comparisons, 'comparisons on the page').toBeGreaterThanOrEqual(minComparisons)
-  const folder = makeTemporaryFolder(basename(page.pathname, '.md'), fileURLToPath(new URL(`test/${place}`, root)))
+  const folder = makeTemporaryFolder(
+    basename(page.pathname, '.md'),
+    fileURLToPath(new URL(`test/${placeOf(page)}`, root)),
+  )
   try {
     const file = join(folder, 'page.ts')
     await writeFile(file, code)

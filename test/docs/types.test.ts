@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, it } from 'vitest'
-import { blocksOf, root } from './run-page.ts'
+import { blocksOf, placeOf, root } from './run-page.ts'
 
 const guide = new URL('docs/guide/', root)
 const pages = [new URL('README.md', root), ...readdirSync(guide).map((page) => new URL(page, guide))]
@@ -75,7 +75,7 @@ function describeMistakes(program: ts.Program, file: string): string[] {
 it('the code of each page is right under strict as it stands', { timeout: 120_000 }, async () => {
   const sources = await Promise.all(
     pages.map(async (page): Promise<[string, string]> => {
-      const file = fileURLToPath(new URL(`test/docs/${basename(page.pathname, '.md')}.page.ts`, root))
+      const file = fileURLToPath(new URL(`test/${placeOf(page)}/${basename(page.pathname, '.md')}.page.ts`, root))
       return [file, (await blocksOf(page, 'ts')).join('\n')]
     }),
   )
