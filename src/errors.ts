@@ -208,7 +208,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_CURSOR_INVALID: {
     meaning:
-      'A scan was given something else than a cursor, a damaged one, or one of another version. Nothing was sent.',
+      'A scan was given something that is not a cursor, a damaged cursor, or one of another version. Nothing was sent.',
     hint: 'Hand on the cursor of a page as it is, or begin from the start.',
     retryable: false,
   },
@@ -274,7 +274,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: false,
   },
   HV_JOURNAL_MISMATCH: {
-    meaning: 'An import or export cannot be gone on with, because something is not as it was begun. Nothing was done.',
+    meaning: 'An import or export cannot continue, because something has changed since it began. Nothing was done.',
     hint: 'Go on as it was begun; or begin anew with --restart, and an import then stores again what it had stored.',
     retryable: false,
   },
@@ -385,7 +385,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: false,
   },
   HV_MOVE_STALLED: {
-    meaning: 'Copy or catch-up does not get on. Writers go on at the source.',
+    meaning: 'Copy or catch-up is making no progress. Writers go on at the source.',
     hint: 'Look into the log of the target, and run: npx pg-hypervault move resume, or abort.',
     retryable: true,
   },

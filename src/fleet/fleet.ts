@@ -290,7 +290,7 @@ export class Fleet implements AsyncDisposable {
 
   /**
    * Looks for whatever is wrong: with servers, places of shards, keys, moves, and what was left behind. Moves nothing; with
-   * `fix` it puts right what touches no row. A server that is down is a finding.
+   * `fix` it repairs whatever needs no row changes. A server that is down is a finding.
    */
   async doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
     assertCallOptions('doctor', options)
