@@ -1,4 +1,4 @@
-import { runsOf } from '../topology/shard-range.ts'
+import { formatRuns } from '../topology/like-failures.ts'
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
 
@@ -16,7 +16,5 @@ export function formatCount(count: number): string {
 
 /** Shards as runs: `1-3, 7`. Unlike the ranges of `connections`, the ends are included. */
 export function formatShards(shardIds: readonly number[]): string {
-  return runsOf(shardIds)
-    .map(({ first, end }) => (first === end - 1 ? `${first}` : `${first}-${end - 1}`))
-    .join(', ')
+  return formatRuns(shardIds)
 }

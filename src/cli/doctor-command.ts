@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { DoctorReport } from '../fleet/doctor/doctor.ts'
 import type { Finding } from '../fleet/doctor/finding.ts'
+import { describeAlike, groupFailures, type PlacedFailure } from '../topology/like-failures.ts'
 import { formatCount } from './amounts.ts'
 import type { Context } from './context.ts'
 import { oneLine } from './failure.ts'
@@ -45,21 +46,33 @@ async function runDoctor(fix: boolean, context: Context): Promise<void> {
 }
 
 async function printReport({ servers, findings }: DoctorReport, output: Output): Promise<void> {
-  for (const finding of findings) {
-    for (const line of describeFinding(finding, output)) await output.data(output.redactor.redact(line))
+  for (const { where, members } of groupFailures(findings.map(toFailure))) {
+    const prefix = members.length > 1 && where !== '' ? `${where}: ` : ''
+    for (const line of describeFindings(members, prefix, output)) await output.data(output.redactor.redact(line))
   }
   const shards = servers.reduce((sum, server) => sum + server.shards, 0)
   output.talk(`${amount(servers.length, 'server')}, ${amount(shards, 'shard')}: ${countFindings(findings)}.`)
 }
 
-function describeFinding({ level, what, remedy, isFixed, fixProblem }: Finding, output: Output): string[] {
+type PlacedFinding = Finding & PlacedFailure
+
+/** Findings are alike when what they are, what to do, and what became of it are. */
+function toFailure(finding: Finding): PlacedFinding {
+  const { kind, level, what, remedy, isFixed, fixProblem = '' } = finding
+  return { ...finding, code: `${kind} ${level} ${isFixed}`, message: oneLine([what, remedy, fixProblem].join(' ')) }
+}
+
+function describeFindings(findings: readonly PlacedFinding[], prefix: string, output: Output): string[] {
+  const { level, isFixed, fixProblem } = findings[0] as PlacedFinding
+  const tell = (textOf: (finding: Finding) => string): string => oneLine(describeAlike(findings, textOf))
+  const remedy = tell((finding) => finding.remedy)
   const label = isFixed
     ? output.paintData('green', 'fixed')
     : output.paintData(level === 'problem' ? 'red' : 'cyan', level)
   return [
-    `${label}: ${oneLine(what)}`,
-    ...(isFixed || remedy === '' ? [] : [`    do: ${oneLine(remedy)}`]),
-    ...(fixProblem === undefined ? [] : [`    not fixed: ${oneLine(fixProblem)}`]),
+    `${label}: ${prefix}${tell(({ what }) => what)}`,
+    ...(isFixed || remedy === '' ? [] : [`    do: ${remedy}`]),
+    ...(fixProblem === undefined ? [] : [`    not fixed: ${tell((finding) => finding.fixProblem ?? '')}`]),
   ]
 }
 

@@ -1,5 +1,7 @@
 import type { DriftReport, InvalidIndex, ShapeGroup } from '../schema/drift/drift-report.ts'
+import type { PlacedFailure } from '../topology/like-failures.ts'
 import { formatCount, formatShards } from './amounts.ts'
+import { failureLines, tellFailures } from './failure-lines.ts'
 import { oneLine } from './failure.ts'
 import type { Output } from './output.ts'
 import { formatTable } from './table.ts'
@@ -17,10 +19,13 @@ const MAX_WIDTH = 300
 export async function printDrift(report: DriftReport, output: Output): Promise<void> {
   const { groups, absent, invalidIndexes, fixedIndexes, failures, leftOut } = report
   if (groups.length > 1) await printGroups(groups, output)
-  for (const index of fixedIndexes) output.talk(`${placeOf(index)} was rebuilt`)
-  for (const index of invalidIndexes) output.problem(`${placeOf(index)} is not valid`)
+  for (const line of failureLines(fixedIndexes.map((index) => toFailure(index, 'was rebuilt')))) output.talk(line)
+  tellFailures(
+    invalidIndexes.map((index) => toFailure(index, 'is not valid')),
+    output,
+  )
   if (absent.length > 0) output.problem(`${describeShards(absent)} not there`, 'Type: npx pg-hypervault init')
-  for (const { serverId, message } of failures) output.problem(`${serverId}: ${oneLine(message)}`)
+  tellFailures(failures, output)
   const advice = adviceOf(report)
   if (advice !== undefined) output.talk(advice)
   output.talk(`Not compared: ${leftOut.join('; ')}.`)
@@ -67,8 +72,8 @@ function shorten(line: string): string {
   return text.length <= MAX_WIDTH ? text : `${text.slice(0, MAX_WIDTH - 1)}…`
 }
 
-function placeOf({ serverId, shardId, name }: InvalidIndex): string {
-  return `${serverId}, shard ${shardId}: index ${oneLine(name)}`
+function toFailure({ serverId, shardId, name }: InvalidIndex, what: string): PlacedFailure {
+  return { serverId, shardId, message: `index ${name} ${what}` }
 }
 
 function describeShards(shardIds: readonly number[]): string {

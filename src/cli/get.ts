@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
 import type { Datastore } from '../datastore.ts'
 import type { Entity } from '../entity/entity.ts'
+import { isHypervaultError } from '../errors.ts'
 import type { Key } from '../key/key.ts'
+import { groupFailures } from '../topology/like-failures.ts'
+import { formatCount } from './amounts.ts'
 import type { Context } from './context.ts'
 import { toFailure } from './failure.ts'
 import { parseKey } from './ids.ts'
@@ -34,6 +37,7 @@ async function runGet(ids: readonly string[], context: Context): Promise<void> {
   await context.withDatastore(async (db) => {
     const answers = await readShards(db, keys)
     for (const key of keys) await answer(key, answers.get(key.shardId), context)
+    tellUnread(keys, answers, context)
   })
 }
 
@@ -64,9 +68,28 @@ async function answer(key: Key, shard: ShardAnswer | undefined, context: Context
   const entity = 'entities' in shard ? shard.entities.get(key.id) : undefined
   if (entity !== undefined) return printEntity(entity, context)
   context.exitCode = 1
-  if ('entities' in shard) return context.output.problem(`${key} is not there (shard ${key.shardId})`)
-  const { what, hint } = toFailure(shard.error)
-  context.output.problem(`${key} could not be read: ${what}`, hint)
+  if ('entities' in shard) context.output.problem(`${key} is not there (shard ${key.shardId})`)
+}
+
+/** The keys of shards that did not answer: one line for each cause. */
+function tellUnread(keys: readonly Key[], answers: ReadonlyMap<number, ShardAnswer>, { output }: Context): void {
+  const failures = keys.flatMap((key) => {
+    const shard = answers.get(key.shardId)
+    if (shard === undefined || 'entities' in shard) return []
+    const { code, what, hint } = toFailure(shard.error)
+    return [{ key, shardId: key.shardId, serverId: serverOf(shard.error), code, message: what, hint }]
+  })
+  for (const { members, message, where } of groupFailures(failures)) {
+    const [first] = members
+    const isOne = members.length === 1
+    const which = isOne ? `${first?.key}` : `${formatCount(members.length)} keys`
+    output.problem(`${which} could not be read: ${isOne ? '' : `${where}: `}${message}`, first?.hint)
+  }
+}
+
+function serverOf(error: unknown): string | undefined {
+  const details = isHypervaultError(error) ? error.details : {}
+  return 'serverId' in details && typeof details.serverId === 'string' ? details.serverId : undefined
 }
 
 async function printEntity({ key, kind, body, updated }: Entity, { output, isJson }: Context): Promise<void> {

@@ -2,12 +2,12 @@ import type { Command } from 'commander'
 import { isHypervaultError, type HypervaultError } from '../errors.ts'
 import type { Datastore } from '../datastore.ts'
 import { checkDefinition, casts, type IndexDefinition } from '../schema/indexes/index-definition.ts'
-import { describeFailure } from '../schema/indexes/index-failure.ts'
 import type { IndexOptions } from '../schema/indexes/index-options.ts'
 import type { IndexReport } from '../schema/indexes/shard-indexes.ts'
 import { formatCount, formatShards } from './amounts.ts'
 import { confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
+import { tellFailures as tellLines } from './failure-lines.ts'
 import { printIndexes, printIndexReport, type IndexVerb } from './index-report.ts'
 import { parseInteger } from './integer-argument.ts'
 import { ProgressSum } from './progress-sum.ts'
@@ -186,7 +186,7 @@ async function tellFailures(error: HypervaultError<'HV_INDEX_FAILED'>, context: 
     const shown = failures.map((failure) => ({ ...failure, message: output.redactor.redact(failure.message) }))
     await output.json({ name, failures: shown, completed })
   }
-  for (const failure of failures) output.problem(`${name}: ${describeFailure(failure)}`)
+  tellLines(failures, output, `${name}: `)
   const done = completed.length > 0 ? ` (${formatShards(completed)})` : ''
   output.talk(`${formatCount(completed.length)} shards are done${done}. ${error.hint}`)
 }

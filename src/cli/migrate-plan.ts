@@ -4,6 +4,7 @@ import type { MigrationPlan } from '../schema/migrations/plan/describe-plan.ts'
 import type { Wave } from '../schema/migrations/plan/plan-waves.ts'
 import { formatCount, formatShards } from './amounts.ts'
 import type { Context } from './context.ts'
+import { tellFailures } from './failure-lines.ts'
 import { addScopeOptions, findSource, readScope, type ScopeOptions } from './migrate-options.ts'
 import { withUsageCheck } from './usage-error.ts'
 
@@ -43,8 +44,11 @@ async function printPlan({ stages, held, unfit, unreachable }: MigrationPlan, { 
     await output.data(`${index > 0 ? '\n' : ''}${migrations.map(labelOf).join(', ')}`)
     for (const [number, wave] of waves.entries()) await output.data(describeWave(wave, number + 1))
   }
-  for (const { serverId, shardId, problem } of unfit) output.problem(`${serverId}: shard ${shardId} is ${problem}`)
-  for (const { serverId, problem } of unreachable) output.problem(`${serverId}: ${problem}`)
+  const failures = [
+    ...unfit.map(({ problem, ...place }) => ({ ...place, message: problem })),
+    ...unreachable.map(({ serverId, problem }) => ({ serverId, message: problem })),
+  ]
+  tellFailures(failures, output)
   if (held.length > 0) output.talk(describeHeld(held.map(labelOf)))
 }
 

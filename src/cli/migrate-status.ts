@@ -2,8 +2,10 @@ import type { Command } from 'commander'
 import { isHypervaultError, type HypervaultError } from '../errors.ts'
 import { labelOf } from '../schema/migrations/migration.ts'
 import type { MigrationStatus, ServerMigrationStatus, ShardMigrationStatus } from '../schema/migrations/status.ts'
+import type { PlacedFailure } from '../topology/like-failures.ts'
 import { formatCount, formatShards } from './amounts.ts'
 import type { Context } from './context.ts'
+import { tellFailures } from './failure-lines.ts'
 import { addDirOption, findSource, type DirOption } from './migrate-options.ts'
 import { formatGrid } from './shard-grid.ts'
 import { formatTable, type Column } from './table.ts'
@@ -70,6 +72,7 @@ async function runStatus(options: StatusOptions, context: Context): Promise<void
   await printTable(status, context)
   const signs = signsOf(status)
   for (const server of status.servers) await printServer(server, signs, context)
+  tellFailures(status.servers.flatMap(problemsOf), context.output)
   await context.output.data(`\n${[...signs].map(([version, sign]) => `${sign} ${version}`).join('   ')}`)
 }
 
@@ -131,17 +134,15 @@ async function printServer(
   signs: ReadonlyMap<string, string>,
   { output }: Context,
 ): Promise<void> {
-  if (problem !== undefined) return output.problem(`${serverId}: ${problem}`)
+  if (problem !== undefined) return
   const cells = shards.map((shard) => ({ shardId: shard.shardId, sign: signs.get(versionOf(shard)) ?? '?' }))
   await output.data(`\n${[serverId, ...formatGrid(cells)].join('\n')}`)
-  for (const [text, shardIds] of groupProblems(shards))
-    output.problem(`${serverId}: shards ${formatShards(shardIds)}: ${text}`)
 }
 
-function groupProblems(shards: readonly ShardMigrationStatus[]): Map<string, number[]> {
-  const groups = new Map<string, number[]>()
-  for (const { shardId, problems } of shards) {
-    for (const problem of problems) groups.set(problem, [...(groups.get(problem) ?? []), shardId])
-  }
-  return groups
+function problemsOf({ serverId, problem, shards }: ServerMigrationStatus): PlacedFailure[] {
+  const own = problem === undefined ? [] : [{ serverId, message: problem }]
+  const ofShards = shards.flatMap(({ shardId, problems }) =>
+    problems.map((message) => ({ serverId, shardId, message })),
+  )
+  return [...own, ...ofShards]
 }

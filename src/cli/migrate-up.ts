@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { isHypervaultError, type HypervaultError } from '../errors.ts'
 import { labelOf } from '../schema/migrations/migration.ts'
-import { describeMigrationFailure } from '../schema/migrations/migration-failure.ts'
 import type { MigrateOptions } from '../schema/migrations/options.ts'
 import type { MigrationReport } from '../schema/migrations/run/migration-run.ts'
 import { formatCount } from './amounts.ts'
 import type { DryRunOption } from './confirm.ts'
 import type { Context } from './context.ts'
+import { tellFailures as tellLines } from './failure-lines.ts'
 import { oneLine } from './failure.ts'
 import { addScopeOptions, findSource, readScope, type ScopeOptions } from './migrate-options.ts'
 import { describeHeld, runMigratePlan } from './migrate-plan.ts'
@@ -128,7 +128,10 @@ async function tellFailures(
   const next = nextCommand(command, completed.length > 0 ? [...failed, ...left] : [])
   context.exitCode = completed.length > 0 ? 4 : 1
   if (context.isJson) await output.json({ ...details, failures, next })
-  for (const failure of failures) output.problem(describeMigrationFailure(failure))
+  tellLines(
+    failures.map((failure) => ({ ...failure, subject: failure.migration })),
+    output,
+  )
   if (stopped !== undefined) output.problem(`stopped by itself: ${stopped}`)
   const counts = [`${formatCount(completed.length)} shards are done`, `${formatCount(failed.length)} failed`]
   output.talk([...counts, ...(left.length > 0 ? [`${formatCount(left.length)} are left`] : [])].join(', '))

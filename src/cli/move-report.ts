@@ -2,8 +2,10 @@ import type { MoveResult } from '../fleet/move/move-result.ts'
 import type { MoveRecord } from '../fleet/move/move-record.ts'
 import { listVerbs, type MoveStatus, type MoveVerb } from '../fleet/move/observe-move.ts'
 import type { MovePlan } from '../fleet/move/plan-move.ts'
+import type { PlacedFailure } from '../topology/like-failures.ts'
 import { formatBytes, formatCount } from './amounts.ts'
 import type { Context } from './context.ts'
+import { failureLines } from './failure-lines.ts'
 import { oneLine } from './failure.ts'
 import { formatTable, type Column } from './table.ts'
 
@@ -28,7 +30,7 @@ export function tellNext({ moveId, phase }: Pick<MoveRecord, 'moveId' | 'phase'>
 
 /** Prints what a move has proved. */
 export async function printResult(result: MoveResult, { output, isJson }: Context): Promise<void> {
-  const { moveId, shardId, source, target, tables, rows, chunks, mismatches, pauseMs, isExact, lsn } = result
+  const { moveId, shardId, source, target, tables, rows, mismatches, pauseMs, isExact, lsn } = result
   if (isJson) return output.json(result)
   const proof = isExact ? `snapshots at ${lsn}` : 'live rows, after a crash'
   const lines = [
@@ -36,7 +38,7 @@ export async function printResult(result: MoveResult, { output, isJson }: Contex
     ['shard', `${shardId}, from ${source} to ${target}`],
     [
       'rows proved equal',
-      mismatches.length === 0 ? `${formatCount(rows)} in ${tables} tables, ${chunks} chunks` : 'NO',
+      mismatches.length === 0 ? `${formatCount(rows)} in ${tables} ${tables === 1 ? 'table' : 'tables'}` : 'NO',
     ],
     ['proof', proof],
     ['pause of the writers', `${pauseMs} ms`],
@@ -67,7 +69,7 @@ export async function printMoves(
   if (moves.length === 0) {
     return output.talk(isAll ? 'No shard was ever moved.' : 'No move is under way. Add --all for those that are over.')
   }
-  const rows = moves.map(({ moveId, shardId, source, target, phase, report, startedAt, problem }) => [
+  const rows = moves.map(({ moveId, shardId, source, target, phase, report, startedAt }) => [
     String(moveId),
     String(shardId),
     `${source} → ${target}`,
@@ -75,9 +77,14 @@ export async function printMoves(
     report === undefined ? '' : formatCount(report.rows),
     report === undefined ? '' : `${report.pauseMs} ms`,
     startedAt.toISOString(),
-    oneLine(problem ?? ''),
   ])
-  await output.data(formatTable(left('move', 'shard', 'way', 'phase', 'rows', 'pause', 'begun', 'problem'), rows))
+  await output.data(formatTable(left('move', 'shard', 'way', 'phase', 'rows', 'pause', 'begun'), rows))
+  const problems = failureLines(moves.flatMap(problemOf))
+  if (problems.length > 0) await output.data(['', ...problems].join('\n'))
+}
+
+function problemOf({ shardId, problem }: MoveRecord): PlacedFailure[] {
+  return problem === undefined ? [] : [{ shardId, message: problem }]
 }
 
 /** Prints one move, with what it has done. */

@@ -4,12 +4,15 @@ import type { ServerLoad } from '../fleet/rebalance/decide-rebalance.ts'
 import type { RebalancePlan, RebalancePlanOptions } from '../fleet/rebalance/rebalance.ts'
 import type { MovedShard } from '../fleet/rebalance/run-moves.ts'
 import type { RebalanceMeasure } from '../fleet/rebalance/weigh-shards.ts'
+import { formatRuns } from '../topology/like-failures.ts'
 import { formatBytes, formatCount } from './amounts.ts'
 import { parseByteRate } from './byte-rate.ts'
 import { assertCanConfirm, confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { tellFailures } from './failure-lines.ts'
 import { describeMoveProgress } from './move-progress.ts'
+import type { Output } from './output.ts'
 import { StatusLine } from './status-line.ts'
 import { StopRequest } from './stop-request.ts'
 import { formatTable } from './table.ts'
@@ -144,18 +147,29 @@ async function applyPlan(
       line.show(`${moved.length} of ${plan.moves.length} moved; ${describeMoveProgress(event, 0)}`),
     onMoved: (shard) => {
       moved.push(shard)
-      const { moveId, shardId, to, rows, pauseMs, leftOpen } = shard
+      const { moveId, shardId, to, rows, pauseMs } = shard
       output.talk(
         `Move ${moveId}: shard ${shardId} lives on ${to}, ${formatCount(rows)} rows proved, pause ${pauseMs} ms (${moved.length} of ${plan.moves.length})`,
       )
-      if (leftOpen !== undefined) {
-        output.problem(`move ${moveId} is not completed: ${leftOpen}`, `npx pg-hypervault move complete ${moveId}`)
-      }
     },
   })
+  tellLeftOpen(moved, output)
   if (options.keepReverse === true && moved.length > 0) {
     output.talk('The ways back are kept: npx pg-hypervault move complete, or reverse, each of these moves.')
   }
+}
+
+function tellLeftOpen(moved: readonly MovedShard[], output: Output): void {
+  const open = moved.filter(({ leftOpen }) => leftOpen !== undefined)
+  if (open.length === 0) return
+  tellFailures(
+    open.map(({ shardId, leftOpen = '' }) => ({ shardId, message: leftOpen })),
+    output,
+    'a move is not completed: ',
+  )
+  const moves = formatRuns(open.map(({ moveId }) => moveId))
+  const one = `npx pg-hypervault move complete ${open.length === 1 ? moves : 'MOVE'}`
+  output.talk(open.length === 1 ? `To complete it: ${one}` : `To complete them, for each MOVE of ${moves}: ${one}`)
 }
 
 function parsePlanOptions({ by, threshold, sample }: RebalanceOptions): RebalancePlanOptions {

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { assertHeld } from '../catalog/spread.ts'
 import { HypervaultError } from '../errors.ts'
 import { readRecordedSpreads, writeSpread, type RecordedSpread, type SpreadFailure } from '../schema/record-spread.ts'
+import { describeFailures } from '../topology/like-failures.ts'
 import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import { isSameSpread, planSpread, type SpreadPlan } from '../topology/spread.ts'
 import { formatCount } from './amounts.ts'
@@ -118,7 +119,7 @@ async function readConnections({ topology }: ConnectionsConfig): Promise<SpreadS
 /** What all shards say must be known before it is changed. */
 function unreadable(silent: readonly RecordedSpread[]): HypervaultError {
   const failures = silent.map(({ serverId, problem = '' }) => ({ serverId, code: undefined, message: problem }))
-  const text = failures.map(({ serverId, message }) => `${serverId}: ${message}`).join('; ')
+  const text = describeFailures(failures).join('; ')
   const hint = 'Bring these servers back, and repeat the command.'
   return new HypervaultError('HV_PROVISION_FAILED', `servers could not be asked: ${text}`, { failures }, { hint })
 }
@@ -147,6 +148,8 @@ async function printPlan(
   else if (applied && failures.length === 0) await output.data(`Values are spread over ${ranges.after}.`)
   if (failures.length === 0) return
   context.exitCode = 4
-  const named = failures.map(({ serverId, message }) => `${serverId}: ${message}`).join('; ')
-  output.problem(`shards could not be told on ${named}`, 'Mend that, and repeat the command.')
+  output.problem(
+    `shards could not be told on ${describeFailures(failures).join('; ')}`,
+    'Mend that, and repeat the command.',
+  )
 }

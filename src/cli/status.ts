@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import type { PlacedFailure } from '../topology/like-failures.ts'
 import { formatBytes, formatCount, formatShards } from './amounts.ts'
 import type { Context } from './context.ts'
+import { failureLines } from './failure-lines.ts'
 import type { Output } from './output.ts'
 import { isHealthy, readServerStatus, type ServerStatus } from './server-status.ts'
 import { formatTable, type Column } from './table.ts'
@@ -55,7 +57,8 @@ async function runStatus(isExact: boolean, context: Context): Promise<void> {
       servers.map((server) => toRow(server, output)),
     ),
   )
-  for (const line of servers.flatMap(describeProblems)) await output.data(output.redactor.redact(line))
+  const problems = failureLines(servers.flatMap(problemsOf))
+  for (const line of [...problems, ...servers.flatMap(describeMissing)]) await output.data(output.redactor.redact(line))
 }
 
 function toDocument(server: ServerStatus, { redactor }: Output): unknown {
@@ -84,13 +87,17 @@ function describeState(server: ServerStatus): string {
   return isHealthy(server) ? 'up' : 'incomplete'
 }
 
-function describeProblems({ serverId, content, failure }: ServerStatus): string[] {
-  if (content === undefined) return failure === undefined ? [] : [failure.what]
-  const { missing, unfit } = content.shards
-  return [
-    ...(missing.length > 0
-      ? [`${serverId}: missing shards ${formatShards(missing)}; npx pg-hypervault init makes them`]
-      : []),
-    ...unfit.map(({ shardId, problems }) => `${serverId}: shard ${shardId} is not fit: ${problems.join(', ')}`),
-  ]
+function problemsOf({ serverId, content, failure }: ServerStatus): PlacedFailure[] {
+  if (content === undefined) return failure === undefined ? [] : [{ serverId, message: failure.what }]
+  return content.shards.unfit.map(({ shardId, problems }) => ({
+    serverId,
+    shardId,
+    message: `not fit to be a shard: ${problems.join(', ')}`,
+  }))
+}
+
+function describeMissing({ serverId, content }: ServerStatus): string[] {
+  const missing = content?.shards.missing ?? []
+  if (missing.length === 0) return []
+  return [`${serverId}: missing shards ${formatShards(missing)}; npx pg-hypervault init makes them`]
 }

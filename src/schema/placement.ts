@@ -1,4 +1,5 @@
 import { HypervaultError, type ErrorDetails } from '../errors.ts'
+import { describeFailures, type PlacedFailure } from '../topology/like-failures.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { ServerInspection } from './inspect.ts'
 import { holdsShard } from './shard-layout.ts'
@@ -14,9 +15,6 @@ export interface UnplacedShard {
   readonly serverId: string
   readonly shardId: number
 }
-
-/** Most shards that a message names; `details` has them all. */
-const SHARDS_PER_MESSAGE = 20
 
 /** Finds every shard that is not exactly where the topology places it. One in a gap of the topology is let be. */
 export function findConflicts(topology: Topology, inspections: readonly ServerInspection[]): PlacementConflict[] {
@@ -44,14 +42,14 @@ export function assertPlaceable(conflicts: PlacementConflict[], incompatible: In
 }
 
 function conflictError(conflicts: PlacementConflict[], unfit: HypervaultError | undefined): HypervaultError {
-  const text = `not where the connections place them: ${describeAll(conflicts, describeConflict)}`
+  const text = `not where the connections place them: ${describeFailures(conflicts.map(toFailure)).join('; ')}`
   const message = unfit === undefined ? text : `${text}. Besides, ${unfit.message}`
   return new HypervaultError('HV_SHARD_CONFLICT', message, { shards: conflicts }, { cause: unfit })
 }
 
 /** The error of schemas that cannot be shards. */
 export function incompatibleError(shards: IncompatibleShard[]): HypervaultError<'HV_SHARD_INCOMPATIBLE'> {
-  const message = `not fit to be shards: ${describeAll(shards, describeIncompatible)}`
+  const message = `not fit to be shards: ${describeFailures(shards.map(({ problem, ...place }) => ({ ...place, message: problem }))).join('; ')}`
   return new HypervaultError('HV_SHARD_INCOMPATIBLE', message, { shards })
 }
 
@@ -79,17 +77,7 @@ function isSameDatabase(
   return inspections.some((other) => other.serverId === serverId && other.databaseIdentity === databaseIdentity)
 }
 
-function describeConflict({ shardId, servers, placedOn }: PlacementConflict): string {
+function toFailure({ shardId, servers, placedOn }: PlacementConflict): PlacedFailure {
   const place = placedOn === undefined ? '' : `, placed on ${placedOn}`
-  return `shard ${shardId} is on ${servers.join(' and ')}${place}`
-}
-
-function describeIncompatible({ shardId, serverId, problem }: IncompatibleShard): string {
-  return `shard ${shardId} on ${serverId}: ${problem}`
-}
-
-function describeAll<T>(things: readonly T[], describe: (thing: T) => string): string {
-  const shown = things.slice(0, SHARDS_PER_MESSAGE).map(describe)
-  const more = things.length - shown.length
-  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+  return { shardId, message: `on ${servers.join(' and ')}${place}` }
 }

@@ -1,6 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import type { Server } from '../topology/connection-entry.ts'
+import { describeFailures } from '../topology/like-failures.ts'
 
 /** A server and the connections to it. */
 export interface ServerSite {
@@ -80,7 +81,7 @@ function failedError(failures: readonly ServerFailure[]): HypervaultError<'HV_PR
   }))
   const causes = failures.map(({ cause }) => cause)
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes)
-  const text = described.map(({ serverId, message }) => `${serverId}: ${message}`).join('; ')
+  const text = describeFailures(described).join('; ')
   return new HypervaultError(
     'HV_PROVISION_FAILED',
     `provisioning failed on ${text}`,

@@ -56,7 +56,7 @@ describe('hypervault move', () => {
   test('moves a shard, says what it proved and what comes next, and completes', async () => {
     const moved = await run('move', '1', '--to', 's3')
     expect(moved.exitCode).toBe(0)
-    expect(moved.stdout).toMatch(/^shard: +1, from s1 to s3\nrows proved equal: +501 in 2 tables, \d+ chunks$/m)
+    expect(moved.stdout).toMatch(/^shard: +1, from s1 to s3\nrows proved equal: +501 in 2 tables$/m)
     expect(moved.stderr).toContain('shard 1 to s3, copying: copy rows')
     expect(moved.stderr).toMatch(
       /Move 1 of shard 1 is mirroring. Next:\n {2}npx pg-hypervault move complete 1 .*\n {2}npx pg-hypervault move reverse 1 /,

@@ -191,8 +191,8 @@ describe('a shard that is not where the connections place it', () => {
       { shardId: 5, servers: ['s2'], placedOn: 's1' },
       { shardId: 6, servers: ['s2'], placedOn: 's1' },
     ])
-    expect(error.message).toContain('shard 3 is on s1 and s2, placed on s1')
-    expect(error.message).toContain('shard 6 is on s2, placed on s1')
+    expect(error.message).toContain('2 shards (3-4): on s1 and s2, placed on s1')
+    expect(error.message).toContain('2 shards (5-6): on s2, placed on s1')
     expect(await wholeShards(databases.connections[1])).toEqual([3, 4, 5, 6])
     await expect(planProvision(entriesOf(databases, '1-7', '7-9'))).rejects.toMatchObject({ code: 'HV_SHARD_CONFLICT' })
   })
@@ -212,7 +212,7 @@ describe('a shard that is not where the connections place it', () => {
     await run(1, 'create schema shard0002; create table shard0002.orders (x int)')
     const error = (await rejectionOf(provision(entriesOf(databases, '3-5', '1-3')))) as HypervaultError
     expect(error).toMatchObject({ code: 'HV_SHARD_CONFLICT', cause: { code: 'HV_SHARD_INCOMPATIBLE' } })
-    expect(error.message).toContain('shard 2 on s2: it has no table entities, but holds orders')
+    expect(error.message).toContain('s2, shard 2: it has no table entities, but holds orders')
   })
 
   it('is no empty schema of its name, nor one of something else', async () => {

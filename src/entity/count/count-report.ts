@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { describeFailures } from '../../topology/like-failures.ts'
 import type { MissingShard } from '../scan/scan-page.ts'
 
 /** How many entities a shard has. */
@@ -32,7 +33,7 @@ export function countError({ shards, missingShards }: CountReport): HypervaultEr
     message: error instanceof Error ? error.message : String(error),
   }))
   const [first] = missingShards
-  const message = `${failures.length} of ${failures.length + shards.length} shards could not be counted: ${failures[0]?.message}`
+  const message = `${failures.length} of ${failures.length + shards.length} shards could not be counted: ${describeFailures(failures).join('; ')}`
   return new HypervaultError('HV_COUNT_FAILED', message, { failures, counted: [...shards] }, { cause: first?.error })
 }
 

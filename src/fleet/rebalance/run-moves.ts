@@ -1,4 +1,5 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { describeFailures } from '../../topology/like-failures.ts'
 import { decideNext } from './decide-next.ts'
 import type { PlannedMove } from './decide-rebalance.ts'
 
@@ -56,7 +57,7 @@ class MovesRun {
     const failures = this.#failures.map(({ cause: _, ...failure }) => failure)
     const moved = this.#moved.map(({ moveId, shardId, from, to }) => ({ moveId, shardId, from, to }))
     const left = this.#waiting.map(({ shardId }) => shardId)
-    const why = failures.map(({ shardId, message }) => `shard ${shardId}: ${message}`).join('; ')
+    const why = describeFailures(failures).join('; ')
     const message = `${moved.length} shards moved, ${failures.length} failed, ${left.length} are left: ${why}`
     const { cause } = this.#failures[0] ?? {}
     throw new HypervaultError('HV_REBALANCE_STOPPED', message, { moved, failures, left }, { cause })

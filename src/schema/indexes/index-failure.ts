@@ -1,5 +1,6 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
+import { describeFailures } from '../../topology/like-failures.ts'
 import { SHARD_MOVES } from '../moving.ts'
 import type { ServerRow } from '../server-session.ts'
 
@@ -24,7 +25,7 @@ const meanings: Readonly<Record<string, string>> = {
   '57014': 'it was cancelled, or took longer than buildTimeoutMs', // query_canceled
 }
 
-/** Most blockers, and most failures, that a message names; the details have them all. */
+/** Most blockers that a message names. */
 const MAX_NAMED = 5
 
 /** A failure as it is reported. */
@@ -74,13 +75,6 @@ export function indexFailed(
   failures: readonly IndexFailure[],
   completed: readonly number[],
 ): HypervaultError<'HV_INDEX_FAILED'> {
-  const named = failures.slice(0, MAX_NAMED).map(describeFailure)
-  const more = failures.length > MAX_NAMED ? `; and ${failures.length - MAX_NAMED} more` : ''
-  const message = `index ${name} failed: ${named.join('; ')}${more}`
+  const message = `index ${name} failed: ${describeFailures(failures).join('; ')}`
   return new HypervaultError('HV_INDEX_FAILED', message, { name, failures: [...failures], completed: [...completed] })
-}
-
-/** `s1, shard 5: two entities have the same value`. */
-export function describeFailure({ serverId, shardId, message }: Omit<IndexFailure, 'code' | 'sqlstate'>): string {
-  return `${serverId}${shardId === undefined ? '' : `, shard ${shardId}`}: ${message}`
 }

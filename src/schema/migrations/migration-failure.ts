@@ -1,5 +1,6 @@
 import { isHypervaultError, type ErrorDetails } from '../../errors.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
+import { describeFailures } from '../../topology/like-failures.ts'
 import { labelOf, type Migration } from './migration.ts'
 
 /** Why something has not run: in a shard, or on a whole server that could not be reached. */
@@ -29,10 +30,12 @@ export function toMigrationFailure({ serverId, shardId, migration }: FailureSite
   })
 }
 
-/** `s1, shard 5, 0042_add_email: relation "x" does not exist`. */
-export function describeMigrationFailure({ serverId, shardId, migration, message }: MigrationFailure): string {
-  const where = [serverId, shardId === undefined ? undefined : `shard ${shardId}`, migration]
-  return `${where.filter((part) => part !== undefined).join(', ')}: ${message}`
+/** `s1, shard 5, 0042_add_email: relation "x" does not exist`: a line for all failures that differ only in their places. */
+export function describeMigrationFailures(failures: readonly MigrationFailure[], max?: number): string[] {
+  return describeFailures(
+    failures.map((failure) => ({ ...failure, subject: failure.migration })),
+    max,
+  )
 }
 
 /** What the server says itself, without what is said around it. */

@@ -1,4 +1,5 @@
 import { HypervaultError } from '../../../errors.ts'
+import { describeFailures } from '../../../topology/like-failures.ts'
 import type { Migration } from '../migration.ts'
 import type { ShardState } from '../state/shard-state.ts'
 import { cutIntoStages, decideScope, type ScopeLimits } from './decide-scope.ts'
@@ -111,9 +112,6 @@ function groupByServer(shards: readonly ReadyShard[]): { serverId: string; shard
   }))
 }
 
-/** Most problems that a message names; `details` has them all. */
-const MAX_NAMED = 5
-
 function assertNoneRefused(judged: readonly JudgedShard[]): void {
   const shardsOf = new Map<string, number[]>()
   for (const { shardId, verdict } of judged) {
@@ -122,11 +120,9 @@ function assertNoneRefused(judged: readonly JudgedShard[]): void {
   }
   if (shardsOf.size === 0) return
   const problems = [...shardsOf].map(([problem, shardIds]) => ({ problem, shardIds }))
-  const named = problems.slice(0, MAX_NAMED).map(({ problem, shardIds }) => `${problem} (${describeShards(shardIds)})`)
-  const more = problems.length > MAX_NAMED ? `; and ${problems.length - MAX_NAMED} more` : ''
-  throw new HypervaultError('HV_MIGRATION_REFUSED', `nothing was run: ${named.join('; ')}${more}`, { problems })
-}
-
-function describeShards(shardIds: readonly number[]): string {
-  return shardIds.length === 1 ? `shard ${shardIds[0]}` : `${shardIds.length} shards, the first ${shardIds[0]}`
+  const failures = problems.flatMap(({ problem, shardIds }) =>
+    shardIds.map((shardId) => ({ shardId, message: problem })),
+  )
+  const message = `nothing was run: ${describeFailures(failures).join('; ')}`
+  throw new HypervaultError('HV_MIGRATION_REFUSED', message, { problems })
 }

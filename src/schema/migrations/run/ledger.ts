@@ -1,6 +1,6 @@
 import { HypervaultError } from '../../../errors.ts'
 import {
-  describeMigrationFailure,
+  describeMigrationFailures,
   toMigrationFailure,
   type FailureSite,
   type MigrationFailure,
@@ -15,9 +15,6 @@ export interface WavePlace {
   readonly wave: number
   readonly waves: number
 }
-
-/** Most failures that a message names; the details have them all. */
-const MAX_NAMED = 5
 
 /** What has become of a run so far, and whether it goes on. */
 export class Ledger {
@@ -126,8 +123,7 @@ export class Ledger {
 }
 
 function describeEnd(failures: readonly MigrationFailure[], left: number, stopped: string | undefined): string {
-  const named = failures.slice(0, MAX_NAMED).map(describeMigrationFailure)
-  const more = failures.length > MAX_NAMED ? [`and ${failures.length - MAX_NAMED} more`] : []
-  const text = [...(stopped === undefined ? [] : [`stopped: ${stopped}`]), ...named, ...more].join('; ')
+  const named = describeMigrationFailures(failures)
+  const text = [...(stopped === undefined ? [] : [`stopped: ${stopped}`]), ...named].join('; ')
   return `${text === '' ? 'not everything has run' : text}; ${left} shards are left`
 }
