@@ -1,6 +1,7 @@
 import js from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
+import { boundedWaits } from './scripts/house/bounded-waits.mjs'
 
 const noDefaultExport = {
   selector: 'ExportDefaultDeclaration',
@@ -59,9 +60,11 @@ export default defineConfig(
     },
   },
   {
-    name: 'the product: short functions, and streams are given, never found',
+    name: 'the product: short functions, streams are given, never found, and every wait has a bound',
     files: ['src/**/*.ts'],
+    plugins: { house: boundedWaits },
     rules: {
+      'house/bounded-wait': 'error',
       'no-console': 'error',
       complexity: ['error', 12],
       'max-lines': ['error', 400],

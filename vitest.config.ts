@@ -5,6 +5,8 @@ const coreLayers = ['pool', 'shard', 'entity', 'schema', 'hstore', 'datastore']
 
 export default defineConfig({
   test: {
+    // Files wait for servers more than they compute: two at once halve the time also on two cores.
+    maxWorkers: 2,
     projects: [
       defineProject(18, ['test/**/*.test.ts']),
       defineProject(

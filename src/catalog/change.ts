@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { hostname, userInfo } from 'node:os'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import { pause } from '../pool/pause.ts'
 import { withServerSession, type ServerSession } from '../schema/server-session.ts'
 
 /*
@@ -92,7 +92,7 @@ export class Change<T> {
       const isThere = await this.#ask(pool, Math.min(leftMs, ASK_ATTEMPT_MS))
       if (isThere === true) return
       if (isThere === false) throw isHypervaultError(unanswered) ? notCommitted(unanswered) : unanswered
-      await pause(ASK_PAUSE_MS)
+      await pause(ASK_PAUSE_MS, undefined)
     }
     throw outcomeUnknown(unanswered, hint)
   }

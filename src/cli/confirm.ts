@@ -46,7 +46,7 @@ export async function confirm(what: string, options: YesOption, context: Context
 async function ask(question: string, { stdin, output }: Context): Promise<boolean> {
   const asking = createInterface({ input: stdin, output: output.stderr })
   try {
-    // Ctrl-C and Ctrl-D close it without an answer.
+    // Bound: a person answers. Ctrl-C and Ctrl-D close the question without an answer.
     const closed = once(asking, 'close').then(() => '')
     const answer = await Promise.race([asking.question(question), closed])
     return /^y(es)?$/i.test(answer.trim())

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { MoveRunOptions } from '../fleet/fleet-options.ts'
 import type { MoveResult } from '../fleet/move/move-result.ts'
 import { assertShardId } from '../key/shard-id.ts'
+import { pause, tryPause } from '../pool/pause.ts'
 import { parseByteRate } from './byte-rate.ts'
 import { confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
@@ -132,7 +132,7 @@ async function completeLater(
   output.talk(
     `The shard has moved. The way back is kept for ${keepMs / 1_000} s; npx pg-hypervault move reverse ${moveId} takes it.`,
   )
-  await sleep(keepMs, undefined, { signal: hooks.signal })
+  await pause(keepMs, hooks.signal)
   await fleet.complete(moveId, hooks)
 }
 
@@ -143,7 +143,7 @@ async function runStatus(moveId: number, isWatching: boolean, context: Context):
       const status = await fleet.observe(moveId)
       await printStatus(status, context)
       if (!isWatching || status.move.isOver || stop.signal.aborted) return
-      await sleep(WATCH_MS, undefined, { signal: stop.signal }).catch(() => undefined)
+      await tryPause(WATCH_MS, stop.signal)
       if (stop.signal.aborted) return
     }
   })

@@ -86,6 +86,7 @@ export class Output {
 
   /** Resolves as well once nobody reads any more: then there is nothing to wait for. */
   async #drained(): Promise<void> {
+    // Bound: `#closed`, once nobody reads any more.
     await once(this.stdout, 'drain', { signal: this.#closed.signal }).catch(() => undefined)
   }
 

@@ -33,6 +33,7 @@ export class StopRequest implements Disposable {
     if (this.signal.aborted) return
     // Listening for signals does not keep Node.js alive; a timer does.
     const keepAlive = setInterval(() => undefined, LONG_MS)
+    // Bound: it waits for the signal itself.
     await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }))
     clearInterval(keepAlive)
   }

@@ -10,6 +10,9 @@ import { WatchedFolder } from './watched-folder.ts'
 /** Name of the database with the catalog, on the first server. */
 const DATABASE = 'hypervault_catalog'
 
+/** Longest time for each step of making it. */
+const TIMEOUT_MS = 30_000
+
 /** A server, and the shards that it has. */
 export interface PlacedServer {
   readonly server: EmbeddedServer
@@ -56,9 +59,10 @@ export class ClusterCatalog {
 async function createDatabase([first]: readonly PlacedServer[]): Promise<string> {
   if (first === undefined) throw new Error('bug: a cluster without servers')
   const { connection } = first.server
-  const client = new Client(connection)
+  const client = new Client({ ...connection, connectionTimeoutMillis: TIMEOUT_MS, query_timeout: TIMEOUT_MS })
   await client.connect()
   try {
+    // Bound: `query_timeout`.
     await client.query(`create database ${DATABASE}`)
   } finally {
     await client.end()

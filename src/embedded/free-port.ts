@@ -16,6 +16,7 @@ export async function findFreePort(): Promise<number> {
 }
 
 function isFree(port: number): Promise<boolean> {
+  // Bound: the system says at once whether the port is free.
   return new Promise((resolve) => {
     const probe = createServer()
     probe.once('error', () => resolve(false))

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '../pool/within.ts'
 import type { Identity } from './unprivileged.ts'
 import type { Watched, Watcher } from './watcher.ts'
 
@@ -56,17 +56,15 @@ export class GatedProcess {
 
   /** Tells whether the process ended within this time. */
   async waitForExit(timeoutMs: number): Promise<boolean> {
-    const timer = new AbortController()
-    const timeout = delay(timeoutMs, false, { signal: timer.signal }).catch(() => false)
-    const isGone = await Promise.race([this.exited.then(() => true), timeout])
-    timer.abort()
-    return isGone
+    const isGone = this.exited.then(() => true)
+    return await within(isGone, { signal: undefined, timeoutMs }, () => false)
   }
 
   // Nothing of it keeps Node.js running: a script that forgets to stop its servers ends, and its watchers clean up.
   #observeExit(watcher: Watcher): Promise<number | null> {
     this.#child.stdin?.on('error', () => {})
     this.#child.unref()
+    // Bound: that of whoever waits for the end; see waitForExit().
     return new Promise((resolve) => {
       this.#child.once('exit', (exitCode) => {
         this.#hasExited = true

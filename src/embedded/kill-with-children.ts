@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { pause } from '../pool/pause.ts'
 
 const goneTimeoutMs = 10_000
 
@@ -29,7 +29,7 @@ async function waitUntilGone(pids: readonly number[]): Promise<void> {
   const deadline = performance.now() + goneTimeoutMs
   while ((await listRunning()).some(({ pid }) => pids.includes(pid))) {
     if (performance.now() > deadline) throw new Error(`processes ${pids.join(', ')} survived SIGKILL`)
-    await delay(10)
+    await pause(10, undefined)
   }
 }
 

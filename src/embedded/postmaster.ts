@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { tryPause } from '../pool/pause.ts'
 import { GatedProcess } from './gated-process.ts'
 import { killWithChildren } from './kill-with-children.ts'
 import type { Runtime } from './runtime-folder.ts'
@@ -52,7 +52,7 @@ export class Postmaster {
       signal?.throwIfAborted()
       if (this.hasExited) throw await this.#describeFailure('the server did not start')
       if (performance.now() > deadline) throw await this.#describeFailure('the server is not ready after a minute')
-      await delay(pollMs)
+      await tryPause(pollMs, signal)
     }
     signal?.throwIfAborted()
   }

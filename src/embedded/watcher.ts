@@ -78,6 +78,7 @@ export class Watcher {
     if (this.#sh.pid === undefined || this.#sh.exitCode !== null || this.#sh.signalCode !== null) return
     this.#sh.ref()
     this.#pipe.end()
+    // Bound: the shell ends when its input does, after it has removed a folder.
     await once(this.#sh, 'exit')
   }
 

@@ -90,6 +90,7 @@ export class Apart<Input, Output, Cargo> {
   #send(operation: Operation<Input, Output, Cargo>, trial: Trial): Promise<boolean> {
     const entity = this.#work.entityOf(operation.input)
     if (entity !== undefined) this.heldBack.begin(entity)
+    // Bound: `endsAt`, after which the desk drops the job.
     return new Promise((tried) => {
       this.#site.apart.add({
         owner: this,

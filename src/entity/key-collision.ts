@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { sqlstateOf } from '../pool/failure.ts'
+import { pause } from '../pool/pause.ts'
 
 /**
  * How often a put is tried again when the server gave out a key that exists already. Each attempt draws new sequence
@@ -57,7 +57,7 @@ export async function retryKeyCollisions<T>(
  */
 export async function pauseAfter(attempts: number, signal?: AbortSignal): Promise<void> {
   const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS)
-  await delay(1 + Math.random() * longestMs, undefined, { signal })
+  await pause(1 + Math.random() * longestMs, signal)
 }
 
 /** Where puts are tried, and what ends the pauses between them. */

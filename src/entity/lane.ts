@@ -154,6 +154,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
 
   #enter(input: Input, signal: AbortSignal | undefined): Promise<Output> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    // Bound: the signal, and the timer of the lane; see #expire(). A statement has that of its channel.
     return new Promise((resolve, reject) => {
       this.#waiting.push(new Operation(input, this.load(input), signal, resolve, reject))
     })

@@ -37,6 +37,7 @@ export class ShardLease implements AsyncDisposable {
    * @throws `HV_MOVE_LEASED` that names who has it
    */
   static async take(catalog: Catalog, shardId: number, signal?: AbortSignal): Promise<ShardLease> {
+    // Bound: the signal, by under().
     const connection = await catalog.under(signal).acquire()
     const cut = (): void => {
       if (!connection.isReturned) connection.destroy()

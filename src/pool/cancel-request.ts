@@ -27,6 +27,7 @@ interface Canceller {
 export function requestCancel(client: object): Promise<boolean> {
   const backend = client as Backend
   if (backend.processID == null) return Promise.resolve(true)
+  // Bound: CANCEL_TIMEOUT_MS.
   return new Promise((resolve) => {
     try {
       sendCancel(backend, resolve)

@@ -167,6 +167,7 @@ export class Channel implements LeaseHolder {
     const connection = this.#connection
     if (connection === undefined) throw new Error('bug: a statement on a closed channel')
     const flight = this.#takeOff(connection, terms)
+    // Bound: the watchdog of the channel; see #checkFlights().
     return new Promise((resolve) => {
       sendStatement(connection, statement, (error, rows) => {
         this.#endFlight(flight)
@@ -276,6 +277,7 @@ export class Channel implements LeaseHolder {
   #open(): void {
     if (this.#isOpening || this.#queue.length === 0) return
     this.#isOpening = true
+    // Bound: `blockTimeoutMs` of the pool. Those who wait may leave by their signals.
     this.#pool.acquire().then(
       (lease) => this.#opened(lease),
       (error: unknown) => this.#failed(error),

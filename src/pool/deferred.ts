@@ -8,6 +8,7 @@ export interface Deferred<T> {
 /** `Promise.withResolvers()`, which Node.js 20 does not have. */
 export function deferred<T>(): Deferred<T> {
   let settle: Omit<Deferred<T>, 'promise'> | undefined
+  // Bound: whoever calls this says what it is.
   const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }))
   if (settle === undefined) throw new Error('bug: a promise calls its executor at once')
   return { promise, ...settle }

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { CANCEL_TIMEOUT_MS, requestCancel } from './cancel-request.ts'
+import { pause } from './pause.ts'
 import { takeStream } from './pg-internals.ts'
 
 /**
@@ -22,13 +22,14 @@ const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4])
 export async function endSession(client: object): Promise<void> {
   const stream = takeStream(client)
   const timer = setTimeout(() => stream.destroy(), ENDING_TIMEOUT_MS)
+  // Bound: ENDING_TIMEOUT_MS.
   const whenClosed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
   stream.on('error', () => stream.destroy())
   stream.resume()
   stream.end(TERMINATE)
   while (!stream.destroyed) {
     await Promise.race([requestCancel(client), whenClosed])
-    await Promise.race([pause(REPEAT_MS), whenClosed])
+    await Promise.race([pause(REPEAT_MS, undefined), whenClosed])
   }
   clearTimeout(timer)
 }

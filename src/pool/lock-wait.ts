@@ -28,6 +28,7 @@ async function ask(lease: Lease, processId: unknown): Promise<boolean> {
     if (!lease.isReturned) lease.destroy()
   }, LOOK_TIMEOUT_MS)
   try {
+    // Bound: LOOK_TIMEOUT_MS.
     const { rows } = await lease.client.query<{ hv_wait: string | null }>(findWait, [processId])
     const [backend] = rows
     return backend === undefined || backend.hv_wait === 'Lock'

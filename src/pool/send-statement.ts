@@ -31,6 +31,7 @@ export function sendStatement(target: StatementTarget, statement: ServerStatemen
 
 function sendOnce({ client, statements }: StatementTarget, { text, values }: ServerStatement, end: FlightEnd): void {
   const name = statements?.use(text)
+  // Bound: that of the caller: a channel, or a session of a shard.
   client.query(new FlightQuery({ text, values, name, dropped: statements?.takeDropped() ?? [] }, end))
 }
 

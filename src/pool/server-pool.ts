@@ -83,6 +83,7 @@ export class ServerPool implements AsyncDisposable {
   readonly #attempts = new Map<Waiter<Lease>, Attempt>()
   readonly #queue = new WaitQueue<Lease>((waiter) => this.#forget(waiter))
   readonly #counts = { waits: 0, timeouts: 0, created: 0, destroyed: 0, attempts: 0 }
+  // Bound: close(), which cuts what is lent after a while, and waits 3 s for the server to let go.
   readonly #closed = deferred<void>()
   #isClosed = false
   /** False once the server, or a pooler before it, has refused a start-up message with our settings. */

@@ -16,6 +16,7 @@ export async function prepareSession(
 ): Promise<void> {
   const timer = setTimeout(giveUp, timeoutMs)
   try {
+    // Bound: `timeoutMs`, after which `giveUp` is called.
     if (!client.hasOwnSettings) await client.query(SESSION_SQL)
     await more()
   } finally {

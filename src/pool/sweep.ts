@@ -35,6 +35,7 @@ export class Sweep implements PendingSweep {
 
   private constructor(client: ServerClient) {
     this.#client = client
+    // Bound: bound(), for whoever waits for it.
     this.end = new Promise((resolve) => {
       const sql = client.hasOwnSettings ? SWEEP_SQL : `${SWEEP_SQL}; ${SESSION_SQL}`
       client.query(new SweepQuery(sql, (error) => resolve(this.#finish(error))))

@@ -22,6 +22,7 @@ export class Waiter<T> implements Abortable {
   #settle: Deferred<T> | undefined
 
   constructor(options: WaitOptions, leave: (waiter: Waiter<T>) => void) {
+    // Bound: the timer and the signal below.
     this.#settle = deferred<T>()
     this.promise = this.#settle.promise
     this.#leave = () => leave(this)

@@ -8,6 +8,7 @@ import { isReady } from './pg-internals.ts'
 export function whenReady(client: PoolClient): Promise<void> {
   const { connection } = client
   if (isReady(client) || connection.stream.destroyed) return Promise.resolve()
+  // Bound: that of the connection, whose end settles it.
   return new Promise((resolve) => {
     const settle = (): void => {
       connection.removeListener('readyForQuery', settle)

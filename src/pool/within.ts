@@ -16,6 +16,7 @@ export async function within<T>(
   { signal, timeoutMs }: Bounds,
   onTimeout: () => T | Error,
 ): Promise<T> {
+  // Bound: the timer and the signal below.
   const ended = deferred<T>()
   const timer = setTimeout(() => {
     const end = onTimeout()

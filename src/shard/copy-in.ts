@@ -14,6 +14,7 @@ export function copyIn(
   chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
   onSent: () => void,
 ): Promise<number> {
+  // Bound: that of the connection, which its borrower destroys when it is time.
   return new Promise((resolve, reject) => new CopyIn(from(text), chunks, onSent).start(client, resolve, reject))
 }
 
@@ -40,6 +41,7 @@ class CopyIn {
     }
     this.#stream.on('error', fail)
     this.#stream.once('finish', () => resolve(this.#stream.rowCount))
+    // Bound: see copyIn().
     client.query(this.#stream)
     this.#writeNext(fail)
   }

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
+import { pause } from '../pool/pause.ts'
 import type { Bounds } from '../pool/within.ts'
 import type { ServerPools } from './server-pools.ts'
 
@@ -71,7 +71,7 @@ export class ShardFollower {
     const isOver = leftMs <= performance.now() - startedAt
     if (error.code === 'HV_SHARD_MISSING' || isOver) throw problem === undefined ? error : withProblem(error, problem)
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** trail.attempt, LAST_PAUSE_MS)
-    await pause(pauseMs, undefined, { signal: trail.signal }).catch(() => trail.signal?.throwIfAborted())
+    await pause(pauseMs, signal)
   }
 
   #hasLeft({ details }: Departure, shardId: number): boolean {

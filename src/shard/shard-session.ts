@@ -113,6 +113,7 @@ export class ShardSession {
     if (outlivesSweep(statement.text)) this.#lease.spoil()
     try {
       // pg takes undefined for what is not given, its types do not.
+      // Bound: the deadline of the transaction, which cuts the connection.
       const result = await this.#lease.client.query<R>({ ...statement, name: undefined } as unknown as QueryConfig)
       record.succeed(result.rowCount)
       return result
@@ -255,6 +256,7 @@ export class ShardSession {
     const { client } = this.#lease
     const statements = this.#isInTransaction ? undefined : this.#statements
     if (statements === undefined) return this.#query(statement)
+    // Bound: the timer of #observe().
     return new Promise((resolve, reject) => {
       sendStatement({ client, statements }, statement, (error, rows) => {
         if (error instanceof Error) reject(error)
@@ -264,6 +266,7 @@ export class ShardSession {
   }
 
   #query({ text, values }: Omit<ShardStatement, 'isWrite'>): Promise<QueryArrayResult<(string | null)[]>> {
+    // Bound: the timer of #observe().
     return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
   }
 

@@ -38,6 +38,7 @@ export class SpreadGuard {
 
   /** Asks a server on a new connection. Rejects with `HV_SPREAD_DIFFERS`. */
   async check(serverId: string, client: ClientBase): Promise<void> {
+    // Bound: the time for opening a connection; see prepareSession().
     const { rows } = await client.query<[string]>({ text: SELECT_SPREADS, rowMode: 'array', types: asText })
     const recorded = rows.flatMap(([source]) => parseSpreadSource(source) ?? []).sort()
     if (recorded.every((spread) => spread === this.#spread)) return

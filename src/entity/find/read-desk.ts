@@ -96,6 +96,7 @@ export class ReadDesk {
     preface?: ShardStatement,
   ): Promise<TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    // Bound: the signal, and #watch(), which rejects what waits too long; see #expire().
     return new Promise((resolve, reject) => {
       this.#waiting.push(new Operation({ shardIds, statement, preface }, undefined, signal, resolve, reject))
       this.#wake(shardIds)

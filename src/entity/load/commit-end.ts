@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { shardSchema } from '../../key/shard-id.ts'
+import { pause } from '../../pool/pause.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
 import { ShardSession, withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
 import { waitForBatch } from '../batch-keys.ts'
@@ -51,7 +51,7 @@ async function pollForEnd(
     const end = decideEnd(await readOnce(deadline - performance.now()))
     if (end !== 'wait') return end
     if (performance.now() + PAUSE_MS >= deadline) return 'unknown'
-    await delay(PAUSE_MS, undefined, { signal })
+    await pause(PAUSE_MS, signal)
   }
 }
 

@@ -1,6 +1,7 @@
-import { setImmediate, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import type { Deferred } from '../../pool/deferred.ts'
 import { deferred } from '../../pool/deferred.ts'
+import { within } from '../../pool/within.ts'
 import type { LoadSource } from './load-options.ts'
 
 /** Rows that are taken in one go before sockets and timers have their turn. */
@@ -82,13 +83,14 @@ class AsyncInput implements Input {
 
   async close(): Promise<void> {
     const isBusy = this.#waiting !== undefined
-    const closing = Promise.resolve(this.#rows.return?.()).catch(() => undefined)
+    const closing = Promise.resolve<unknown>(this.#rows.return?.()).catch(() => undefined)
     // A generator that is still busy with a row is closed by that when it gets to it.
-    if (!isBusy) await Promise.race([closing, delay(CLOSE_PATIENCE_MS, undefined, { ref: false })])
+    if (!isBusy) await within(closing, { signal: undefined, timeoutMs: CLOSE_PATIENCE_MS }, () => undefined)
   }
 
   #next(): Promise<IteratorResult<unknown> | undefined> {
     if (this.#isInterrupted) return Promise.resolve(undefined)
+    // Bound: interrupt(), which the signal of the load calls. The source is the caller's.
     const waiting = deferred<IteratorResult<unknown> | undefined>()
     this.#waiting = waiting
     const settled = (): void => void (this.#waiting = undefined)

@@ -5,6 +5,7 @@ export class Notice {
   #next: Deferred<void> | undefined
 
   wait(): Promise<void> {
+    // Bound: whoever waits is woken by the end of the load too.
     return (this.#next ??= deferred<void>()).promise
   }
 

@@ -16,6 +16,7 @@ export class ServerLine {
 
   /** Does `work` when it is its turn. Rejects with what it rejects with. */
   async run<T>(work: () => Promise<T>): Promise<T> {
+    // Bound: each read before it has a bound, and hands its turn on.
     if (this.#running === this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#running += 1
     try {

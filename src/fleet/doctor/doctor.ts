@@ -51,6 +51,7 @@ export async function examine(place: MovePlace, { fix = false, signal }: DoctorO
   const lacking = await Promise.all(fleet.servers.map((server) => judgeNeeds(place, server, answers, signal)))
   const moves = await seeMoves(catalog, before)
   const diagnoses = [
+    // Bound: the catalog is one under a signal; each statement has STATEMENT_MS.
     ...((await isPooled(() => catalog.acquire())) ? [pooled('catalog')] : []),
     ...lacking.flat(),
     ...judge(fleet, answers, moves),

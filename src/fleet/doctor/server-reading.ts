@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FleetServer } from '../../catalog/fleet-record.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import { pause } from '../../pool/pause.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { OPENING } from '../../schema/drift/shape/shape-sql.ts'
 import { isFenceFunction, isMarkerTable } from '../../schema/move-objects.ts'
@@ -78,6 +78,7 @@ export async function tryReadServer(
 ): Promise<ServerReading | FailedReading> {
   try {
     const link = await links.get(serverId, signal)
+    // Bound: the link knows the signal; each statement has STATEMENT_MS.
     const pooled = await isPooled(() => link.acquire())
     const read = (session: ServerSession): Promise<ServerReading> => readServer(session, shardIds, pooled, signal)
     return await link.withSession(read, signal)
@@ -97,7 +98,7 @@ async function readServer(
   const present = shardIds.filter((shardId) => schemas.get(shardId)?.hasEntities === true)
   return {
     serverId: session.serverId,
-    ...(await readClock(session)),
+    ...(await readClock(session, signal)),
     isPooled: pooled,
     schemas,
     objects: await readObjects(session),
@@ -116,14 +117,17 @@ async function readServer(
 }
 
 /** The reading with the shortest way tells the clock best. */
-async function readClock(session: ServerSession): Promise<Pick<ServerReading, 'readiness' | 'clockOffsetMs'>> {
+async function readClock(
+  session: ServerSession,
+  signal: AbortSignal | undefined,
+): Promise<Pick<ServerReading, 'readiness' | 'clockOffsetMs'>> {
   const readings: { readiness: ServerReadiness; clockOffsetMs: number; tookMs: number }[] = []
   for (let count = 0; count < CLOCK_READINGS; count += 1) {
     const before = Date.now()
     const readiness = await readReadiness(session)
     const tookMs = Date.now() - before
     readings.push({ readiness, clockOffsetMs: readiness.clockMs - before - tookMs / 2, tookMs })
-    await sleep(CLOCK_PAUSE_MS)
+    await pause(CLOCK_PAUSE_MS, signal)
   }
   const [best] = readings.sort((a, b) => a.tookMs - b.tookMs)
   if (best === undefined) throw new Error('bug: no reading of the clock')

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pause } from '../../pool/pause.ts'
 import { dropFenceSql } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLinks } from '../servers.ts'
@@ -79,7 +79,7 @@ async function removeSlot(session: ServerSession, name: string): Promise<void> {
     if ((await session.read(findSlot(name))).length === 0) return
     await session.read(endReader(name))
     await session.read(dropSlot(name))
-    await sleep(SLOT_PAUSE_MS)
+    await pause(SLOT_PAUSE_MS, undefined)
   }
   throw new Error(`slot ${name} on server ${session.serverId} is still in use`)
 }

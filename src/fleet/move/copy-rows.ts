@@ -38,6 +38,7 @@ export async function carryRows(
 
 async function* copyOut({ lease }: OwnSession, text: string): AsyncGenerator<Buffer> {
   try {
+    // Bound: the stall time-out of the move, which ends both sessions.
     yield* lease.client.query(copyTo(text)) as AsyncIterable<Buffer>
   } catch (error) {
     throw serverError(lease.serverId, error)

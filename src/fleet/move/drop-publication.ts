@@ -1,8 +1,8 @@
+import { pause } from '../../pool/pause.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { quoteName } from '../../schema/shard-sql.ts'
 import { pauseAfter, tryWithBriefLocks } from './brief-locks.ts'
 import { dropPublicationSql } from './replication-sql.ts'
-import { pause } from './wait.ts'
 
 /*
  * An update or a delete looks up the publications of its table, one by one. If one is dropped in between, PostgreSQL fails

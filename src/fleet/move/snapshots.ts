@@ -14,6 +14,7 @@ export class ComparedSides implements AsyncDisposable {
   static async open(left: FleetLink, right: FleetLink): Promise<ComparedSides> {
     const leases: Lease[] = []
     try {
+      // Bound: the link knows the signal of the move.
       for (const link of [left, right]) leases.push(await link.acquire())
       const sides = new ComparedSides(leases as [Lease, Lease])
       await Promise.all(sides.sessions.map((session) => session.execute(compareSessionSql)))

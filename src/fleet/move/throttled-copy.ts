@@ -1,3 +1,4 @@
+import { pause } from '../../pool/pause.ts'
 import type { FenceTarget } from '../../schema/fence-sql.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
 import type { FleetLink, OwnSession } from '../servers.ts'
@@ -17,7 +18,6 @@ import { stalled } from './follow.ts'
 import type { MoveContext } from './move-context.ts'
 import { Pace } from './pace.ts'
 import { explainSlot } from './prepare.ts'
-import { pause } from './wait.ts'
 
 /*
  * A copy at a limited rate. What a subscription copies cannot be slowed down, so the rows go through this process:

@@ -1,6 +1,6 @@
 import type { FleetServer } from '../../catalog/fleet-record.ts'
+import { pause } from '../../pool/pause.ts'
 import { listShardSizes } from '../../schema/shard-sizes.ts'
-import { pause } from '../move/wait.ts'
 import type { FleetLink, FleetLinks } from '../servers.ts'
 
 /** What servers are compared by. */

@@ -10,6 +10,9 @@ import { OPENING, selectFingerprints, selectInvalidIndexes, selectLines } from '
 /** Shards of one statement: enough that their number costs nothing, few enough that one ends within a second or two. */
 const SHARDS_PER_STATEMENT = 512
 
+/** Longest time for such a statement. Only the rebuilding of an index may take as long as the caller allows. */
+const READ_TIMEOUT_MS = 120_000
+
 /** What PostgreSQL names the indexes of a rebuilding that was interrupted. */
 const LEFTOVER = /_cc(new|old)\d*$/
 
@@ -80,12 +83,17 @@ export class ServerShapes {
   }
 
   #inSnapshot<T>(work: (session: ServerSession) => Promise<T>): Promise<T> {
-    return this.#withSession((session) => session.transaction(OPENING, () => work(session)))
+    const statementTimeoutMs = Math.min(this.#settings.statementTimeoutMs, READ_TIMEOUT_MS)
+    return this.#withSession((session) => session.transaction(OPENING, () => work(session)), statementTimeoutMs)
   }
 
-  #withSession<T>(work: (session: ServerSession) => Promise<T>): Promise<T> {
-    this.#settings.signal?.throwIfAborted()
-    return withServerSession(this.site.pool, this.#settings, work)
+  #withSession<T>(
+    work: (session: ServerSession) => Promise<T>,
+    statementTimeoutMs = this.#settings.statementTimeoutMs,
+  ): Promise<T> {
+    const { signal } = this.#settings
+    signal?.throwIfAborted()
+    return withServerSession(this.site.pool, { signal, statementTimeoutMs }, work)
   }
 }
 

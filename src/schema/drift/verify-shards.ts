@@ -1,5 +1,6 @@
 import { isHypervaultError } from '../../errors.ts'
 import type { Topology } from '../../topology/topology.ts'
+import { AnswerWatch } from '../answer-watch.ts'
 import { ServerSites } from '../server-sites.ts'
 import { resolveDriftOptions, type DriftOptions, type DriftSettings } from './drift-options.ts'
 import {
@@ -36,7 +37,7 @@ export async function verifyShards(
 ): Promise<DriftReport> {
   const settings = resolveDriftOptions(options, epochMs)
   if (settings.reference !== undefined) topology.getServer(settings.reference)
-  await using sites = new ServerSites(topology.servers, { ...settings, connectionsPerServer: 1 })
+  await using sites = new ServerSites(topology.servers, { ...settings, connectionsPerServer: 2 })
   const servers = sites.list.map((site) => new ServerShapes(site, settings))
   const answers = await Promise.allSettled(servers.map((server) => askServer(server, settings)))
   settings.signal?.throwIfAborted()
@@ -45,7 +46,16 @@ export async function verifyShards(
   return await compose(topology, servers, given, failures, settings)
 }
 
-async function askServer(server: ServerShapes, { fix, signal }: DriftSettings): Promise<ServerAnswer> {
+async function askServer(server: ServerShapes, settings: DriftSettings): Promise<ServerAnswer> {
+  await using watch = new AnswerWatch(server.site.pool)
+  try {
+    return await readServer(server, settings)
+  } catch (error) {
+    throw watch.problem ?? error
+  }
+}
+
+async function readServer(server: ServerShapes, { fix, signal }: DriftSettings): Promise<ServerAnswer> {
   const broken = await server.listInvalidIndexes()
   const fixed: InvalidIndex[] = []
   for (const index of fix ? broken : []) {

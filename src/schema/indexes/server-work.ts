@@ -1,8 +1,9 @@
 import { isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
+import { AnswerWatch } from '../answer-watch.ts'
 import { holdShard } from '../hold-shard.ts'
 import { readServerFacts } from '../inspect.ts'
-import { pause } from '../pause.ts'
+import { tryPause } from '../../pool/pause.ts'
 import { withServerSession, type ServerSession } from '../server-session.ts'
 import type { ServerSite } from '../server-sites.ts'
 import { toIndexFailure, type IndexFailure } from './index-failure.ts'
@@ -62,13 +63,14 @@ export class ServerWork {
   /** Never rejects. After an abort some shards are in neither list. */
   async run(): Promise<ServerOutcome> {
     this.#tellProgress()
+    await using watch = new AnswerWatch(this.#site.pool)
     try {
       await this.#withSession(async (session) => {
         this.#hstoreSchema = (await readServerFacts(session)).hstoreSchema ?? 'public'
       })
-      await Promise.all(Array.from({ length: this.#settings.connectionsPerServer }, () => this.#drain()))
+      await Promise.all(Array.from({ length: this.#settings.connectionsPerServer }, () => this.#drain(watch)))
     } catch (error) {
-      this.#giveUp(error)
+      this.#giveUp(watch.problem ?? error)
     }
     return { serverId: this.#serverId, outcomes: this.#outcomes, failures: this.#failures }
   }
@@ -78,20 +80,21 @@ export class ServerWork {
   }
 
   /** One of several that take shards from the same queue. */
-  async #drain(): Promise<void> {
+  async #drain(watch: AnswerWatch): Promise<void> {
     for (let shardId = this.#queue.shift(); shardId !== undefined; shardId = this.#queue.shift()) {
       if (this.#settings.signal?.aborted === true) return
-      await this.#visit(shardId)
+      await this.#visit(shardId, watch)
     }
   }
 
-  async #visit(shardId: number): Promise<void> {
+  async #visit(shardId: number, watch: AnswerWatch): Promise<void> {
     try {
       const outcome = await this.#withSession((session) => this.#workInShard(session, shardId))
       if (outcome === undefined) return await this.#putOff(shardId)
       this.#outcomes.set(shardId, outcome)
     } catch (error) {
       if (this.#settings.signal?.aborted === true) return
+      if (watch.problem !== undefined) return this.#giveUp(watch.problem)
       if (isHypervaultError(error, 'HV_CONNECT_FAILED')) return this.#giveUp(error)
       this.#failures.push(toIndexFailure(this.#serverId, shardId, error))
     }
@@ -125,7 +128,7 @@ export class ServerWork {
 
   async #putOff(shardId: number): Promise<void> {
     this.#queue.push(shardId)
-    await pause(HELD_PAUSE_MS, this.#settings.signal)
+    await tryPause(HELD_PAUSE_MS, this.#settings.signal)
   }
 
   /** A server that does not answer is asked no more. */

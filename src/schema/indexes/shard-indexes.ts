@@ -80,9 +80,9 @@ export class ShardIndexes {
   }
 }
 
-/** One connection more than work, by which what an abort leaves running is cancelled. */
+/** Two connections more than work: one cancels what an abort leaves running, one asks whether the server still answers. */
 function openSites({ servers }: Topology, settings: IndexSettings): ServerSites {
-  return new ServerSites(servers, { ...settings, connectionsPerServer: settings.connectionsPerServer + 1 })
+  return new ServerSites(servers, { ...settings, connectionsPerServer: settings.connectionsPerServer + 2 })
 }
 
 function completedOf({ outcomes }: ServerOutcome): number[] {

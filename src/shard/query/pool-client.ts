@@ -130,6 +130,7 @@ export class ClientLoan implements AsyncDisposable {
     const { connection } = this
     this.#scope(statement)
     this.touch()
+    // Bound: as in pg, only what the caller sets.
     return connection.query(statement)
   }
 
@@ -187,6 +188,7 @@ export class ClientLoan implements AsyncDisposable {
     const isSwept = this.#options.isSingle === true && isAnswered(config)
     if (isSwept && this.#stand !== undefined) setPipelined(this.#stand.lease.client, true)
     this.touch()
+    // Bound: `query_timeout` and the signal, in run(); without either there is none, as in pg.
     return new Promise((resolve, reject) => {
       const query = makeQuery(config, (error, result) => (error == null ? resolve(result) : reject(error)))
       this.#scope(query)

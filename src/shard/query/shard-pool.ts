@@ -135,6 +135,7 @@ export class ShardPool extends Pool {
   override end(): Promise<void>
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | void {
+    // Bound: as in pg, that of the statements that run.
     const ended = this.#running === 0 ? Promise.resolve() : (this.#quiet ??= deferred<void>()).promise
     if (callback === undefined) return ended
     void answer(ended, () => callback(), undefined)
@@ -189,6 +190,7 @@ export class ShardPool extends Pool {
     assertLasting(this.#shardId, (statement as { text?: unknown }).text)
     const client = await this.#connect()
     try {
+      // Bound: `query_timeout`; without it there is none, as in pg.
       return await new Promise((resolve, reject) => {
         const settle = (error: Error | null, result: QueryResult): void =>
           error === null ? resolve(result) : reject(error)

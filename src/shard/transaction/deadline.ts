@@ -22,6 +22,7 @@ export class Deadline implements Disposable {
   /** What `work` gives, or at once the reason when this ends before it. */
   async race<T>(work: Promise<T>): Promise<T> {
     const { signal } = this
+    // Bound: it is one: the signal aborts when the time is over.
     const ended = deferred<never>()
     using _ = onAbort(signal, (reason) => ended.reject(reason))
     return await Promise.race([work, ended.promise])

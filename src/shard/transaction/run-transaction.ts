@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { onAbort } from '../../pool/abort-group.ts'
+import { pause } from '../../pool/pause.ts'
 import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
 import type { ShardHome, ShardSite } from '../shard-site.ts'
@@ -123,7 +123,7 @@ class TransactionRun<T, H extends ShardHome> {
     if (decision.action === 'follow') return this.#follow(error, decision.refusal)
     this.#retries += 1
     const { signal } = this.#deadline
-    await pause(decision.pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await pause(decision.pauseMs, signal)
   }
 
   async #follow(error: unknown, refusal: unknown): Promise<void> {

@@ -69,6 +69,7 @@ export class CsvRecords implements RecordReader {
   }
 
   #feed(feed: (done: (error?: Error | null) => void) => void): Promise<void> {
+    // Bound: the parser works in memory, and calls back when it is done.
     return new Promise((resolve, reject) => feed((error) => (error ? reject(this.#describe(error)) : resolve())))
   }
 

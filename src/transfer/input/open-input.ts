@@ -51,7 +51,7 @@ export class OpenInput implements AsyncDisposable {
   /** The beginning of its text. Throws `HV_IMPORT_MALFORMED` when it cannot be read. */
   async readHead(): Promise<Buffer> {
     try {
-      for await (const text of decodeInput(once(this.#head))) return text
+      for await (const text of decodeInput(single(this.#head))) return text
     } catch (error) {
       if (!(error instanceof MalformedInput)) throw error
       const text = `${this.name}: ${error.message}; nothing is stored`
@@ -81,7 +81,7 @@ export class OpenInput implements AsyncDisposable {
   }
 
   #readAgain(bytes: number): AsyncIterable<Buffer> {
-    if (this.path === undefined) return once(this.#head.subarray(0, bytes))
+    if (this.path === undefined) return single(this.#head.subarray(0, bytes))
     return createReadStream(this.path, { end: bytes - 1 }) as AsyncIterable<Buffer>
   }
 
@@ -96,6 +96,6 @@ async function drain(input: AsyncIterable<Buffer>): Promise<void> {
   for await (const _ of input);
 }
 
-function once(bytes: Buffer): AsyncIterable<Buffer> {
+function single(bytes: Buffer): AsyncIterable<Buffer> {
   return Readable.from([bytes])
 }

@@ -23,6 +23,7 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | unde
   signal.throwIfAborted()
   const group = AbortGroup.of(signal)
   let abortable: Abortable | undefined
+  // Bound: the signal, which is all that it is for.
   const aborted = new Promise<never>((_resolve, reject) => group.add((abortable = { reject })))
   try {
     return await Promise.race([promise, aborted])
@@ -43,6 +44,7 @@ class StreamOutput implements Output {
   }
 
   write(bytes: Buffer): Promise<void> {
+    // Bound: orAbort(); the target is the caller's.
     return new Promise((resolve, reject) => {
       this.#stream.write(bytes, (error) => (error == null ? resolve() : reject(error)))
     })

@@ -1,5 +1,5 @@
 import type { Server } from '../../../topology/connection-entry.ts'
-import { pause } from '../../pause.ts'
+import { tryPause } from '../../../pool/pause.ts'
 import type { ProvisionSettings } from '../../provision-options.ts'
 import { withServerSession } from '../../server-session.ts'
 import { ServerSites, type ServerSite } from '../../server-sites.ts'
@@ -111,7 +111,7 @@ export class MigrationRun {
       isLate = performance.now() > deadline
       const down = this.#servers.filter(({ serverId }) => this.#problems.has(serverId))
       await this.#runAgain(down, plan)
-      if (this.#problems.size > 0) await pause(DOWN_PAUSE_MS, settings.signal)
+      if (this.#problems.size > 0) await tryPause(DOWN_PAUSE_MS, settings.signal)
     }
     this.#held = plan.held
     for (const [serverId, error] of this.#problems) ledger.exclude({ serverId }, error)

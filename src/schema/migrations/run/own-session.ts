@@ -16,6 +16,7 @@ export async function withOwnSession(
   { pool, shardId, hstoreSchema, settings }: MigrationSite,
   work: (session: ServerSession, lease: Lease) => Promise<Exclude<VisitOutcome, 'held'>>,
 ): Promise<VisitOutcome> {
+  // Bound: `blockTimeoutMs` of the pool. A run that is aborted still ends the shards at hand.
   await using lease = await pool.acquire()
   const session = new ServerSession(lease, settings.statementTimeoutMs + ROUND_TRIP_SLACK_MS)
   try {

@@ -26,6 +26,7 @@ export class Permits {
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
+    // Bound: the signal. Work that has a place has bounds of its own.
     return new Promise((resolve, reject) => {
       const enter = (): void => {
         signal?.removeEventListener('abort', leave)

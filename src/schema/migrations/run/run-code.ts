@@ -11,6 +11,7 @@ export async function runCode(site: MigrationSite, migration: CodeMigration): Pr
   const up = await migration.load()
   if (!migration.isTransactional) return runOutside(site, migration, up)
   const { pool, shardId, hstoreSchema, settings } = site
+  // Bound: `blockTimeoutMs` of the pool. A run that is aborted still ends the shards at hand.
   await using lease = await pool.acquire()
   const session = new ServerSession(lease, settings.statementTimeoutMs + ROUND_TRIP_SLACK_MS)
   const opening = ['begin', ...openBatchSql([shardId], settings), openShardSql(shardId, hstoreSchema)]

@@ -4,7 +4,7 @@ import { adoptShard } from '../../adopt-shard.ts'
 import { waitedTooLong } from '../../indexes/index-failure.ts'
 import { selectBlockers } from '../../indexes/index-sql.ts'
 import { SHARD_MOVES } from '../../moving.ts'
-import { pause } from '../../pause.ts'
+import { tryPause } from '../../../pool/pause.ts'
 import { withServerSession, type ServerSession } from '../../server-session.ts'
 import type { ServerSite } from '../../server-sites.ts'
 import type { Migration, SqlMigration } from '../migration.ts'
@@ -119,7 +119,7 @@ export class ServerMigration {
   /** False when nothing was put off. */
   async #waitForDelayed(): Promise<boolean> {
     const { delayMs } = this.#queue
-    if (delayMs !== undefined) await pause(delayMs, this.#context.settings.signal)
+    if (delayMs !== undefined) await tryPause(delayMs, this.#context.settings.signal)
     return delayMs !== undefined
   }
 

@@ -1,5 +1,5 @@
 import type { ServerPool } from '../../../pool/server-pool.ts'
-import { pause } from '../../pause.ts'
+import { tryPause } from '../../../pool/pause.ts'
 import { withServerSession, type ServerStatement } from '../../server-session.ts'
 import { decidePace, type PaceDecision, type PaceLimits, type PaceReading } from './decide-pace.ts'
 
@@ -46,7 +46,7 @@ export class ServerWatch implements AsyncDisposable {
   /** Resolves when shards may be touched, or nobody asks any more: `isOver`, or the end of the watch. */
   async whenClear(isOver: () => boolean): Promise<void> {
     while (this.#decision.action !== 'go' && !isOver() && !this.#end.signal.aborted) {
-      await pause(INTERVAL_MS, this.#end.signal)
+      await tryPause(INTERVAL_MS, this.#end.signal)
     }
   }
 
@@ -60,7 +60,7 @@ export class ServerWatch implements AsyncDisposable {
     while (!signal.aborted) {
       const problem = await this.#look()
       if (problem !== undefined && !signal.aborted) return this.#listener.onSilence(problem)
-      await pause(INTERVAL_MS, signal)
+      await tryPause(INTERVAL_MS, signal)
     }
   }
 

@@ -120,6 +120,7 @@ export class ShardHandle implements MigrationShard {
     if (this.#isTransactional && CONTROL.test(text)) {
       throw new Error('a migration has a transaction of its own: it can neither begin nor end one')
     }
+    // Bound: `statement_timeout` in the session; the watch of the server cuts the connection if it is silent.
     return this.#lease.client.query<R>(query as QueryConfig, values && [...values])
   }
 
