@@ -115,6 +115,7 @@ export interface ErrorDetails {
   HV_SERVER_IN_USE: { serverId: string; shards: number; moves: number }
   HV_SERVER_UNKNOWN: { serverId: string }
   HV_SERVER_UNSUPPORTED: { serverId: string; version: string }
+  HV_SERVER_UNUSABLE: { serverId: string; reason: string }
   HV_SHARD_CONFLICT: { shards: { shardId: number; servers: string[]; placedOn: string | undefined }[] }
   HV_SHARD_INCOMPATIBLE: { shards: { serverId: string; shardId: number; problem: string }[] }
   HV_SHARD_MISMATCH: { shardId: number; keyShardId: number }
@@ -448,6 +449,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   HV_SERVER_UNSUPPORTED: {
     meaning: 'A server runs a PostgreSQL that is older than 15.',
     hint: 'Upgrade that server to PostgreSQL 15 or newer.',
+    retryable: false,
+  },
+  HV_SERVER_UNUSABLE: {
+    meaning:
+      'What the catalog says of a server cannot be used here: its settings are malformed, or a file or variable that they name is missing. Nothing was sent; the other servers are not concerned.',
+    hint: 'Put the file or the variable there, which the next connection finds; or correct the settings: npx pg-hypervault server set SERVER.',
     retryable: false,
   },
   HV_SHARD_CONFLICT: {

@@ -39,6 +39,7 @@ const calls = {
   readFleet: signal,
   history: ['limit', 'signal'],
   addServer: ['shardIds', ...change],
+  setServer: ['unset', ...change],
   importConnections: ['passwords', 'spread', ...change],
   planSpread: signal,
   applySpread: signal,

@@ -4,7 +4,7 @@ import type { Catalog } from './catalog.ts'
 import type { ChangeRecord } from './change.ts'
 import type { ServerState } from './fleet-record.ts'
 import { recordSpread } from './spread.ts'
-import { parseServerSettings, type ServerSettings } from './server-settings.ts'
+import { parseServerSettings, readServerSettings, type ServerSettings } from './server-settings.ts'
 
 /** Who changes a fleet, and whether it is only tried. */
 export type ChangeOptions = Pick<ChangeRecord, 'actor' | 'isDryRun'>
@@ -71,6 +71,38 @@ export async function placeShards(
   return epoch
 }
 
+/** What is changed about the settings of a server. */
+export interface SettingsChange {
+  /** What is set; what is not named stays as it is. */
+  readonly settings: ServerSettings
+  /** Names of settings that are taken out, also of such that this release does not know. */
+  readonly unset?: readonly string[] | undefined
+}
+
+/**
+ * Changes how a server is reached. Running applications connect anew to it.
+ *
+ * @throws `HV_SERVER_UNKNOWN`; TypeError, RangeError for settings, and for what would leave the server unusable
+ */
+export async function changeSettings(
+  catalog: Catalog,
+  serverId: string,
+  { settings, unset = [] }: SettingsChange,
+  options: ChangeOptions = {},
+): Promise<number> {
+  const checked = parseServerSettings(settings)
+  const details = { serverId, set: Object.keys(checked), unset }
+  const { epoch } = await catalog.change({ action: 'set server', details, ...options }, async (session) => {
+    await assertKnown(session, serverId)
+    const changed = { ...without(unset, await readSettings(session, serverId)), ...checked }
+    const { problem } = readServerSettings(changed)
+    if (problem !== undefined) throw new RangeError(`server ${serverId} could not be used: ${problem}`)
+    const text = 'update hypervault.servers set settings = $2 where server_id = $1'
+    await session.read({ text, values: [serverId, JSON.stringify(changed)] })
+  })
+  return epoch
+}
+
 /** Whether a server may get shards. Throws `HV_SERVER_UNKNOWN`. */
 export async function setServerState(
   catalog: Catalog,
@@ -96,6 +128,18 @@ export async function removeServer(catalog: Catalog, serverId: string, options: 
     await session.read({ text: 'delete from hypervault.servers where server_id = $1', values: [serverId] })
   })
   return epoch
+}
+
+/** As they are there, whatever they are. */
+async function readSettings(session: ServerSession, serverId: string): Promise<object> {
+  const text = 'select settings from hypervault.servers where server_id = $1'
+  const [row] = await session.read({ text, values: [serverId] })
+  const settings: unknown = JSON.parse(row?.[0] ?? '{}')
+  return typeof settings === 'object' && settings !== null && !Array.isArray(settings) ? settings : {}
+}
+
+function without(names: readonly string[], settings: object): object {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)))
 }
 
 async function insertServer(session: ServerSession, { serverId, settings }: NewServer): Promise<void> {

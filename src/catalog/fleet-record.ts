@@ -1,13 +1,12 @@
 import type { ServerSession } from '../schema/server-session.ts'
-import { parseServerSettings, type ServerSettings } from './server-settings.ts'
+import { readServerSettings, type FoundSettings } from './server-settings.ts'
 
 /** A draining server keeps what it has, and gets no shard. */
 export type ServerState = 'active' | 'draining'
 
-/** A server as the catalog has it. */
-export interface FleetServer {
+/** A server as the catalog has it; with a `problem` it cannot be used, whatever is right about its settings. */
+export interface FleetServer extends FoundSettings {
   readonly serverId: string
-  readonly settings: ServerSettings
   readonly state: ServerState
   /** Ascending. */
   readonly shardIds: readonly number[]
@@ -45,7 +44,7 @@ export async function readFleet(session: ServerSession): Promise<FleetRecord> {
 function toServer(serverId: string, settings: string, state: string, shardIds: string): FleetServer {
   return Object.freeze({
     serverId,
-    settings: parseServerSettings(JSON.parse(settings), `settings of server ${serverId}`),
+    ...readServerSettings(JSON.parse(settings)),
     state: state as ServerState,
     shardIds: Object.freeze(JSON.parse(shardIds) as number[]),
   })

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describeType } from '../arguments.ts'
+import { assertShortFile } from './short-file.ts'
 
 /** Where a secret is found; the catalog holds this, never the secret. */
 export type SecretReference = { readonly env: string } | { readonly file: string }
@@ -25,8 +26,15 @@ export function parseSecretReference(value: unknown, where: string): SecretRefer
  * @throws Error that names the variable or the file
  */
 export async function readSecret(reference: SecretReference): Promise<string> {
+  assertSecret(reference)
   if ('file' in reference) return (await readFile(reference.file, 'utf8')).replace(/\r?\n$/, '')
-  const secret = process.env[reference.env]
-  if (secret === undefined) throw new Error(`the environment variable ${reference.env} is not set`)
-  return secret
+  return process.env[reference.env] ?? ''
+}
+
+/** Throws an Error that names the variable or the file, unless it is there. */
+export function assertSecret(reference: SecretReference): void {
+  if ('file' in reference) assertShortFile(reference.file)
+  else if (process.env[reference.env] === undefined) {
+    throw new Error(`the environment variable ${reference.env} is not set`)
+  }
 }

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
-import type { ClientConfig } from 'pg'
 import { assertBoolean, assertInteger, describeType } from '../arguments.ts'
-import { parseSecretReference, readSecret, type SecretReference } from './secret.ts'
+import { parseSecretReference, type SecretReference } from './secret.ts'
 
 /** How a server checks the other side of a TLS connection, and shows itself. Files, not their contents. */
 export interface TlsSettings {
@@ -53,26 +50,73 @@ export function parseServerSettings(value: unknown, where = 'settings'): ServerS
   return parseObject(value, where, checks)
 }
 
-/** What `pg` needs to connect. The password is read anew for each connection, so it can be changed in place. */
-export function toClientConfig({ password, ssl, ...others }: ServerSettings): ClientConfig {
+/** Settings as a catalog has them, and what of them this release can do nothing with. */
+export interface FoundSettings {
+  /** What could be read. */
+  readonly settings: ServerSettings
+  /** Names of settings that this release does not know, such as those of a newer one. */
+  readonly ignored?: readonly string[]
+  /** Why nothing can be connected to by them. */
+  readonly problem?: string
+}
+
+/** Settings that say where a server is, in a way that a catalog does not hold: to ignore them would lead elsewhere. */
+const misplaced = ['connectionString']
+
+/**
+ * Reads the settings that a catalog has. What is wrong with them concerns their server only, so it is told and not thrown.
+ * A setting that is not known is ignored, unless it may say where the server is.
+ */
+export function readServerSettings(value: unknown): FoundSettings {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return Object.freeze({ settings: {}, problem: `its settings must be an object, got ${describeType(value)}` })
+  }
+  const { ssl, ...others } = value as Record<string, unknown>
+  const outer = splitKnown(others, checks)
+  const inner = typeof ssl === 'object' && ssl !== null ? splitKnown(ssl, tlsChecks) : { known: ssl, unknown: [] }
+  const ignored = [...outer.unknown, ...inner.unknown.map((name) => `ssl.${name}`)]
+  const read = readEach({ ...outer.known, ...(ssl !== undefined && { ssl: inner.known }) })
+  const problem = read.problem ?? findMisleading(read.settings, outer.unknown)
   return Object.freeze({
-    ...others,
-    ...(password !== undefined && { password: () => readSecret(password) }),
-    ...(ssl !== undefined && { ssl: typeof ssl === 'boolean' ? ssl : readTls(ssl) }),
+    settings: read.settings,
+    ...(ignored.length > 0 && { ignored: Object.freeze(ignored) }),
+    ...(problem !== undefined && { problem }),
   })
 }
 
-function readTls({ ca, cert, key, ...others }: TlsSettings): ConnectionOptions {
+/** Without a host, and with a setting that may have taken its place, the settings would lead to this machine. */
+function findMisleading({ host }: ServerSettings, unknown: readonly string[]): string | undefined {
+  const wrong = unknown.filter((name) => misplaced.includes(name))
+  if (wrong.length > 0) return `it has ${wrong.join(', ')}, which a catalog does not hold`
+  if (host !== undefined || unknown.length === 0) return undefined
+  return `it has no host, and ${unknown.join(', ')}, which this release does not know and which may name one`
+}
+
+function splitKnown(value: object, known: object): { known: Record<string, unknown>; unknown: string[] } {
+  const entries = Object.entries(value)
   return {
-    ...others,
-    ...(ca !== undefined && { ca: readFileSync(ca.file) }),
-    ...(cert !== undefined && { cert: readFileSync(cert.file) }),
-    ...(key !== undefined && { key: readFileSync(key.file) }),
+    known: Object.fromEntries(entries.filter(([name]) => Object.hasOwn(known, name))),
+    unknown: entries.map(([name]) => name).filter((name) => !Object.hasOwn(known, name)),
   }
 }
 
+/** Each by itself, so that one that is wrong leaves the others to be shown. */
+function readEach(value: Record<string, unknown>): Pick<FoundSettings, 'settings' | 'problem'> {
+  const read: object[] = []
+  const problems: string[] = []
+  for (const [name, each] of Object.entries(value)) {
+    try {
+      read.push(parseObject({ [name]: each }, 'its settings', checks))
+    } catch (error) {
+      problems.push((error as Error).message)
+    }
+  }
+  const settings = Object.freeze(Object.assign({}, ...read) as ServerSettings)
+  return problems.length === 0 ? { settings } : { settings, problem: problems.join('; ') }
+}
+
 function parseObject<T>(value: unknown, where: string, known: Readonly<Record<string, Check>>): T {
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`${where} must be an object, got ${describeType(value)}`)
   const given = Object.entries(value).filter(([, each]) => each !== undefined)
   const unknown = given.map(([name]) => name).filter((name) => !Object.hasOwn(known, name))

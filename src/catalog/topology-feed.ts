@@ -15,7 +15,8 @@ import { TopologyListener } from './topology-listener.ts'
  *   polling          every `pollMs`, less or more by a quarter, so that many clients do not ask at once
  *   refresh()        asked for by whoever was refused by a fence (HV001), or found a shard gone
  *
- * A topology is taken over only if its epoch is higher. While the catalog is down the last one stays in force. A catalog
+ * A topology is taken over only if its epoch is higher, or if settings of a server were put right by hand, which raises no
+ * epoch. While the catalog is down the last one stays in force. A catalog
  * that does not answer is given up after READ_TIMEOUT_MS, longer each time in a row, and asked again on another
  * connection: one of two may be dead without a word. Whoever waits for a refresh leaves at the end of its own time.
  */
@@ -45,7 +46,7 @@ const STOP_TIMEOUT_MS = 5_000
 export class TopologyFeed implements AsyncDisposable {
   #catalog: Catalog
   readonly #options: FeedOptions
-  readonly #directory = new ServerDirectory()
+  readonly #directory: ServerDirectory
   readonly #listeners = new Set<(topology: Topology) => void>()
   #listener: TopologyListener | undefined
   #topology: Topology
@@ -75,6 +76,7 @@ export class TopologyFeed implements AsyncDisposable {
   private constructor(catalog: Catalog, options: FeedOptions, fleet: FleetRecord) {
     this.#catalog = catalog
     this.#options = options
+    this.#directory = new ServerDirectory(options.logger)
     this.#topology = this.#directory.toTopology(fleet)
   }
 
@@ -154,7 +156,8 @@ export class TopologyFeed implements AsyncDisposable {
   }
 
   async #adopt(fleet: FleetRecord): Promise<void> {
-    if (fleet.epoch <= this.#topology.epoch) return
+    const { epoch } = this.#topology
+    if (fleet.epoch < epoch || (fleet.epoch === epoch && !this.#directory.hasOtherSettings(fleet))) return
     this.#topology = this.#directory.toTopology(fleet)
     for (const listener of this.#listeners) listener(this.#topology)
     await keep(fleet, this.#options)

@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import type { FleetRecord, FleetServer, ServerState } from './fleet-record.ts'
-import { parseServerSettings } from './server-settings.ts'
+import type { FleetRecord, FleetServer } from './fleet-record.ts'
+import { readServerSettings } from './server-settings.ts'
 
 /*
  * The last topology that was read, for a start while the catalog is down. It holds no secrets: the settings name
@@ -9,7 +9,7 @@ import { parseServerSettings } from './server-settings.ts'
 
 interface Document {
   readonly epoch: number
-  readonly servers: readonly { serverId: string; settings: unknown; state: ServerState; shardIds: number[] }[]
+  readonly servers: readonly (Omit<FleetServer, 'settings'> & { readonly settings: unknown })[]
   /** Not in a file that an older release wrote. */
   readonly spread?: number[]
 }
@@ -31,13 +31,9 @@ export async function tryReadTopologyFile(file: string): Promise<FleetRecord | u
 }
 
 function parseDocument({ epoch, servers, spread }: Document): FleetRecord {
-  const parsed = servers.map(({ serverId, settings, state, shardIds }): FleetServer => {
-    return {
-      serverId,
-      settings: parseServerSettings(settings),
-      state,
-      shardIds: shardIds.map(Number),
-    }
+  const parsed = servers.map(({ serverId, settings, state, shardIds, ignored, problem }): FleetServer => {
+    const kept = { ...(ignored !== undefined && { ignored }), ...(problem !== undefined && { problem }) }
+    return { serverId, ...readServerSettings(settings), ...kept, state, shardIds: shardIds.map(Number) }
   })
   if (!Number.isInteger(epoch)) throw new TypeError('no epoch')
   return { epoch, servers: parsed, spread: spread?.map(Number) }

@@ -1,27 +1,38 @@
 import type { Command } from 'commander'
 import { assertServerId } from '../catalog/fleet-changes.ts'
 import type { FleetServer } from '../catalog/fleet-record.ts'
-import { parseServerSettings, toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
+import { ServerAccess } from '../catalog/server-access.ts'
+import { parseServerSettings, type ServerSettings } from '../catalog/server-settings.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { withServerSession } from '../schema/server-session.ts'
 import { formatShardRanges, parseShardRange, shardsOf } from '../topology/shard-range.ts'
 import { formatCount } from './amounts.ts'
 import { addDryRunOption, addYesOption, confirm, type DryRunOption, type YesOption } from './confirm.ts'
 import type { Context } from './context.ts'
+import { oneLine } from './failure.ts'
 import { parseSecretOption } from './secret-option.ts'
 import { formatTable, type Column } from './table.ts'
-import { checkUsage, parseWhole } from './usage-error.ts'
+import { checkUsage, parseWhole, UsageError } from './usage-error.ts'
 
-/** Options of `server add`, as commander gives them. */
-interface AddOptions extends DryRunOption {
+/** Options that say how a server is reached, as commander gives them. */
+interface SettingsOptions {
   readonly host?: string
   readonly port?: string
   readonly database?: string
   readonly user?: string
   readonly password?: string
   readonly ssl?: string | boolean
+}
+
+/** Options of `server add`. */
+interface AddOptions extends SettingsOptions, DryRunOption {
   readonly shards?: string
   readonly check: boolean
+}
+
+/** Options of `server set`. */
+interface SetOptions extends SettingsOptions, DryRunOption {
+  readonly unset?: string
 }
 
 /** Options of `server drain`, `activate` and `remove`. */
@@ -45,6 +56,7 @@ export function addServerCommand(program: Command, context: Context): void {
     .description('The servers of the catalog of a fleet.')
   addListCommand(server, context)
   addAddCommand(server, context)
+  addSetCommand(server, context)
   addStateCommands(server, context)
 }
 
@@ -59,25 +71,31 @@ function addListCommand(server: Command, context: Context): void {
 Example:
   npx pg-hypervault server list --json | jq '.servers[] | {serverId, shards: (.shardIds | length)}'
 
-With --json: { "epoch", "servers": [{ "serverId", "state", "shardIds", "settings" }] }.`,
+With --json: { "epoch", "servers": [{ "serverId", "state", "shardIds", "settings",
+"ignored", "problem" }] }.`,
     )
     .action(() => runList(context))
 }
 
-function addAddCommand(server: Command, context: Context): void {
-  server
-    .command('add')
-    .summary('register a server')
-    .description(
-      'Registers a server, after connecting to it. It gets shards by npx pg-hypervault move and npx pg-hypervault rebalance; with --shards it is to have shards that live nowhere yet, which npx pg-hypervault init makes.',
-    )
-    .argument('<server>', 'its name, such as s3')
+function addSettingsOptions(command: Command): Command {
+  return command
     .option('--host <host>', 'name or address')
     .option('--port <port>', 'port (default: 5432)')
     .option('--database <name>', 'database')
     .option('--user <name>', 'role')
     .option('--password <place>', 'where the password is found: env:NAME or file:/path')
     .option('--ssl [ca-file]', 'TLS, with the certificate of the authority in this file')
+}
+
+function addAddCommand(server: Command, context: Context): void {
+  const command = server
+    .command('add')
+    .summary('register a server')
+    .description(
+      'Registers a server, after connecting to it. It gets shards by npx pg-hypervault move and npx pg-hypervault rebalance; with --shards it is to have shards that live nowhere yet, which npx pg-hypervault init makes.',
+    )
+    .argument('<server>', 'its name, such as s3')
+  addSettingsOptions(command)
     .option('--shards <range>', "shards that it holds or is to hold, such as '17-33'; the end is not included")
     .option('--no-check', 'register it without connecting')
     .option('--dry-run', 'check all of it, and register nothing')
@@ -91,6 +109,29 @@ Examples:
 With --json: { "serverId", "version", "shardIds" }.`,
     )
     .action((serverId: string, options: AddOptions) => runAdd(serverId, options, context))
+}
+
+function addSetCommand(server: Command, context: Context): void {
+  const command = server
+    .command('set')
+    .summary('change how a server is reached')
+    .description(
+      'Changes the settings of a server that are given, and leaves the others. Applications connect anew to it at once. A server that the catalog says something wrong of is put right like this.',
+    )
+    .argument('<server>', 'its name')
+  addSettingsOptions(command)
+    .option('--unset <names>', 'settings to take out, with commas between them, such as ssl,user')
+    .option('--dry-run', 'check all of it, and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npx pg-hypervault server set s3 --host 10.0.0.4
+  npx pg-hypervault server set s3 --password file:/run/secrets/s3 --unset ssl
+
+With --json: { "serverId", "settings", "unset" }.`,
+    )
+    .action((serverId: string, options: SetOptions) => runSet(serverId, options, context))
 }
 
 function addStateCommands(server: Command, context: Context): void {
@@ -118,9 +159,10 @@ async function runList(context: Context): Promise<void> {
   await context.output.data(formatTable(columns, fleet.servers.map(toRow)))
 }
 
-function toRow({ serverId, state, shardIds, settings }: FleetServer): string[] {
+function toRow({ serverId, state, shardIds, settings, problem }: FleetServer): string[] {
   const { host = 'localhost', port = 5432, database = '' } = settings
-  return [serverId, state, formatCount(shardIds.length), formatShardRanges(shardIds), `${host}:${port}/${database}`]
+  const where = problem === undefined ? `${host}:${port}/${database}` : oneLine(`unusable: ${problem}`)
+  return [serverId, state, formatCount(shardIds.length), formatShardRanges(shardIds), where]
 }
 
 async function runAdd(serverId: string, options: AddOptions, context: Context): Promise<void> {
@@ -139,7 +181,17 @@ async function runAdd(serverId: string, options: AddOptions, context: Context): 
   context.output.talk(`${serverId} ${done}${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
 }
 
-function readSettings({ host, port, database, user, password, ssl }: AddOptions): ServerSettings {
+async function runSet(serverId: string, options: SetOptions, context: Context): Promise<void> {
+  const settings = readSettings(options)
+  const unset = options.unset?.split(',').map((name) => name.trim()) ?? []
+  if (Object.keys(settings).length + unset.length === 0)
+    throw new UsageError('nothing is to be set: give --host, --port …')
+  await context.withFleet((fleet) => fleet.setServer(serverId, settings, { unset, isDryRun: options.dryRun }))
+  if (context.isJson) return context.output.json({ serverId, settings, unset })
+  context.output.talk(`${serverId} ${options.dryRun === true ? 'can be set, and is not' : 'is set'}.`)
+}
+
+function readSettings({ host, port, database, user, password, ssl }: SettingsOptions): ServerSettings {
   const given = {
     host,
     port: port === undefined ? undefined : parseWhole('--port', port),
@@ -155,7 +207,7 @@ function readSettings({ host, port, database, user, password, ssl }: AddOptions)
 async function readVersion(serverId: string, settings: ServerSettings): Promise<string> {
   const pool = new ServerPool({
     serverId,
-    clientConfig: toClientConfig(settings),
+    clientConfig: new ServerAccess({ serverId, settings }).clientConfig,
     max: 1,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,

@@ -82,12 +82,14 @@ function toRow(server: ServerStatus, output: Output): string[] {
 }
 
 function describeState(server: ServerStatus): string {
+  if (server.failure?.code === 'HV_SERVER_UNUSABLE') return 'unusable'
   if (server.latencyMs === undefined) return 'down'
   if (server.content === undefined) return 'failed'
   return isHealthy(server) ? 'up' : 'incomplete'
 }
 
 function problemsOf({ serverId, content, failure }: ServerStatus): PlacedFailure[] {
+  if (failure?.code === 'HV_SERVER_UNUSABLE') return [{ serverId, message: `${failure.what}. ${failure.hint}` }]
   if (content === undefined) return failure === undefined ? [] : [{ serverId, message: failure.what }]
   return content.shards.unfit.map(({ shardId, problems }) => ({
     serverId,

@@ -1,7 +1,7 @@
 import { assertCallOptions, type CheckedCall } from '../arguments/call-options.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import { currentActor } from '../catalog/change.ts'
-import { addServers, joinServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
+import { addServers, changeSettings, joinServers, removeServer, setServerState } from '../catalog/fleet-changes.ts'
 import type { FleetRecord } from '../catalog/fleet-record.ts'
 import { listChanges, type FleetChange } from '../catalog/history.ts'
 import type { ServerSettings } from '../catalog/server-settings.ts'
@@ -111,6 +111,20 @@ export class Fleet implements AsyncDisposable {
     const { shardIds = [] } = options
     shardIds.forEach((shardId) => assertShardId(shardId))
     await addServers(catalog, [{ serverId, settings, shardIds }], { isDryRun: options.isDryRun })
+  }
+
+  /**
+   * Changes how a server is reached: sets what is given, takes out what `unset` names, and leaves everything else.
+   *
+   * @throws `HV_SERVER_UNKNOWN`; TypeError, RangeError for settings, and for what would leave the server unusable
+   */
+  async setServer(
+    serverId: string,
+    settings: ServerSettings,
+    options: FleetCallOptions & DryRun & { readonly unset?: readonly string[] | undefined } = {},
+  ): Promise<void> {
+    const { unset, isDryRun } = options
+    await changeSettings(this.#underOf('setServer', options), serverId, { settings, unset }, { isDryRun })
   }
 
   /**

@@ -1,10 +1,10 @@
-import { Client, type ClientConfig } from 'pg'
+import type { ClientConfig } from 'pg'
 import type { Catalog } from '../catalog/catalog.ts'
-import { readSecret } from '../catalog/secret.ts'
-import { toClientConfig, type ServerSettings } from '../catalog/server-settings.ts'
+import { ServerAccess, type AccessedServer } from '../catalog/server-access.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
+import { parametersOf } from '../pool/pg-internals.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { ServerSession } from '../schema/server-session.ts'
 
@@ -39,27 +39,28 @@ export interface OwnSessionOptions {
 
 /** One server of a fleet, and a few connections to it. */
 export class FleetLink implements AsyncDisposable {
-  readonly serverId: string
-  readonly settings: ServerSettings
-  readonly clientConfig: ClientConfig
+  readonly server: AccessedServer
   readonly pool: ServerPool
+  readonly #access: ServerAccess
   readonly #signal: AbortSignal | undefined
   readonly #isView: boolean
 
   /** @param view what {@link under} gives: the same connections, under another signal or none */
-  constructor(serverId: string, settings: ServerSettings, view?: Pick<FleetLink, 'clientConfig' | 'pool'> & Under) {
-    this.serverId = serverId
-    this.settings = settings
+  constructor(server: AccessedServer, view?: Pick<FleetLink, 'pool'> & Under & { readonly access: ServerAccess }) {
+    this.server = server
     this.#isView = view !== undefined
     this.#signal = view?.signal
-    this.clientConfig = view?.clientConfig ?? toClientConfig(settings)
-    this.pool = view?.pool ?? makePool(serverId, this.clientConfig, CONNECTIONS)
+    this.#access = view?.access ?? new ServerAccess(server)
+    this.pool = view?.pool ?? makePool(server.serverId, this.#access.clientConfig, CONNECTIONS)
+  }
+
+  get serverId(): string {
+    return this.server.serverId
   }
 
   /** The same link for work that ends with a signal, or with none. It need not be disposed of. */
   under(signal: AbortSignal | undefined): FleetLink {
-    const { serverId, settings, clientConfig, pool } = this
-    return new FleetLink(serverId, settings, { clientConfig, pool, signal })
+    return new FleetLink(this.server, { pool: this.pool, access: this.#access, signal })
   }
 
   /**
@@ -86,21 +87,25 @@ export class FleetLink implements AsyncDisposable {
     signal = this.#signal,
   ): Promise<T> {
     const replication = canReplicate ? { replication: 'database' } : {}
-    await using pool = makePool(this.serverId, { ...this.clientConfig, application_name: name, ...replication }, 1)
+    await using pool = makePool(
+      this.serverId,
+      { ...this.#access.clientConfig, application_name: name, ...replication },
+      1,
+    )
     return await lend(pool, { signal, statementTimeoutMs: LONG_STATEMENT_MS }, work)
   }
 
   /** How another server connects to this one: a text for libpq. It holds the password: never print it. */
   async describeForSubscription(): Promise<string> {
-    const { password, ssl } = this.settings
+    const { ssl } = this.server.settings
     // What the settings leave open comes from this process, as for its own connections; the other server has other defaults.
-    const { host, port, database, user } = new Client(this.clientConfig)
+    const { host, port, database, user } = parametersOf(this.#access.clientConfig)
     const parts = {
       host,
       port,
       dbname: database,
       user,
-      password: password && (await readSecret(password)),
+      password: await this.#access.findPassword(),
       sslmode: ssl === undefined || ssl === false ? undefined : 'require',
       connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
     }
@@ -159,18 +164,19 @@ export class FleetLinks implements AsyncDisposable {
     if (server === undefined) {
       throw new HypervaultError('HV_SERVER_UNKNOWN', `the catalog has no server ${serverId}`, { serverId })
     }
-    return this.#reuse(serverId, server.settings).under(signal)
+    return this.#reuse(server).under(signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
   }
 
-  #reuse(serverId: string, settings: ServerSettings): FleetLink {
+  #reuse({ serverId, settings, problem }: AccessedServer): FleetLink {
+    const server = { serverId, settings, ...(problem !== undefined && { problem }) }
     const known = this.#links.get(serverId)
-    if (known !== undefined && JSON.stringify(known.settings) === JSON.stringify(settings)) return known
+    if (known !== undefined && JSON.stringify(known.server) === JSON.stringify(server)) return known
     if (known !== undefined) void known[Symbol.asyncDispose]()
-    const link = new FleetLink(serverId, settings)
+    const link = new FleetLink(server)
     this.#links.set(serverId, link)
     return link
   }

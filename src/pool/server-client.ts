@@ -1,4 +1,5 @@
 import { Client, type ClientConfig } from 'pg'
+import { passGate } from './connection-gate.ts'
 import { endSession } from './end-session.ts'
 import { isConnected, isReady, onParameter, startupParameters } from './pg-internals.ts'
 import { sessionSettings } from './session-settings.ts'
@@ -25,13 +26,17 @@ export class ServerClient extends Client {
   /** Whether the start-up message names the settings of Hypervault. */
   sendsSettings = true
   readonly #reported = new Map<string, string>()
+  /** Why no connection is opened at all. */
+  readonly #refusal: Error | undefined
   #hasOwnSettings: boolean | undefined
 
   /** Told of a session that goes on at the server after its connection was cut. Resolves when the server has let it go. */
   onEnding: (whenGone: Promise<void>) => void = () => undefined
 
-  constructor(config?: ClientConfig) {
-    super(config)
+  constructor(config: ClientConfig = {}) {
+    const passed = tryPass(config)
+    super(passed.config)
+    this.#refusal = passed.refusal
     this.on('error', () => (this.isLost = true))
     onParameter(this, (name, value) => this.#reported.set(name, value))
   }
@@ -51,7 +56,7 @@ export class ServerClient extends Client {
 
   /**
    * Like pg's, but a failure also closes the socket, which pg leaves open when the password cannot be had; and what pg
-   * throws at once (a port above 65535) is reported like every other failure.
+   * throws at once (a port above 65535), and what the gate of the server refuses, is reported like every other failure.
    */
   override connect(): Promise<Client>
   override connect(callback: (error: Error) => void): void
@@ -62,6 +67,7 @@ export class ServerClient extends Client {
       callback(error as Error)
     }
     try {
+      if (this.#refusal !== undefined) throw this.#refusal
       super.connect(report)
     } catch (error) {
       report(error as Error)
@@ -78,6 +84,15 @@ export class ServerClient extends Client {
     this.isLost = true
     if (!isOver && isConnected(this) && !isReady(this)) this.onEnding(endSession(this))
     else this.connection.stream.destroy()
+  }
+}
+
+/** A pool of pg expects that a client can be made; what is wrong is told when it connects. */
+function tryPass(config: ClientConfig): { readonly config: ClientConfig; readonly refusal?: Error } {
+  try {
+    return { config: passGate(config) }
+  } catch (refusal) {
+    return { config, refusal: refusal as Error }
   }
 }
 

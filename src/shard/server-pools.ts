@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { ServerPool, type ServerPoolOptions } from '../pool/server-pool.ts'
 import type { PoolStats } from '../pool/stats.ts'
 import type { Server } from '../topology/connection-entry.ts'
@@ -95,7 +94,8 @@ export class ServerPools {
   #findPlace({ serverId, clientConfig, poolMax }: Server): Place | undefined {
     const place = this.#places.get(serverId)
     if (place === undefined || place.server.poolMax !== poolMax) return undefined
-    return isDeepStrictEqual(place.server.clientConfig, clientConfig) ? place : undefined
+    // A catalog gives a server whose settings are as they were the configuration that it had.
+    return place.server.clientConfig === clientConfig ? place : undefined
   }
 
   #makePlace(server: Server): Place {

@@ -1,11 +1,12 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Client } from 'pg'
+import { Client, type ClientConfig } from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { Catalog } from '../../src/catalog/catalog.ts'
 import { catalogLayouts } from '../../src/catalog/catalog-layouts.ts'
 import { addServers, placeShards, removeServer, setServerState } from '../../src/catalog/fleet-changes.ts'
-import { parseServerSettings, toClientConfig } from '../../src/catalog/server-settings.ts'
+import { ServerAccess } from '../../src/catalog/server-access.ts'
+import { parseServerSettings, type ServerSettings } from '../../src/catalog/server-settings.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { settingsOf } from '../support/fleet.ts'
 
@@ -21,6 +22,10 @@ afterEach(async () => {
   await catalog[Symbol.asyncDispose]()
   await databases.drop()
 })
+
+function toClientConfig(settings: ServerSettings): ClientConfig {
+  return new ServerAccess({ serverId: 's1', settings }).clientConfig
+}
 
 const settings = { host: 'db1', password: { env: 'DB1_PASSWORD' } }
 
@@ -161,7 +166,10 @@ describe('the settings of a server', () => {
     writeFileSync(file, 'second')
     expect(await password()).toBe('second')
     const unset = toClientConfig({ password: { env: 'HYPERVAULT_TEST_UNSET' } }) as { password(): Promise<string> }
-    await expect(unset.password()).rejects.toThrow('the environment variable HYPERVAULT_TEST_UNSET is not set')
+    await expect(unset.password()).rejects.toMatchObject({
+      code: 'HV_SERVER_UNUSABLE',
+      details: { reason: 'the environment variable HYPERVAULT_TEST_UNSET is not set' },
+    })
   })
 
   it('lead to a server', async () => {

@@ -75,6 +75,7 @@ const commands = (): string[] => {
     'move 2 --to s4 --keep-reverse 0ms',
     'rebalance --apply --by count',
     `server add s7 ${where} --shards 30-32 --no-check`,
+    'server set s2 --user somebody',
     'server drain s2',
     'server activate s2',
     'server remove s8',

@@ -75,6 +75,7 @@ describe('a subcommand', () => {
     'catalog init',
     'catalog import',
     'server add',
+    'server set',
     'server drain',
     'server activate',
     'server remove',

@@ -17,6 +17,7 @@ describe('a call of catalog, server and rebalance', () => {
     [['rebalance', '--plan', '--apply'], 'needs --plan or --apply'],
     [['rebalance', '--plan', '--by', 'colour'], '--by must be bytes, writes or count'],
     [['rebalance', '--plan', '--threshold', '200%'], '--threshold must be 0% to 100%'],
+    [['server', 'set', 's1'], 'nothing is to be set'],
     [['server', 'add', 'no/name'], 'serverId must be 1 to 63 letters'],
   ])('%j is a wrong call: 2', async (args, what) => {
     await using own = await makeFolder({
@@ -188,6 +189,49 @@ describe('hypervault server', () => {
     expect(await addServer('s3', '--password', 'env:PG_S3', '--shards', '6-8')).toMatchObject({ exitCode: 0 })
     expect((await run('init')).stdout).toMatch(/^s3 +\S+ +2 +0 +0$/m)
     expect(await run('put', '7', '1', 'a=b')).toMatchObject({ exitCode: 0 })
+  })
+})
+
+describe('a server that cannot be used here', () => {
+  beforeEach(setUp)
+  afterEach(tearDown)
+
+  test('is told by status and doctor with the reason, and is put right by server set', async () => {
+    await makeFleet()
+    const { HYPERVAULT_PASSWORD_S2: password = '' } = env
+    delete env.HYPERVAULT_PASSWORD_S2
+    const reason = 'server s2 of the catalog cannot be used: the environment variable HYPERVAULT_PASSWORD_S2 is not set'
+    const status = await run('status')
+    expect(status.exitCode).toBe(1)
+    expect(status.stdout).toMatch(/^s1 +up .*\ns2 +unusable$/m)
+    expect(status.stdout).toContain(`${reason}. Put it there, which the next connection finds`)
+    expect(parseDocument(await run('status', '--json'))).toMatchObject({
+      servers: [
+        { serverId: 's1', problem: null },
+        { serverId: 's2', reachable: false, problem: reason },
+      ],
+    })
+    expect(await run('put', '1', '1', 'a=b')).toMatchObject({ exitCode: 0 })
+    expect(await run('put', '5', '1', 'a=b')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('HV_SERVER_UNUSABLE') as string,
+    })
+    const doctor = await run('doctor')
+    expect(doctor.stdout).toContain(`problem: ${reason}`)
+    const file = join(folder.path, 'password')
+    await writeFile(file, password)
+    expect(await run('server', 'set', 's2', '--password', `file:${file}`)).toMatchObject({ exitCode: 0 })
+    expect(await run('put', '5', '1', 'a=b')).toMatchObject({ exitCode: 0 })
+  })
+
+  test('by its row is shown by server list', async () => {
+    await makeFleet()
+    const client = new Client(databases.connections[0])
+    await client.connect()
+    await client.query(`update hypervault.servers set settings = '{"port":"x"}' where server_id = 's2'`)
+    await client.end()
+    expect((await run('server', 'list')).stdout).toMatch(/^s2 +active +2 +4-6 +unusable: its settings.port must be/m)
+    expect((await run('status')).stdout).toMatch(/^s2 +unusable$/m)
   })
 })
 

@@ -6,7 +6,7 @@ import { createFleet, settingsOf } from '../support/fleet.ts'
 
 it('servers that sort texts differently, and indexes made under other rules, are found', async () => {
   await using servers = await createFleet(2)
-  await using link = new FleetLink('s1', settingsOf(servers.connections[0]!))
+  await using link = new FleetLink({ serverId: 's1', settings: settingsOf(servers.connections[0]!) })
   const readiness = await link.withSession(readReadiness)
   expect(readiness.collation).toMatch(/^(libc|icu|builtin) ./)
   expect(judgeServer('s1', readiness)).toEqual([])

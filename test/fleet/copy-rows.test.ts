@@ -10,7 +10,9 @@ let links: [FleetLink, FleetLink]
 
 beforeAll(async () => {
   databases = await createDatabases(2)
-  links = databases.connections.map((each, index) => new FleetLink(`s${index + 1}`, settingsOf(each))) as typeof links
+  links = databases.connections.map(
+    (each, index) => new FleetLink({ serverId: `s${index + 1}`, settings: settingsOf(each) }),
+  ) as typeof links
 })
 
 afterAll(async () => {

@@ -345,7 +345,7 @@ describe('what a doctor makes of readings', () => {
 
 describe('a pooler in transaction mode', () => {
   it('is noticed in front of a server and of the catalog', async () => {
-    await using direct = new FleetLink('s1', settingsOf(servers.connections[0]!))
+    await using direct = new FleetLink({ serverId: 's1', settings: settingsOf(servers.connections[0]!) })
     expect(await isPooled(() => direct.pool.acquire())).toBe(false)
     await using pooler = await startTransactionPooler(servers.catalogConnection, 2)
     const link = { ...servers.catalogConnection, port: pooler.port }

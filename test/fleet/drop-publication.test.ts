@@ -10,7 +10,10 @@ let link: FleetLink
 
 beforeAll(async () => {
   servers = await createFleet()
-  link = new FleetLink('s1', settingsOf(servers.connections[0] as (typeof servers.connections)[0]))
+  link = new FleetLink({
+    serverId: 's1',
+    settings: settingsOf(servers.connections[0] as (typeof servers.connections)[0]),
+  })
   await queryServer(
     servers,
     0,

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => servers[Symbol.asyncDispose]())
 
 function linkTo(side: 0 | 1): FleetLink {
-  return new FleetLink(`s${side + 1}`, settingsOf(servers.connections[side]!))
+  return new FleetLink({ serverId: `s${side + 1}`, settings: settingsOf(servers.connections[side]!) })
 }
 
 async function run(side: 0 | 1, text: string): Promise<void> {

@@ -55,5 +55,6 @@ export class ServerLines {
 }
 
 function isUnreachable(error: unknown): error is HypervaultError {
-  return isHypervaultError(error, 'HV_CONNECT_FAILED') || isHypervaultError(error, 'HV_POOL_TIMEOUT')
+  const codes = ['HV_CONNECT_FAILED', 'HV_SERVER_UNUSABLE', 'HV_POOL_TIMEOUT'] as const
+  return codes.some((code) => isHypervaultError(error, code))
 }

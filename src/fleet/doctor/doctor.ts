@@ -10,6 +10,7 @@ import {
   judgeCollations,
   judgeDraining,
   judgeFailure,
+  judgeIgnored,
   judgeReading,
   pooled,
   unready,
@@ -17,7 +18,14 @@ import {
 import { judgePlaces, judgeShards } from './judge-shards.ts'
 import { mend } from './mend.ts'
 import { isPooled } from './pooler-probe.ts'
-import { readLacking, tryReadServer, uniteNeeds, type FailedReading, type ServerReading } from './server-reading.ts'
+import {
+  readLacking,
+  toFailedReading,
+  tryReadServer,
+  uniteNeeds,
+  type FailedReading,
+  type ServerReading,
+} from './server-reading.ts'
 
 /*
  * Looks at a fleet as a whole. First everything is read: the moves, each server, the moves again, so that what begins or
@@ -88,6 +96,7 @@ export function judge(
     ...judgeMoves(moves, readings),
     ...readings.flatMap((reading) => judgeObjects(reading, fleet, moves)),
     ...fleet.servers.flatMap(judgeDraining),
+    ...fleet.servers.flatMap(judgeIgnored),
   ]
 }
 
@@ -107,7 +116,7 @@ async function judgeNeeds(
     return lacking.map((text) => unready(serverId, text))
   } catch (error) {
     signal?.throwIfAborted()
-    return [judgeFailure({ serverId, failure: error instanceof Error ? error.message : String(error) })]
+    return [judgeFailure(toFailedReading(serverId, error))]
   }
 }
 

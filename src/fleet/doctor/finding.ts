@@ -4,6 +4,8 @@ import type { CleanupKind } from '../move/journal.ts'
 export type FindingKind =
   | 'server-unreachable'
   | 'server-unready'
+  | 'server-unusable'
+  | 'settings-ignored'
   | 'server-draining'
   | 'behind-pooler'
   | 'clock-skew'

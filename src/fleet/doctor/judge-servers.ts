@@ -27,8 +27,11 @@ export function unready(serverId: string, text: string): Diagnosis {
   return { kind: 'server-unready', level: 'problem', serverId, ...splitProblem(text) }
 }
 
-/** A server that did not answer. */
-export function judgeFailure({ serverId, failure }: FailedReading): Diagnosis {
+/** A server that did not answer, or that cannot be asked from here. */
+export function judgeFailure({ serverId, failure, unusable }: FailedReading): Diagnosis {
+  if (unusable !== undefined) {
+    return { kind: 'server-unusable', level: 'problem', serverId, what: failure, remedy: unusable.hint }
+  }
   return {
     kind: 'server-unreachable',
     level: 'problem',
@@ -83,6 +86,14 @@ export function judgeCollations(
       remedy: 'say in columns and queries which collation counts, such as collate "C"',
     },
   ]
+}
+
+/** Settings of a server that this release does not know. Applications that run it do without them. */
+export function judgeIgnored({ serverId, ignored }: FleetServer): Diagnosis[] {
+  if (ignored === undefined) return []
+  const what = `server ${serverId} has settings that this release does not know, and ignores: ${ignored.join(', ')}`
+  const remedy = `use the release that wrote them, or: npx pg-hypervault server set ${serverId} --unset NAME`
+  return [{ kind: 'settings-ignored', level: 'notice', serverId, what, remedy }]
 }
 
 /** A server that is being drained and still has shards. */

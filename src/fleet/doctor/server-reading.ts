@@ -1,4 +1,5 @@
 import type { FleetServer } from '../../catalog/fleet-record.ts'
+import { isHypervaultError, type HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { pause } from '../../pool/pause.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
@@ -59,6 +60,8 @@ export interface PlaceNeeds {
 export interface FailedReading {
   readonly serverId: string
   readonly failure: string
+  /** Set when it was not asked at all, because what the catalog says of it cannot be used here. */
+  readonly unusable?: HypervaultError<'HV_SERVER_UNUSABLE'>
 }
 
 /** Shards of one statement on the catalogs: enough that their number costs nothing, few enough for little memory. */
@@ -84,8 +87,14 @@ export async function tryReadServer(
     return await link.withSession(read, signal)
   } catch (error) {
     signal?.throwIfAborted()
-    return { serverId, failure: error instanceof Error ? error.message : String(error) }
+    return toFailedReading(serverId, error)
   }
+}
+
+/** What is known of a server that could not be read. */
+export function toFailedReading(serverId: string, error: unknown): FailedReading {
+  const failure = error instanceof Error ? error.message : String(error)
+  return isHypervaultError(error, 'HV_SERVER_UNUSABLE') ? { serverId, failure, unusable: error } : { serverId, failure }
 }
 
 async function readServer(

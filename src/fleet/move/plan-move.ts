@@ -181,8 +181,8 @@ function createReverseSql(target: FleetLink): string {
   return createSubscriptionSql(NAMES.reverse, describeConnection(target), { isCopying: false, isLocalOnly: true })
 }
 
-function describeConnection({ settings }: FleetLink): string {
-  const { host = '', port = '', database = '', user = '' } = settings
+function describeConnection({ server }: FleetLink): string {
+  const { host = '', port = '', database = '', user = '' } = server.settings
   return `host=${host} port=${port} dbname=${database} user=${user} password=***`
 }
 

@@ -95,7 +95,9 @@ export class ServerWork {
     } catch (error) {
       if (this.#settings.signal?.aborted === true) return
       if (watch.problem !== undefined) return this.#giveUp(watch.problem)
-      if (isHypervaultError(error, 'HV_CONNECT_FAILED')) return this.#giveUp(error)
+      if (isHypervaultError(error, 'HV_CONNECT_FAILED') || isHypervaultError(error, 'HV_SERVER_UNUSABLE')) {
+        return this.#giveUp(error)
+      }
       this.#failures.push(toIndexFailure(this.#serverId, shardId, error))
     }
     this.#tellProgress()

@@ -1,4 +1,5 @@
 import { Client, type ClientConfig, type PoolOptions } from 'pg'
+import { gateOf } from '../../pool/connection-gate.ts'
 import { parametersOf } from '../../pool/pg-internals.ts'
 import { searchPath } from '../shard-scope.ts'
 import type { ShardSite } from '../shard-site.ts'
@@ -15,14 +16,15 @@ const left = ['connectionString', 'options', 'onConnect', 'verify', 'Client', 'P
 /**
  * How to connect to where a shard lives now.
  *
- * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`
+ * @throws `HV_SHARD_UNKNOWN`, `HV_CLOSED`, `HV_SERVER_UNUSABLE`
  */
 export function describePool(site: ShardSite): PoolOptions {
   const { shardId } = site
   const { pool, hstoreSchema } = site.findHome()
   const { clientConfig } = pool
   const kept = Object.entries(clientConfig).filter(([name]) => name !== 'password' && !left.includes(name))
-  const { host, port, database, user, password, ssl, options } = parametersOf(clientConfig)
+  const { host, port, database, user, password, options, ...others } = parametersOf(clientConfig)
+  const ssl = gateOf(clientConfig)?.openTls() ?? others.ssl
   const path = `-c search_path=${searchPath(shardId, hstoreSchema).replaceAll(/[\\\s]/g, String.raw`\$&`)}`
   const described = {
     ...Object.fromEntries(kept),

@@ -273,6 +273,7 @@ export class ServerMigration {
 function isUnreachable(error: unknown): boolean {
   return (
     isHypervaultError(error, 'HV_CONNECT_FAILED') ||
+    isHypervaultError(error, 'HV_SERVER_UNUSABLE') ||
     isHypervaultError(error, 'HV_POOL_TIMEOUT') ||
     isHypervaultError(error, 'HV_CLOSED')
   )
