@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DEFAULT_EPOCH_MS } from '../../../src/key/layout.ts'
 import { compareLines } from '../../../src/schema/drift/drift-report.ts'
 import { OPENING, selectFingerprints, selectLines } from '../../../src/schema/drift/shape/shape-sql.ts'
+import { selectTrace } from '../../../src/schema/drift/shape/shape-trace-sql.ts'
+import { openFenceSql, raiseFenceSql } from '../../../src/schema/fence-sql.ts'
 import type { ServerStatement } from '../../../src/schema/server-session.ts'
 import { provision } from '../../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../../support/databases.ts'
@@ -19,6 +21,7 @@ const application = `
   create procedure nothing() language sql as 'select 1';
   create aggregate total(integer) (sfunc = int4pl, stype = integer, initcond = '0');
   create function same(pair, pair) returns boolean language sql immutable as 'select $1.a = $2.a';
+  create function hash_pair(pair) returns integer language sql immutable as 'select $1.a';
   create operator === (leftarg = pair, rightarg = pair, function = same);
   create cast (pair as text) with inout;
   create collation plain (provider = icu, locale = 'und');
@@ -32,6 +35,7 @@ const application = `
   create table parted (id integer, at date) partition by range (id);
   create table parted_1 partition of parted for values from (0) to (10);
   create table child () inherits (albums);
+  create table bare ();
   create index by_size on photos ((size + 1));
   create statistics pairs on size, title from photos;
   create view titles as select id, title from photos;
@@ -39,7 +43,116 @@ const application = `
   create function note() returns trigger language plpgsql as 'begin return new; end';
   create trigger noting before update on photos for each row execute function note();
   create rule keep as on delete to albums do instead nothing;
-  create policy own on photos using (size > 1);`
+  create policy own on photos using (size > 1);
+  create foreign table far (id integer) server hv_shape_server options (table_name 'far');
+  create operator family related using btree;
+  create operator class kept for type pair using hash as operator 1 ===, function 1 hash_pair(pair);
+  create conversion turned for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+  create text search parser parsed (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype);
+  create text search template shaped (lexize = dsimple_lexize);
+  alter table photos add constraint unproved check (size < 100) not valid;
+  alter domain percent add constraint unproved check (value > -1) not valid;`
+
+/** New objects of each kind, and changes that PostgreSQL writes into one catalog alone. */
+const later: readonly string[] = [
+  'create table late (id integer)',
+  'create view late as select 1 as n',
+  'create materialized view late as select 1 as n',
+  'create sequence late',
+  'create index late on albums (photo)',
+  'create unlogged table late (id integer)',
+  'create foreign table late (id integer) server hv_shape_server',
+  "create type late as enum ('one')",
+  'create type late as (a integer)',
+  'create type late as range (subtype = integer)',
+  'create domain late as integer',
+  "create function late() returns integer language sql as 'select 1'",
+  "create procedure late() language sql as 'select 1'",
+  "create aggregate late(integer) (sfunc = int4pl, stype = integer, initcond = '0')",
+  'create operator ==== (leftarg = pair, rightarg = pair, function = same)',
+  'create operator family late using btree',
+  'create operator class late for type mood using hash as operator 1 pg_catalog.=(anyenum, anyenum), function 1 hashenum(anyenum)',
+  'create cast (mood as integer) with inout',
+  "create collation late (provider = icu, locale = 'de')",
+  "create conversion late for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8",
+  'create text search dictionary late (template = simple)',
+  'create text search configuration late (copy = simple)',
+  'create text search parser late (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype)',
+  'create text search template late (lexize = dsimple_lexize)',
+  'create statistics late on id, photo from albums',
+  'create statistics late on id, size from public.hv_shape_table',
+  'create trigger late before insert on photos for each row execute function note()',
+  'create rule late as on delete to photos do instead nothing',
+  'create policy late on albums using (true)',
+  'create publication hv_shape for tables in schema shard0002',
+  'alter publication hv_shape_known add table albums',
+  'alter publication hv_shape_known set table photos where (id > 5)',
+  'alter table photos add constraint late check (size < 1000)',
+  'alter table photos rename constraint positive to renamed',
+  'alter table photos validate constraint unproved',
+  'alter table photos alter size set default 5',
+  'alter table photos rename title to renamed',
+  'alter table photos disable trigger noting',
+  'alter table photos rename to renamed',
+  'alter table child add note text',
+  'alter table child inherit bare',
+  'alter table albums alter photo set not null',
+  'create table late partition of parted for values from (10) to (20)',
+  "alter type mood rename value 'sad' to 'blue'",
+  'alter type spans rename to renamed',
+  'alter type spans_multirange rename to renamed',
+  'alter type pair rename attribute a to renamed',
+  'alter domain percent drop default',
+  'alter domain percent validate constraint unproved',
+  "create or replace function twice(n integer) returns integer language sql immutable as 'select n + n'",
+  'create or replace view titles as select id, title, size from photos',
+  'alter index by_size rename to renamed',
+  'alter index by_size set (fillfactor = 50)',
+  'alter statistics pairs rename to renamed',
+  "alter foreign table far options (set table_name 'renamed')",
+  'alter foreign table far alter id options (add column_name $$x$$)',
+  'alter operator family related using btree add operator 1 < (integer, integer)',
+  'alter operator family related using btree add function 1 btint4cmp (integer, integer)',
+  'alter operator family related using btree rename to renamed',
+  'alter operator class kept using hash rename to renamed',
+  'alter collation plain rename to renamed',
+  'alter conversion turned rename to renamed',
+  'alter text search parser parsed rename to renamed',
+  'alter text search template shaped rename to renamed',
+  'alter text search dictionary words rename to renamed',
+  'alter text search configuration lines rename to renamed',
+  'alter text search configuration lines drop mapping for word',
+  'alter table photos reset (toast.autovacuum_enabled); alter table photos set (toast.autovacuum_enabled = off)',
+  'alter sequence tickets increment 2',
+  'alter sequence photos_number_seq restart start 100',
+  "comment on sequence tickets is 'x'",
+  "comment on view titles is 'x'",
+  "comment on rule keep on albums is 'x'",
+  "comment on function twice is 'x'",
+  "comment on type mood is 'x'",
+  "comment on domain percent is 'x'",
+  "comment on statistics pairs is 'x'",
+  "comment on operator ===(pair, pair) is 'x'",
+  "comment on collation plain is 'x'",
+  'grant select (id) on titles to hv_shape_role',
+  'alter default privileges in schema shard0002 grant usage on types to hv_shape_role',
+  'drop function twice',
+  'drop table child',
+  'drop view titles',
+  'drop index by_size',
+]
+
+const fence = raiseFenceSql({ shardId: 2, target: 's2', epoch: 2 }, ['photos', 'albums', 'child'], { hasRows: true })
+
+/** What a move does by itself, and what every server does all the time. */
+const traceless: readonly (readonly [what: string, change: string])[] = [
+  ['rows and statistics', 'insert into photos values (1, $$a$$); analyze photos'],
+  ['numbers that are drawn and set', "select nextval('tickets'), setval('tickets', 99)"],
+  ['a fence', fence.join(';')],
+  ['a fence that was opened', [...fence, openFenceSql(2)].join(';')],
+  ['what is made elsewhere', 'create table public.hv_shape_late (id integer primary key)'],
+  ['the publication of another move', 'create publication hv_move_1 for table public.hv_shape_table'],
+]
 
 let databases: TestDatabases
 let client: Client
@@ -54,7 +167,10 @@ beforeAll(async () => {
   await client.query(
     "do $$ begin if to_regrole('hv_shape_role') is null then create role hv_shape_role; end if; end $$",
   )
+  await client.query(`create table public.hv_shape_table (id integer, size integer);
+    create foreign data wrapper hv_shape_wrapper; create server hv_shape_server foreign data wrapper hv_shape_wrapper`)
   for (const schema of schemas) await client.query(`set search_path = ${schema}, public; ${application}`)
+  await client.query('create publication hv_shape_known for table shard0001.photos, shard0002.photos')
 })
 
 afterAll(async () => {
@@ -67,10 +183,18 @@ async function read({ text, values = [] }: ServerStatement): Promise<(string | n
   return (await client.query<(string | null)[]>({ text, values: [...values], rowMode: 'array' })).rows
 }
 
+async function readTrace(): Promise<string> {
+  const [row] = await read({ text: selectTrace(2) })
+  return row?.[0] ?? ''
+}
+
 /** What only the second shard has, or has not, when this is changed in it; nothing stays changed. */
-async function readChanged(change: string): Promise<{ extra: string; missing: string; isSame: boolean }> {
-  await client.query(`begin; set local search_path = shard0002, public; ${change}`)
+async function readChanged(
+  change: string,
+): Promise<{ extra: string; missing: string; isSame: boolean; isTraceSame: boolean }> {
+  const trace = await readTrace()
   try {
+    await client.query(`begin; set local search_path = shard0002, public; ${change}`)
     for (const setting of OPENING.slice(1)) await client.query(setting)
     const prints = await read(selectFingerprints(schemas, DEFAULT_EPOCH_MS))
     const lines = await read(selectLines(schemas, DEFAULT_EPOCH_MS))
@@ -79,7 +203,8 @@ async function readChanged(change: string): Promise<{ extra: string; missing: st
     )
     const isSame = prints.length === 2 && prints[0]?.[1] === prints[1]?.[1]
     const { extra, missing } = compareLines(one, other)
-    return { extra: extra.join('\n'), missing: missing.join('\n'), isSame }
+    const isTraceSame = (await readTrace()) === trace
+    return { extra: extra.join('\n'), missing: missing.join('\n'), isSame, isTraceSame }
   } finally {
     await client.query('rollback')
   }
@@ -87,7 +212,7 @@ async function readChanged(change: string): Promise<{ extra: string; missing: st
 
 describe('what a shard is made of', () => {
   test('is the same in shards that were made alike', async () => {
-    expect(await readChanged('')).toEqual({ extra: '', missing: '', isSame: true })
+    expect(await readChanged('')).toEqual({ extra: '', missing: '', isSame: true, isTraceSame: true })
   })
 
   test.each<[what: string, change: string, line: string]>([
@@ -303,10 +428,21 @@ describe('what a shard is made of', () => {
       'default <hstore>.twice(1)',
     ],
   ])('tells %s', async (_, change, line) => {
-    const { extra, missing, isSame } = await readChanged(change)
-    expect(isSame).toBe(false)
+    const { extra, missing, isSame, isTraceSame } = await readChanged(change)
+    expect({ isSame, isTraceSame }).toEqual({ isSame: false, isTraceSame: false })
     const wanted = line.replace(/^[+-] /, '')
     expect(line.startsWith('- ') ? missing : extra).toContain(wanted)
+  })
+
+  test.each(later)('has another trace behind %s', async (change) => {
+    const { extra, missing, isTraceSame } = await readChanged(change)
+    expect(`${extra}${missing}`).not.toBe('')
+    expect(isTraceSame).toBe(false)
+  })
+
+  test.each(traceless)('has the same trace behind %s', async (_, change) => {
+    const { extra, missing, isTraceSame } = await readChanged(change)
+    expect([extra, missing, isTraceSame]).toEqual(['', '', true])
   })
 
   test('is told without the order of columns where columns come and go', async () => {
