@@ -1,7 +1,6 @@
 import { escapeLiteral } from 'pg'
 import { shardSchema } from '../key/shard-id.ts'
 import { closedValues } from '../shard/closed-sequence.ts'
-import type { ServerStatement } from './server-session.ts'
 
 /*
  * The sequences of a shard behind its fence. No trigger keeps anybody from `nextval`, so each sequence is closed by a range
@@ -117,12 +116,12 @@ export function openSequencesBlock(shardId: number): { readonly declarations: st
   }
 }
 
-/** Where the closed sequences of a shard stand: one row with JSON, for {@link parseSequences}. */
-export function readSequences(shardId: number): ServerStatement {
-  return { text: `select ${statesSql(oidOf(shardId))}` }
+/** Where the closed sequences of a shard stand: SQL for one value, for {@link parseSequences}. */
+export function sequencesSql(shardId: number): string {
+  return statesSql(oidOf(shardId))
 }
 
-/** Reads what {@link readSequences} gave. */
+/** Reads what {@link sequencesSql} gave. */
 export function parseSequences(text: string | null | undefined): SequenceStates {
   return JSON.parse(text ?? '{}') as SequenceStates
 }

@@ -36,6 +36,9 @@ const changes: readonly (readonly [side: 'from' | 'to', make: string, undo: stri
   ],
 ]
 
+const backAgain = `alter table shard0001.entities alter type set statistics 50;
+  alter table shard0001.entities alter type set statistics -1`
+
 it('ends when the shard was changed between the comparison and the fence, there and back, and goes on without that', async () => {
   const ways = [
     { from: 0, to: 2, go: fleet.resume.bind(fleet) },
@@ -56,7 +59,11 @@ it('ends when the shard was changed between the comparison and the fence, there 
       await queryServer(servers, server, undo)
       await queryServer(servers, sides.from, `insert into shard0001.entities (type, body) values (1, '')`)
     }
-    expect(await go(1, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
+    // What is changed and put back leaves a trace, and is no difference.
+    const onCheckpoint = async (name: string): Promise<void> => {
+      if (name === 'fenced') for (const server of [sides.from, sides.to]) await queryServer(servers, server, backAgain)
+    }
+    expect(await go(1, { maxPauseMs: 60_000, onCheckpoint })).toMatchObject({ mismatches: [] })
   }
   // One row of migrations, and one for each attempt that was given up.
   expect((await fleet.moves())[0]).toMatchObject({ phase: 'reversed', report: { rows: 1 + 2 * changes.length } })

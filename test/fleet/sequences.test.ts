@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { carrySequencesSql, parseSequences, readSequences } from '../../src/schema/closed-sequences-sql.ts'
+import { carrySequencesSql, parseSequences, sequencesSql } from '../../src/schema/closed-sequences-sql.ts'
 import { openFenceSql, raiseFenceSql } from '../../src/schema/fence-sql.ts'
 import { isFenced } from '../../src/shard/statement-error.ts'
 import { Datastore } from '../../src/datastore.ts'
@@ -110,7 +110,7 @@ describe('a fence', () => {
     await operator.query(openFenceSql(1))
     await operator.query(`select setval(${literal('$hv$')}, 5, false), setval(${literal('ascending')}, 40)`)
     await operator.query(['begin', ...raiseFenceSql(fence, ['t']), 'commit'].join(';'))
-    const [row] = await read(operator, readSequences(1).text)
+    const [row] = await read(operator, `select ${sequencesSql(1)}`)
     const text = JSON.stringify(row?.[0])
     const carried = parseSequences(text)
     expect(carried['$hv$']).toMatchObject({ last: '5', isCalled: false })

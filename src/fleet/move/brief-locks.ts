@@ -9,13 +9,14 @@ const LOCK_TIMEOUT_MS = 20
 const FIRST_PAUSE_MS = 10
 const LAST_PAUSE_MS = 500
 
-/** Runs statements that lock tables which are in use, in one transaction. False when others held one of them too long. */
+/** Runs statements that lock tables which are in use, in one transaction and one round trip. False when others held one of them too long. */
 export async function tryWithBriefLocks(session: ServerSession, statements: readonly string[]): Promise<boolean> {
   try {
-    const opening = ['begin', `set local lock_timeout = ${LOCK_TIMEOUT_MS}`, ...statements]
-    await session.transaction(opening, () => Promise.resolve())
+    await session.execute(['begin', `set local lock_timeout = ${LOCK_TIMEOUT_MS}`, ...statements, 'commit'])
     return true
   } catch (error) {
+    // A rollback that fails needs no word: the session is not idle then, and is destroyed when it comes back.
+    await session.execute(['rollback']).catch(() => undefined)
     if (isHypervaultError(error, 'HV_SERVER_BUSY')) return false
     throw error
   }

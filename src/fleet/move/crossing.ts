@@ -1,8 +1,12 @@
 import { shardSchema } from '../../key/shard-id.ts'
+import { carrySequencesSql } from '../../schema/closed-sequences-sql.ts'
+import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { cutOver, type CutoverEnd } from './cut-over.ts'
 import type { Cleanup } from './journal.ts'
+import { readLeft } from './key-floor.ts'
 import { watchDefinition } from './late-changes.ts'
+import { findMarker } from './marker-sql.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MovePhase } from './move-record.ts'
 import { advanceSlot, flushSql } from './replication-sql.ts'
@@ -73,6 +77,7 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         journal.adopt(BACK_POSITION, row?.[0])
       }
       await skipPast()
+      await warmUp(fromSession, toSession, context)
       const names = tables.map(({ name }) => name)
       return cutOver({
         shardId,
@@ -88,11 +93,12 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         maxPauseMs: limits.maxPauseMs,
         fenceTimeoutMs: limits.fenceTimeoutMs,
         signal,
-        assertSameTables: async () => {
-          await assertSameTables(fromSession, move, [...names, ...sequences])
-          journal.adopt(FENCE_READ, await readFenceOf(fromSession, shardId))
+        assertUnchanged: async () => {
+          const [side] = sides.sessions
+          const looked = assertSameTables(side, move, [...names, ...sequences])
+          const [fence] = await Promise.all([readFenceOf(side, shardId), looked, assertUnchanged()])
+          journal.adopt(FENCE_READ, fence)
         },
-        assertUnchanged,
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: (leftMs) => {
@@ -106,6 +112,16 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
       })
     }),
   )
+}
+
+/** Runs once, without effect, what writers wait for later: then its code and its catalogs are in memory. */
+async function warmUp(from: ServerSession, to: ServerSession, { move, epochMs }: MoveContext): Promise<void> {
+  const { shardId } = move
+  await Promise.all([
+    readLeft(from, { shardId, epochMs }),
+    to.read(findMarker(shardId, '')),
+    to.execute([carrySequencesSql(shardId, {})]),
+  ])
 }
 
 function cleanupsOf({ move }: MoveContext): Record<'schema' | 'fence' | 'marker', (link: FleetLink) => Cleanup> {

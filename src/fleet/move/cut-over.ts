@@ -1,9 +1,9 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { within } from '../../pool/within.ts'
-import { carrySequencesSql, parseSequences, readSequences } from '../../schema/closed-sequences-sql.ts'
+import { carrySequencesSql } from '../../schema/closed-sequences-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import { raiseFence } from './fence.ts'
-import { ensureKeyFloor, readIssued } from './key-floor.ts'
+import { ensureKeyFloor, readLeft, type Issued } from './key-floor.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'
 import { waitFor } from './wait.ts'
 
@@ -14,10 +14,12 @@ import { waitFor } from './wait.ts'
  *   1. fence at `from`       writers in flight are waited out, later ones are refused: nothing is written any more, and no
  *                            number drawn from a sequence
  *   2. marker                a row written behind the fence; when `to` shows it, `to` has everything
+ *      sequences             meanwhile, because nobody draws any more: `to` goes on where `from` stands
+ *      look                  meanwhile: nobody else has the lease, and nobody has changed what the shard is made of
  *   3. snapshots             on both sides, of the same rows; they are compared after the switch, at leisure
- *   4. sequences, floor      so that `to` issues no key that exists; the stream back begins here
- *   5. switch                one transaction of the catalog: the point of no return
- *   6. fence at `to` opened  with its sequences; it refused whoever did not know that the shard was not there yet; writers go on
+ *      floor                 so that `to` issues no key that exists; the stream back begins here
+ *   4. switch                one transaction of the catalog: the point of no return
+ *   5. fence at `to` opened  with its sequences; it refused whoever did not know that the shard was not there yet; writers go on
  *
  * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. That does not depend
  * on who is silent: what is under way at the end of the pause is not waited for. If nobody can tell whether the switch was
@@ -43,9 +45,7 @@ export interface Cutover {
   readonly maxPauseMs: number
   readonly fenceTimeoutMs: number
   readonly signal: AbortSignal | undefined
-  /** Throws when the shard has a table that is not carried over. Asked behind the fence. */
-  readonly assertSameTables: () => Promise<void>
-  /** Throws when the shard was changed since both sides were compared. Asked while the marker is on its way. */
+  /** Throws when the shard was changed since both sides were compared. Asked behind the fence, on sessions of its own. */
   readonly assertUnchanged: () => Promise<void>
   /** Opens the snapshots that the proof compares. */
   readonly openSnapshots: () => Promise<string>
@@ -101,28 +101,31 @@ async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<Cuto
   const { from, to, shardId, epochMs } = cutover
   const assertInTime = (): void => assertPause(cutover, startedAt)
   await cutover.checkpoint('fenced')
-  await cutover.assertSameTables()
-  await from.read(writeMarker(shardId, cutover.marker))
-  await Promise.all([waitForMarker(cutover, assertInTime), cutover.assertUnchanged()])
+  const [issued] = await Promise.all([
+    carryOver(cutover, from.read(writeMarker(shardId, cutover.marker)), assertInTime),
+    cutover.assertUnchanged(),
+  ])
   await cutover.checkpoint('marker arrived')
+  // Once more: behind a successor the stream back would begin too late.
   await cutover.assertHeld()
-  const [lsn, issued] = await Promise.all([
+  const [lsn, hasFloor] = await Promise.all([
     cutover.openSnapshots(),
-    carrySequences(cutover).then((number) => readIssued(from, { shardId, epochMs, number })),
+    ensureKeyFloor(to, { shardId, epochMs, ...issued }),
     cutover.startReverse(),
   ])
-  const hasFloor = await ensureKeyFloor(to, { shardId, epochMs, ...issued })
   await cutover.checkpoint('ready to switch')
   assertInTime()
   return { lsn, hasFloor }
 }
 
-/** Gives the number where the sequence of the keys stands. */
-async function carrySequences({ from, to, shardId }: Cutover): Promise<bigint> {
-  const [row] = await from.read(readSequences(shardId))
-  const states = parseSequences(row?.[0])
-  await to.execute([carrySequencesSql(shardId, states)])
-  return BigInt(states.table_id_seq?.last ?? 0)
+/** Waits for the marker, and carries the sequences meanwhile. Gives what `from` may have issued. */
+async function carryOver(cutover: Cutover, written: Promise<unknown>, assertInTime: () => void): Promise<Issued> {
+  const { from, to, shardId, epochMs } = cutover
+  const left = readLeft(from, { shardId, epochMs })
+  // An operator that was taken over carries nothing.
+  const [{ sequences, issued }] = await Promise.all([left, written, cutover.assertHeld()])
+  await Promise.all([waitForMarker(cutover, assertInTime), to.execute([carrySequencesSql(shardId, sequences)])])
+  return issued
 }
 
 async function waitForMarker({ to, shardId, marker, signal }: Cutover, assertInTime: () => void): Promise<void> {

@@ -1,6 +1,7 @@
 import { Key } from '../../key/key.ts'
 import { flooredNextIdSql, readFloor } from '../../key/next-id-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import { parseSequences, sequencesSql, type SequenceStates } from '../../schema/closed-sequences-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 
 /*
@@ -27,21 +28,28 @@ export interface Issued {
   readonly number: bigint
 }
 
-/** What a server may have issued, asked behind its fence, where `number` is known already. */
-export async function readIssued(
-  session: ServerSession,
-  { shardId, epochMs, number }: Shard & Pick<Issued, 'number'>,
-): Promise<Issued> {
+/** What is to be carried to the new server behind the fence. */
+export interface Left {
+  readonly sequences: SequenceStates
+  readonly issued: Issued
+}
+
+/** Where the sequences of a server stand, and what it may have issued. Asked behind its fence, in one round trip. */
+export async function readLeft(session: ServerSession, { shardId, epochMs }: Shard): Promise<Left> {
   const schema = shardSchema(shardId)
   const text = [
     'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint,',
     `  (select prosrc from pg_proc where oid = to_regprocedure('${schema}.next_id()')),`,
     // Keys after 2048 are negative, and above all others.
-    `  coalesce((select max(id) from ${schema}.entities where id < 0), (select max(id) from ${schema}.entities))`,
+    `  coalesce((select max(id) from ${schema}.entities where id < 0), (select max(id) from ${schema}.entities)),`,
+    `  ${sequencesSql(shardId)}`,
   ].join('\n')
-  const [[clock, body, id] = []] = await session.read({ text })
+  const [[clock, body, id, states] = []] = await session.read({ text })
+  const sequences = parseSequences(states)
+  const number = BigInt(sequences.table_id_seq?.last ?? 0)
   const highestMs = id == null ? 0 : new Key(id, epochMs).created.getTime() - epochMs
-  return { ms: Math.max(Number(clock) - epochMs, flooredMs(body ?? '', number), highestMs), number }
+  const ms = Math.max(Number(clock) - epochMs, flooredMs(body ?? '', number), highestMs)
+  return { sequences, issued: { ms, number } }
 }
 
 /** How far the floor of a `next_id()` has come. */

@@ -2,6 +2,7 @@ import { escapeLiteral } from 'pg'
 import { shardSchema } from '../../key/shard-id.ts'
 import { compareLines } from '../../schema/drift/drift-report.ts'
 import { selectLines } from '../../schema/drift/shape/shape-sql.ts'
+import { selectTrace } from '../../schema/drift/shape/shape-trace-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 import { changedError } from './same-definition.ts'
@@ -9,29 +10,45 @@ import type { ComparedSides } from './snapshots.ts'
 
 /*
  * What a shard is made of must not change between the comparison of both sides and the fence: it would be lost. So both
- * sides are read by the check for drift before that comparison, and behind the fence once more. Writers wait for the
- * second reading: it is planned with the first one, and runs while the marker is on its way.
+ * sides are read by the check for drift before that comparison. Writers wait for what is done behind the fence: there only
+ * the trace of each side is read again. If it is another one than that from before the first reading, the sides are read
+ * again as a whole, and that decides: a table may have been rewritten, and be what it was.
  */
 
-const STATEMENT = 'hv_shape'
+const SHAPE = 'hv_shape'
+const TRACE = 'hv_trace'
 
-/** Reads what both sides are made of. What it gives reads them again, and throws `HV_MOVE_CHANGED` for what is not the same. */
+/** Reads what both sides are made of. What it gives looks again, and throws `HV_MOVE_CHANGED` for what is not the same. */
 export async function watchDefinition(context: MoveContext, { sessions }: ComparedSides): Promise<() => Promise<void>> {
-  const { move, epochMs } = context
-  const { text, values = [] } = selectLines([shardSchema(move.shardId)], epochMs)
-  // Without parameters it has one plan, which is made once.
-  const query = text.replaceAll(/\$(\d)/g, (_, number: string) => literal(values[Number(number) - 1]))
-  await Promise.all(sessions.map((session) => session.execute([`prepare ${STATEMENT} as ${query}`])))
+  const { move } = context
+  const prepared = prepareSql(context)
+  await Promise.all(sessions.map((session) => session.execute(prepared)))
+  // Before the lines: a change between the two is then seen by the trace, and not missed by both.
+  const traces = await Promise.all(sessions.map(readTrace))
   const before = await Promise.all(sessions.map(readLines))
   return async () => {
-    const now = await Promise.all(sessions.map(readLines))
-    const different = sessions.flatMap(({ serverId }, side) => differences(serverId, before[side], now[side]))
+    const now = await Promise.all(sessions.map(readTrace))
+    if (now.every((trace, side) => trace === traces[side])) return
+    const lines = await Promise.all(sessions.map(readLines))
+    const different = sessions.flatMap(({ serverId }, side) => differences(serverId, before[side], lines[side]))
     if (different.length > 0) throw changedError(move, different)
   }
 }
 
+/** Without parameters a statement has one plan, which is made once. */
+function prepareSql({ move, epochMs }: MoveContext): string[] {
+  const { text, values = [] } = selectLines([shardSchema(move.shardId)], epochMs)
+  const lines = text.replaceAll(/\$(\d)/g, (_, number: string) => literal(values[Number(number) - 1]))
+  return [`prepare ${SHAPE} as ${lines}`, `prepare ${TRACE} as ${selectTrace(move.shardId)}`]
+}
+
+async function readTrace(session: ServerSession): Promise<string> {
+  const [row] = await session.read({ text: `execute ${TRACE}` })
+  return row?.[0] ?? ''
+}
+
 async function readLines(session: ServerSession): Promise<string[]> {
-  const rows = await session.read({ text: `execute ${STATEMENT}` })
+  const rows = await session.read({ text: `execute ${SHAPE}` })
   return rows.map(([, line]) => line ?? '')
 }
 

@@ -1,4 +1,4 @@
-import { readSequences } from '../../schema/closed-sequences-sql.ts'
+import { sequencesSql } from '../../schema/closed-sequences-sql.ts'
 import { dropFenceSql, openFenceSql, raiseFenceSql } from '../../schema/fence-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
@@ -142,7 +142,7 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
     ),
     step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
     step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', [
-      readSequences(shardId).text,
+      `select ${sequencesSql(shardId)}`,
     ]),
     step('switch', 'catalog', 'one transaction, the point of no return', [placeSql]),
     step('let write', target.serverId, 'opens the fence and the sequences there; the pause ends', [

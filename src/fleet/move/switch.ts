@@ -1,7 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { ShardLease } from '../lease.ts'
-import { strikeIn, writeStepIn, type Cleanup } from './journal.ts'
+import type { Cleanup } from './journal.ts'
 import type { MovePhase } from './move-record.ts'
 
 /** One change of the place of a shard. */
@@ -34,24 +34,11 @@ const LEAST_MS = 250
  * @throws `HV_OUTCOME_UNKNOWN` when the catalog cannot be asked either; with every other error nothing has changed
  */
 export async function switchOver(catalog: Catalog, lease: ShardLease, change: Switch, leftMs: number): Promise<void> {
-  const { moveId, shardId, from, to, phase } = change
+  const { moveId, shardId, from, to } = change
   const record = { action: 'move shard', details: { moveId, shardId, from, to } }
   const work = async (session: ServerSession, next: number): Promise<void> => {
     await lease.assertHeldIn(session)
-    await place(session, change, next)
-    await session.read({
-      text: [
-        // What was proved before is about the other way.
-        'update hypervault.moves set phase = $2, switched_epoch = $3, report = null, changed_at = clock_timestamp()',
-        'where move_id = $1',
-      ].join('\n'),
-      values: [String(moveId), phase, String(next)],
-    })
-    for (const cleanup of change.keep) await strikeIn(session, moveId, cleanup)
-    for (const cleanup of change.drop) await recordIn(session, moveId, cleanup)
-    for (const [step, details] of Object.entries(change.done)) {
-      await writeStepIn(session, moveId, { step, state: 'done', details })
-    }
+    await write(session, change, next)
   }
   const timeoutMs = Math.round(Math.max(leftMs / 2, LEAST_MS))
   await catalog.change(record, work, { timeoutMs, askMs: ASK_MS, hint: `Run: npx pg-hypervault move resume ${moveId}` })
@@ -64,20 +51,44 @@ export const placeSql = [
   'returning shard_id',
 ].join('\n')
 
-async function place(session: ServerSession, { shardId, from, to }: Switch, epoch: number): Promise<void> {
+/** All in one statement: writers wait for each round trip. */
+const switchSql = `
+with placed as (
+  ${placeSql}
+),
+moved as (
+  -- What was proved before is about the other way.
+  update hypervault.moves set phase = $6, switched_epoch = $4, report = null, changed_at = clock_timestamp()
+  where move_id = $5
+),
+struck as (
+  update hypervault.cleanups set done_at = clock_timestamp()
+  where move_id = $5 and (server_id, kind, name) in (
+    select server_id, kind, name from jsonb_to_recordset($7::jsonb) as kept (server_id text, kind text, name text))
+),
+recorded as (
+  insert into hypervault.cleanups (move_id, server_id, kind, name)
+  select $5, server_id, kind, name from jsonb_to_recordset($8::jsonb) as dropped (server_id text, kind text, name text)
+  on conflict (move_id, server_id, kind, name) do update set done_at = null
+),
+noted as (
+  insert into hypervault.move_steps (move_id, step, state, details)
+  select $5, key, 'done', value from jsonb_each($9::jsonb)
+)
+select shard_id from placed`
+
+async function write(session: ServerSession, change: Switch, epoch: number): Promise<void> {
+  const { moveId, shardId, from, to, phase, keep, drop, done } = change
   const rows = await session.read({
-    text: placeSql,
-    values: [String(shardId), from, to, String(epoch)],
+    text: switchSql,
+    values: [
+      ...[String(shardId), from, to, String(epoch), String(moveId), phase],
+      ...[recordsOf(keep), recordsOf(drop), JSON.stringify(done)],
+    ],
   })
   if (rows.length !== 1) throw new Error(`bug: shard ${shardId} does not live on server ${from}`)
 }
 
-async function recordIn(session: ServerSession, moveId: number, { serverId, kind, name }: Cleanup): Promise<void> {
-  await session.read({
-    text: [
-      'insert into hypervault.cleanups (move_id, server_id, kind, name) values ($1, $2, $3, $4)',
-      'on conflict (move_id, server_id, kind, name) do update set done_at = null',
-    ].join('\n'),
-    values: [String(moveId), serverId, kind, name],
-  })
+function recordsOf(cleanups: readonly Cleanup[]): string {
+  return JSON.stringify(cleanups.map(({ serverId, kind, name }) => ({ server_id: serverId, kind, name })))
 }
