@@ -49,7 +49,7 @@ export class HstoreType implements Passenger {
 
   /** Takes over a schema that was found out elsewhere. */
   learn(schema: string | null | undefined): void {
-    if (schema != null) this.#name = `${schema}.hstore`
+    if (schema != null) this.#name = typeIn(schema)
   }
 
   /**
@@ -61,6 +61,11 @@ export class HstoreType implements Passenger {
     if (this.#name === used) this.#name = undefined
     return true
   }
+}
+
+/** The type in this schema, which is quoted. */
+export function typeIn(schema: string): string {
+  return `${schema}.hstore`
 }
 
 /** True for an error in the text that was sent, false for one inside a trigger or a function. */

@@ -5,7 +5,7 @@ import type { ShardHome } from '../shard/shard-site.ts'
 import type { ShardSession } from '../shard/shard-session.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { ApartDesk } from './apart-desk.ts'
-import { extensionMissing, HstoreType } from './hstore-type.ts'
+import { extensionMissing, HstoreType, typeIn } from './hstore-type.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { findHstoreSchema } from './statements.ts'
 import { UpdatedColumns } from './updated-column.ts'
@@ -74,5 +74,9 @@ export class ServerSite implements ShardHome {
     const { hstore } = this
     if (hstore.name === undefined) hstore.learn((await session.run(findHstoreSchema))[0]?.[0])
     return hstore.schema
+  }
+
+  isHstoreRefuted(schema: string | undefined, error: unknown): boolean {
+    return this.hstore.isRefuted(schema === undefined ? undefined : typeIn(schema), error)
   }
 }

@@ -61,7 +61,9 @@ describe('a count', () => {
         ],
       },
     })
-    expect((error as Error).message).toContain('3 of 4 shards could not be counted: could not connect to server s3')
+    expect((error as Error).message).toContain(
+      '3 of 4 shards could not be counted: s3, 2 shards (5-6): could not connect to server s3',
+    )
   })
 
   it('leaves them out and names them if it is told to', async () => {

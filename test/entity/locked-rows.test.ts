@@ -147,6 +147,26 @@ const waits: Record<string, Wait> = {
     waiting: (db, key) => callAll(db, key),
     free: (db) => places(20).map((place) => db.put(3 + place, 1, {})),
   },
+  'a row that a foreign key looks at': {
+    before: `
+      create table shard0002.owners (id bigint primary key);
+      insert into shard0002.owners values (7), (8);
+      alter table shard0002.entities
+        add owner bigint generated always as ((body -> 'owner')::bigint) stored references shard0002.owners (id)`,
+    held: 'select from shard0002.owners where id = 7 for update',
+    waiting: (db, key) => [db.put(2, 1, { owner: '7' }), db.update(key, { set: { owner: '7' } })],
+    free: (db) => places(9).map((place) => db.put(2, 1, place < 5 ? { owner: '8' } : {})),
+  },
+  'a row that points at an entity': {
+    before: `
+      create table shard0002.notes (
+        id bigint references shard0002.entities (id) on delete cascade
+      );
+      insert into shard0002.notes select id from shard0002.entities`,
+    held: 'select from shard0002.notes for update',
+    waiting: (db, key) => [db.delete(key)],
+    free: (db) => places(9).map(() => db.put(2, 1, {})),
+  },
   'a lock that a trigger takes': {
     before: `
       create function shard0002.wait() returns trigger language plpgsql as

@@ -8,7 +8,7 @@ function serverError(code: string): Error {
 }
 
 function failed(attempt: Partial<FailedAttempt>): FailedAttempt {
-  return { error: new Error('mine'), failure: undefined, retries: 0, chance: 0.5, ...attempt }
+  return { error: new Error('mine'), failure: undefined, hasHstoreMoved: false, retries: 0, chance: 0.5, ...attempt }
 }
 
 const moved = new HypervaultError('HV_SHARD_MOVED', 'x', { serverId: 's1', shardId: 1 })
@@ -26,6 +26,13 @@ describe('a transaction is run again', () => {
     const error = serverError('40001')
     const pauses = [0, 1, 2, 7, 50].map((retries) => decideRetry(failed({ error, retries, chance: 1 }), { retry: 99 }))
     expect(pauses.map((decision) => 'pauseMs' in decision && decision.pauseMs)).toEqual([5, 10, 20, 500, 500])
+  })
+
+  it('at once after hstore has moved, unless it may not be', () => {
+    const attempt = failed({ error: serverError('42883'), hasHstoreMoved: true })
+    expect(decideRetry(attempt, { retry: 5 })).toEqual({ action: 'again', pauseMs: 0 })
+    expect(decideRetry({ ...attempt, retries: 5 }, { retry: 5 })).toEqual({ action: 'stop' })
+    expect(decideRetry(attempt, { retry: false })).toEqual({ action: 'stop' })
   })
 
   it('where the shard lives after the refusal of a fence', () => {

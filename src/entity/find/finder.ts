@@ -9,7 +9,7 @@ import type { OperationOptions } from '../operation-options.ts'
 import type { ServerSite } from '../server-site.ts'
 import { explainFind, type FindPlan } from './explain.ts'
 import { checkFind, type CheckedQuery, type FindQuery } from './find-query.ts'
-import { ensureHstoreType } from './hstore-of-site.ts'
+import { withHstoreType } from './hstore-of-site.ts'
 import { ReadDesk } from './read-desk.ts'
 import { decodeFound, runFind, type FindRun } from './run-find.ts'
 
@@ -50,22 +50,17 @@ export class Finder {
     const checked = checkFind(shardId, query, epochMs)
     return this.#follow(shardId, options, async () => {
       const site = this.#siteOf(shardId)
-      const hstoreType = await ensureHstoreType(site, checked, this.#reader(site, shardId, options))
       const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal: options.signal }
-      return withShardSession(request, (session) => explainFind(session, checked, hstoreType))
+      return withHstoreType({ site, query: checked, read: this.#reader(site, shardId, options) }, (hstoreType) =>
+        withShardSession(request, (session) => explainFind(session, checked, hstoreType)),
+      )
     })
   }
 
-  async #run(shardId: number, query: CheckedQuery, options: OperationOptions): Promise<readonly TextRow[]> {
+  #run(shardId: number, query: CheckedQuery, options: OperationOptions): Promise<readonly TextRow[]> {
     const site = this.#siteOf(shardId)
     const run = this.#reader(site, shardId, options)
-    const hstoreType = site.hstore.name ?? (await ensureHstoreType(site, query, run))
-    try {
-      return await runFind({ shardId, query, hstoreType, run })
-    } catch (error) {
-      if (!site.hstore.isRefuted(hstoreType, error)) throw error
-      return runFind({ shardId, query, hstoreType: await ensureHstoreType(site, query, run), run })
-    }
+    return withHstoreType({ site, query, read: run }, (hstoreType) => runFind({ shardId, query, hstoreType, run }))
   }
 
   #follow<T>(shardId: number, { signal }: OperationOptions, work: () => Promise<T>): Promise<T> {

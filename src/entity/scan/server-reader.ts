@@ -4,7 +4,7 @@ import type { ShardStatement } from '../../shard/shard-session.ts'
 import { countStatement } from '../count/count-statement.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
-import { ensureHstoreType } from '../find/hstore-of-site.ts'
+import { withHstoreType } from '../find/hstore-of-site.ts'
 import type { IdBounds } from '../find/id-bounds.ts'
 import { ReadDesk } from '../find/read-desk.ts'
 import type { ServerSite } from '../server-site.ts'
@@ -32,8 +32,10 @@ export class ServerReader {
     const [first] = read.shardIds as [number]
     const site = this.#siteOf(first)
     const desk = this.#deskOf(site)
-    const hstoreType = await ensureHstoreType(site, query, (statement) => desk.read(first, statement, signal))
-    return desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#settings))
+    const ask = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(first, statement, signal)
+    return withHstoreType({ site, query, read: ask }, (hstoreType) =>
+      desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#settings)),
+    )
   }
 
   /** How many entities a shard has in a stretch of keys. */
@@ -46,10 +48,12 @@ export class ServerReader {
     const site = this.#siteOf(shardId)
     const desk = this.#deskOf(site)
     const run = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(shardId, statement, signal)
-    const statement = countStatement(shardId, stretch, query, await ensureHstoreType(site, query, run))
-    if (statement === undefined) return 0
-    const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#settings))
-    return Number(row?.[0])
+    return withHstoreType({ site, query, read: run }, async (hstoreType) => {
+      const statement = countStatement(shardId, stretch, query, hstoreType)
+      if (statement === undefined) return 0
+      const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#settings))
+      return Number(row?.[0])
+    })
   }
 
   #deskOf(site: ServerSite): ReadDesk {

@@ -40,6 +40,8 @@ interface Stand {
   readonly lease: Lease
   readonly connection: ShardConnection
   readonly scope: ShardScope
+  /** Where names of hstore were looked up; undefined if there is none. */
+  readonly hstoreSchema: string | undefined
   /** How often the caller used it. */
   uses: number
 }
@@ -117,6 +119,7 @@ export class ClientLoan implements AsyncDisposable {
         return await this.#attempt(config, signal)
       } catch (error) {
         signal?.throwIfAborted()
+        if (await this.#findsHstore(error, signal)) continue
         if (!(await this.#stepsBack(error))) throw error
         const { shardId, follower, waitTimeoutMs } = this.#site
         const leftMs = startedAt + waitTimeoutMs - performance.now()
@@ -166,7 +169,7 @@ export class ClientLoan implements AsyncDisposable {
       this.#assertHeld()
       this.#serverId = lease.serverId
       const connection = lendConnection(lease, shardId, log)
-      this.#stand = { lease, connection, scope: new ShardScope(shardId, hstoreSchema), uses: 0 }
+      this.#stand = { lease, connection, scope: new ShardScope(shardId, hstoreSchema), hstoreSchema, uses: 0 }
     } catch (error) {
       if (!lease.isReturned) lease.release()
       throw error
@@ -232,6 +235,22 @@ export class ClientLoan implements AsyncDisposable {
     if (uses !== 1 || !(isGone || isHypervaultError(error, 'HV_SHARD_MOVED'))) return false
     this.#stepOff(false)
     return true
+  }
+
+  /**
+   * After a failure: whether the statement is worth sending again, because hstore has moved to another schema. Later in a loan
+   * only whoever comes next learns of it.
+   */
+  async #findsHstore(error: unknown, signal: AbortSignal | undefined): Promise<boolean> {
+    const stand = this.#stand
+    if (stand === undefined) return false
+    const { hstoreSchema, lease, uses } = stand
+    if (!this.#site.findHome().isHstoreRefuted(hstoreSchema, error) || uses !== 1) return false
+    if (!lease.isReturned) await whenReady(lease.client)
+    this.#stepOff(false)
+    // Where no connection is to be had, what the server said first is what the caller gets.
+    await this.open(signal).catch(() => undefined)
+    return this.isStanding && this.#stand?.hstoreSchema !== hstoreSchema
   }
 
   #stepOff(isBroken: boolean): void {

@@ -15,6 +15,8 @@ export interface FailedAttempt {
   readonly error: unknown
   /** The failure of a statement that doomed the transaction, whatever the work made of it. */
   readonly failure: unknown
+  /** Whether hstore turned out to be in another schema than the one that the names of the work were looked up in. */
+  readonly hasHstoreMoved: boolean
   /** Repetitions so far. */
   readonly retries: number
   /** A number from 0 to 1. */
@@ -35,13 +37,14 @@ const LAST_PAUSE_MS = 500
  * not meet again in step.
  */
 export function decideRetry(
-  { error, failure, retries, chance }: FailedAttempt,
+  { error, failure, hasHstoreMoved, retries, chance }: FailedAttempt,
   { retry }: Pick<ResolvedTransactionOptions, 'retry'>,
 ): RetryDecision {
   if (retry === false) return { action: 'stop' }
   const causes = [...causesOf(failure), ...causesOf(error)]
   const refusal = causes.find(isDeparture)
   if (refusal !== undefined) return { action: 'follow', refusal }
+  if (hasHstoreMoved && retries < retry) return { action: 'again', pauseMs: 0 }
   const wasCollision = causes.some((cause) => collisions.has(sqlstateOf(cause)))
   if (!wasCollision || retries >= retry) return { action: 'stop' }
   return { action: 'again', pauseMs: chance * Math.min(FIRST_PAUSE_MS * 2 ** retries, LAST_PAUSE_MS) }

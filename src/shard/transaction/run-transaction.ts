@@ -3,9 +3,9 @@ import { onAbort } from '../../pool/abort-group.ts'
 import { pause } from '../../pool/pause.ts'
 import { ShardScope } from '../shard-scope.ts'
 import { ShardSession } from '../shard-session.ts'
-import type { ShardHome, ShardSite } from '../shard-site.ts'
+import { hasHstoreMoved, type ShardHome, type ShardSite } from '../shard-site.ts'
 import { Deadline } from './deadline.ts'
-import { decideRetry } from './decide-retry.ts'
+import { decideRetry, type FailedAttempt } from './decide-retry.ts'
 import type { ResolvedTransactionOptions } from './transaction-options.ts'
 import { TransactionScope } from './transaction-scope.ts'
 
@@ -47,7 +47,7 @@ function timeoutError(shardId: number, { timeoutMs }: ResolvedTransactionOptions
 
 type AttemptEnd<T> =
   | { readonly isCommitted: true; readonly result: T }
-  | { readonly isCommitted: false; readonly error: unknown; readonly failure: unknown }
+  | ({ readonly isCommitted: false } & Pick<FailedAttempt, 'error' | 'failure' | 'hasHstoreMoved'>)
 
 class TransactionRun<T, H extends ShardHome> {
   readonly #site: ShardSite<H>
@@ -74,7 +74,7 @@ class TransactionRun<T, H extends ShardHome> {
     for (;;) {
       const end = await this.#attempt()
       if (end.isCommitted) return end.result
-      await this.#waitForRetry(end.error, end.failure)
+      await this.#waitForRetry(end)
     }
   }
 
@@ -91,33 +91,39 @@ class TransactionRun<T, H extends ShardHome> {
 
   async #attemptIn(home: H, session: ShardSession): Promise<AttemptEnd<T>> {
     const scope = new TransactionScope(session)
+    let schema: string | undefined
     try {
-      await session.begin(await this.#beginSql(home, session))
+      schema = await home.findHstoreSchema(session)
+      await session.begin(this.#beginSql(session, schema))
       const result = await this.#deadline.race(scope.complete(() => this.#work(scope, session, home)))
       scope.assertUnended()
       await session.commit({ isWrite: !this.#options.isReadOnly })
       return { isCommitted: true, result }
     } catch (error) {
       scope.end()
-      const { isFailed, failure } = session
-      if (!this.#deadline.signal.aborted) await session.tryRollBack()
-      return { isCommitted: false, error, failure: isFailed ? failure : undefined }
+      const { isFailed } = session
+      const failure = isFailed ? session.failure : undefined
+      const isOver = this.#deadline.signal.aborted
+      if (!isOver) await session.tryRollBack()
+      const isElsewhere = !isOver && isFailed && (await hasHstoreMoved(home, session, { schema, refusal: failure }))
+      return { isCommitted: false, error, failure, hasHstoreMoved: isElsewhere }
     }
   }
 
   /** In one round trip: the transaction, and what names without a schema mean in it. */
-  async #beginSql(home: ShardHome, session: ShardSession): Promise<string> {
+  #beginSql({ shardId }: ShardSession, hstoreSchema: string | undefined): string {
     const { isolation, isReadOnly } = this.#options
-    const scope = new ShardScope(session.shardId, await home.findHstoreSchema(session))
+    const scope = new ShardScope(shardId, hstoreSchema)
     const begin = ['begin', isolation && `isolation level ${isolation}`, isReadOnly && 'read only']
     return `${scope.begin.sql}; ${begin.filter(Boolean).join(' ')}`
   }
 
   /** Resolves when the work is to be run again; throws what the caller gets otherwise. */
-  async #waitForRetry(error: unknown, failure: unknown): Promise<void> {
+  async #waitForRetry(end: Pick<FailedAttempt, 'error' | 'failure' | 'hasHstoreMoved'>): Promise<void> {
+    const { error } = end
     if (isHypervaultError(error, 'HV_COMMIT_UNKNOWN')) throw error
     this.#deadline.signal.throwIfAborted()
-    const attempt = { error, failure, retries: this.#retries, chance: Math.random() }
+    const attempt = { ...end, retries: this.#retries, chance: Math.random() }
     const decision = decideRetry(attempt, this.#options)
     if (decision.action === 'stop') throw error
     if (decision.action === 'follow') return this.#follow(error, decision.refusal)
