@@ -234,7 +234,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: false,
   },
   HV_FILE_FAILED: {
-    meaning: 'A file that an import or an export writes cannot be used.',
+    meaning: 'A file that an import, an export or another command writes cannot be used.',
     hint: 'Remove the cause that the message names, and do the same again: it goes on.',
     retryable: true,
   },

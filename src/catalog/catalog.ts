@@ -3,6 +3,7 @@ import type { Lease } from '../pool/lease.ts'
 import type { Logger } from '../pool/logger.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { silentError } from '../schema/server-error.ts'
+import { assertConnectionString, connectionStringOf } from '../topology/connection-string.ts'
 import { withServerSession, type ServerSession, type SessionOptions } from '../schema/server-session.ts'
 import { Deadline } from '../shard/transaction/deadline.ts'
 import { Change, type ChangeRecord } from './change.ts'
@@ -174,6 +175,7 @@ export class Catalog implements AsyncDisposable {
 
 /** Checks how a catalog is reached. Throws a TypeError. */
 export function parseCatalogConnection(connection: unknown): ClientConfig {
+  assertConnectionString(connectionStringOf(connection), 'catalog')
   if (typeof connection === 'string' && connection !== '') return Object.freeze({ connectionString: connection })
   if (typeof connection === 'object' && connection !== null) return Object.freeze({ ...connection })
   throw new TypeError("catalog must be a connection string such as 'postgres://host/db', or what pg takes to connect")

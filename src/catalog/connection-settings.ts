@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg'
 import { parse } from 'pg-connection-string'
+import { assertConnectionString } from '../topology/connection-string.ts'
 import type { SecretReference } from './secret.ts'
 import { parseServerSettings, type ServerSettings } from './server-settings.ts'
 
@@ -27,6 +28,7 @@ export function settingsOfConnection(
 /** Without what an URL leaves open. */
 function readUrl(connectionString: string | undefined, where: string): Record<string, unknown> {
   if (connectionString === undefined) return {}
+  assertConnectionString(connectionString, where)
   try {
     const given = Object.entries(parse(connectionString)).filter(([, value]) => value !== null && value !== '')
     return Object.fromEntries(given)

@@ -1,7 +1,9 @@
-import { access, readFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { lstat, readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
-import { lilconfig } from 'lilconfig'
+import { explainFile } from '../arguments/file-failure.ts'
 import { HypervaultError } from '../errors.ts'
+import { describeLoadFailure } from '../schema/load-failure.ts'
 import { loadModule } from '../schema/load-module.ts'
 import { parseJsonText } from './json-text.ts'
 
@@ -22,8 +24,9 @@ const loaders: Readonly<Record<string, Load>> = {
   '.json': (_file, text) => parseJsonText(text),
 }
 
+/** A promise of the options will do. */
 async function loadDefault(file: string): Promise<unknown> {
-  return ((await loadModule(file)) as { default?: unknown }).default
+  return await ((await loadModule(file)) as { default?: unknown }).default
 }
 
 /**
@@ -32,52 +35,70 @@ async function loadDefault(file: string): Promise<unknown> {
  * @throws `HV_CONFIG_NOT_FOUND` for a named file that is not there, `HV_CONFIG_INVALID` for one that cannot be read
  */
 export async function readConfigFile(cwd: string, name: string | undefined): Promise<ConfigFile | undefined> {
-  if (name === undefined) return searchFolder(cwd)
-  const file = resolve(cwd, name)
-  await assertThere(cwd, file)
-  return { file, content: await load(file, () => readFile(file, 'utf8')) }
+  const file = name === undefined ? await searchFolder(cwd) : resolve(cwd, name)
+  if (file === undefined) return undefined
+  return { file, content: await load(file, await readText(cwd, file)) }
 }
 
-async function searchFolder(cwd: string): Promise<ConfigFile | undefined> {
-  const searcher = lilconfig('hypervault', {
-    searchPlaces: CONFIG_NAMES,
-    stopDir: cwd,
-    ignoreEmptySearchPlaces: false,
-    loaders: Object.fromEntries(Object.keys(loaders).map((ending) => [ending, (file: string) => file])),
-  })
-  const found = await searcher.search(cwd)
-  if (found === null) return undefined
-  const { filepath } = found
-  return { file: filepath, content: await load(filepath, () => readFile(filepath, 'utf8')) }
+async function searchFolder(cwd: string): Promise<string | undefined> {
+  for (const name of CONFIG_NAMES) {
+    const file = resolve(cwd, name)
+    const isThere = await lstat(file).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return file
+  }
+  return undefined
 }
 
-async function load(file: string, read: () => Promise<string>): Promise<unknown> {
-  const loadFile = loaders[extname(file)]
-  if (loadFile === undefined) throw invalidConfig(file, 'the name must end in .ts, .mjs or .json')
+/** Files in a folder whose names say that they are meant as the configuration, and that are not looked for. */
+export function findMisnamed(folder: string): string[] {
   try {
-    return await loadFile(file, await read())
-  } catch (error) {
-    throw invalidConfig(file, describeFailure(error), error)
+    return readdirSync(folder).filter((name) => /^\.?hypervault(rc|\.config)?\.\w+$/.test(name))
+  } catch {
+    return []
   }
 }
 
-async function assertThere(cwd: string, file: string): Promise<void> {
+async function readText(cwd: string, file: string): Promise<string> {
   try {
-    await access(file)
-  } catch {
-    throw new HypervaultError('HV_CONFIG_NOT_FOUND', `there is no configuration file ${file}`, { folder: cwd, file })
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const failure = explainFile(error, 'read')
+    if (failure?.reason === 'ENOENT' || failure?.reason === 'ENOTDIR') throw await missing(cwd, file)
+    if (failure === undefined) throw invalidConfig(file, (error as Error).message, error)
+    throw invalidConfig(file, `it cannot be read: ${failure.what}`, error, failure.hint)
+  }
+}
+
+async function missing(cwd: string, file: string): Promise<HypervaultError<'HV_CONFIG_NOT_FOUND'>> {
+  const isLink = await lstat(file).then(
+    (stats) => stats.isSymbolicLink(),
+    () => false,
+  )
+  const what = isLink ? `${file} is a link to a file that is not there` : `there is no configuration file ${file}`
+  return new HypervaultError('HV_CONFIG_NOT_FOUND', what, { folder: cwd, file })
+}
+
+async function load(file: string, text: string): Promise<unknown> {
+  const loadFile = loaders[extname(file)]
+  if (loadFile === undefined) throw invalidConfig(file, 'the name must end in .ts, .mjs or .json')
+  try {
+    return await loadFile(file, text)
+  } catch (error) {
+    const { problem, hint } = describeLoadFailure(error)
+    throw invalidConfig(file, problem, error, hint)
   }
 }
 
 /** The error of a configuration that is not accepted. `origin` is a file, or the name of a variable or an option. */
-export function invalidConfig(origin: string, problem: string, cause?: unknown): HypervaultError<'HV_CONFIG_INVALID'> {
-  return new HypervaultError('HV_CONFIG_INVALID', `${origin}: ${problem}`, { file: origin }, { cause })
-}
-
-/** Further lines of a compiler's message may quote the file, which may hold passwords: of them only the place is told. */
-function describeFailure(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const [first = '', ...others] = message.split('\n')
-  const line = /:(\d+):\d+$/m.exec(others.join('\n'))?.[1]
-  return line === undefined ? first : `${first.trim()} in line ${line}`
+export function invalidConfig(
+  origin: string,
+  problem: string,
+  cause?: unknown,
+  hint?: string,
+): HypervaultError<'HV_CONFIG_INVALID'> {
+  const extras = { cause, ...(hint !== undefined && { hint }) }
+  return new HypervaultError('HV_CONFIG_INVALID', `${origin}: ${problem}`, { file: origin }, extras)
 }

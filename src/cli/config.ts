@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { describeType } from '../arguments.ts'
 import { parseCatalogConnection, type CatalogConnection } from '../catalog/catalog.ts'
 import {
   assertSpread,
@@ -11,7 +12,7 @@ import type { MigrationSource } from '../schema/migrations/sources/migration-sou
 import { resolveSource } from '../schema/migrations/sources/resolve-source.ts'
 import { parseConnections } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
-import { CONFIG_NAMES, invalidConfig, readConfigFile } from './config-file.ts'
+import { CONFIG_NAMES, findMisnamed, invalidConfig, readConfigFile } from './config-file.ts'
 import { parseJsonText } from './json-text.ts'
 
 /** Where options may come from. Flags win over the environment, and the environment over a file. */
@@ -139,7 +140,10 @@ function withoutFleetOptions(options: Layer['options']): Layer['options'] {
 
 function notFound({ cwd: folder }: ConfigSources): HypervaultError<'HV_CONFIG_NOT_FOUND'> {
   const message = `${folder} has none of ${CONFIG_NAMES.join(', ')}`
-  return new HypervaultError('HV_CONFIG_NOT_FOUND', message, { folder })
+  const [misnamed] = findMisnamed(folder).filter((name) => !CONFIG_NAMES.includes(name))
+  if (misnamed === undefined) return new HypervaultError('HV_CONFIG_NOT_FOUND', message, { folder })
+  const hint = `Rename ${misnamed} to one of these names, as an ES module or as JSON.`
+  return new HypervaultError('HV_CONFIG_NOT_FOUND', `${message}, though it has ${misnamed}`, { folder }, { hint })
 }
 
 async function readFile({ env, cwd, config, keepsLogger = false }: ConfigSources): Promise<Layer[]> {
@@ -147,12 +151,22 @@ async function readFile({ env, cwd, config, keepsLogger = false }: ConfigSources
   if (found === undefined) return []
   const { file, content } = found
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw invalidConfig(file, 'it must hold an object of options, in .ts and .mjs as its default export')
+    const hint = `${describeContent(content)}. Write \`export default { connections: [ … ] }\`, in JSON the object itself.`
+    throw invalidConfig(
+      file,
+      'it must hold an object of options, in .ts and .mjs as its default export',
+      undefined,
+      hint,
+    )
   }
   const { logger, ...given } = content as Record<string, unknown>
   const heard = keepsLogger && logger !== undefined ? { logger } : {}
   const options = { ...given, ...heard, ...accept(file, () => resolveMigrations(given.migrations, file)) }
   return [{ origin: file, options: 'catalog' in options ? options : { connections: undefined, ...options } }]
+}
+
+function describeContent(content: unknown): string {
+  return content === undefined ? 'It has no default export' : `It holds ${describeType(content)}`
 }
 
 /** A folder of a file is meant from where the file lies. */

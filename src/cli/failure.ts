@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { isHypervaultError, type ErrorCode } from '../errors.ts'
 import { UsageError } from './usage-error.ts'
+import { WriteError } from './write-error.ts'
 
 /** A failed command as a person reads it. */
 export interface Failure {
@@ -34,6 +35,7 @@ export function toFailure(error: unknown): Failure {
 function describe(error: unknown): Omit<Failure, 'stack'> {
   if (error instanceof CommanderError) return describeCommanderError(error)
   if (error instanceof UsageError) return { exitCode: 2, code: 'USAGE', what: error.message, hint: error.hint }
+  if (error instanceof WriteError) return { exitCode: 1, code: 'OUTPUT', what: error.message, hint: error.hint }
   if (isHypervaultError(error)) {
     const exitCode = usageCodes.includes(error.code) ? 2 : 1
     return { exitCode, code: error.code, what: error.message, hint: error.hint }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
+import { explainFile } from '../arguments/file-failure.ts'
 import type { Datastore } from '../datastore.ts'
 import type { ImportOptions, ImportProgress, ImportReport } from '../transfer/import/import-options.ts'
 import { importInput } from '../transfer/import/import.ts'
@@ -99,7 +100,8 @@ async function openInput(file: string, { stdin, output }: Context): Promise<Open
   try {
     return await OpenInput.open({ name: file, path: file, stream: createReadStream(file) })
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`, 'Name a file, or - for standard input.')
+    const { what, hint } = explainFile(error, 'read') ?? { what: (error as Error).message, hint: undefined }
+    throw new UsageError(`${file} cannot be read: ${what}`, hint ?? 'Name a file, or - for standard input.')
   }
 }
 

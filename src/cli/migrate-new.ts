@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { nextId } from '../schema/migrations/sources/folder.ts'
+import { withFile } from '../transfer/journal/file-error.ts'
 import type { Context } from './context.ts'
 import { addDirOption, findSource, shortPath, type DirOption } from './migrate-options.ts'
 import { UsageError } from './usage-error.ts'
@@ -55,9 +56,9 @@ async function runNew(name: string, options: NewOptions, context: Context): Prom
   const { folder, origin } = await findSource(options, context)
   if (folder === undefined)
     throw new UsageError(`another tool makes the migrations in ${origin}`, 'Make it with that tool.')
-  await mkdir(folder, { recursive: true })
+  await withFile(folder, () => mkdir(folder, { recursive: true }))
   const file = join(folder, `${await nextId(folder)}_${name}.${options.ts === true ? 'ts' : 'sql'}`)
-  await writeFile(file, templateOf(options), { flag: 'wx' })
+  await withFile(file, () => writeFile(file, templateOf(options), { flag: 'wx' }))
   if (context.isJson) return context.output.json({ file })
   await context.output.data(shortPath(file, context))
 }

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { paint, hasColour, type Colour } from './colour.ts'
 import type { Failure } from './failure.ts'
 import { Redactor } from './redactor.ts'
+import { WriteError } from './write-error.ts'
 
 /** A stream that may be a terminal. */
 export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly fd?: number }
@@ -15,18 +17,29 @@ export class Output {
   readonly redactor = new Redactor()
   readonly #env: NodeJS.ProcessEnv
   readonly #closed = new AbortController()
+  #writeFailure: Error | undefined
 
   constructor(stdout: TerminalStream, stderr: TerminalStream, env: NodeJS.ProcessEnv) {
     this.stdout = stdout
     this.stderr = stderr
     this.#env = env
-    stdout.on('error', () => this.#closed.abort())
+    stdout.on('error', (error) => {
+      if (!isReaderGone(error)) this.#writeFailure ??= error
+      this.#closed.abort()
+    })
     stderr.on('error', () => undefined)
   }
 
   /** Aborted once nobody reads standard output any more. */
   get closed(): AbortSignal {
     return this.#closed.signal
+  }
+
+  /** Throws a {@link WriteError} if standard output took not all of it, as on a full disk; a reader who is gone does not count. */
+  async assertWritten(): Promise<void> {
+    // The error of the last write comes in the next turn of the event loop.
+    await setImmediate()
+    if (this.#writeFailure !== undefined) throw new WriteError(this.#writeFailure)
   }
 
   /** True when a person looks at standard error: progress may redraw its line there. */
@@ -95,4 +108,9 @@ export class Output {
     this.talk(`${this.paint('red', 'hypervault:')} ${what}`)
     if (hint !== undefined) this.talk(`${this.paint('dim', '      hint:')} ${hint}`)
   }
+}
+
+/** Whoever closes a pipe or a socket early, as `head` does, wants no more of it. */
+function isReaderGone(error: NodeJS.ErrnoException): boolean {
+  return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED'].includes(error.code ?? '')
 }

@@ -22,6 +22,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
   const context = new Context(surroundings)
   try {
     await createProgram(context).parseAsync(args, { from: 'user' })
+    await context.output.assertWritten()
     return context.exitCode
   } catch (error) {
     if (isHelp(error)) return 0

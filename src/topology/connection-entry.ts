@@ -1,3 +1,4 @@
+import { assertConnectionString, connectionStringOf } from './connection-string.ts'
 import { assertEntryOptions, parseEntryPoolMax } from './entry-options.ts'
 import type { ClientConfig } from 'pg'
 import { formatShardRange, hasOverlap, parseShardRange, shardsOf, type ShardRange } from './shard-range.ts'
@@ -52,6 +53,7 @@ function parseEntry(entry: unknown, index: number): Entry {
   if (typeof entry !== 'object' || entry === null) throw new TypeError(`connections[${index}] must be an object`)
   const where = `connections[${index}]`
   assertEntryOptions(entry, where)
+  assertConnectionString(connectionStringOf(entry), where)
   const { shards, id, poolMax: given, ...clientConfig } = entry as ConnectionEntry
   const range = parseShardRange(shards, `${where}.shards`)
   const poolMax = parseEntryPoolMax(given, where)

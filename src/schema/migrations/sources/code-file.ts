@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { describeLoadFailure } from '../../load-failure.ts'
 import { loadModule } from '../../load-module.ts'
 import { readHeader } from '../header.ts'
 import type { CodeMigration, MigrationCode } from '../migration.ts'
@@ -41,6 +42,7 @@ async function tryLoad(origin: string): Promise<unknown> {
   try {
     return ((await loadModule(origin)) as { up?: unknown }).up
   } catch (error) {
-    throw migrationInvalid(origin, (error as Error).message, error)
+    const { problem, hint } = describeLoadFailure(error)
+    throw migrationInvalid(origin, problem, error, hint)
   }
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Migration } from '../migration.ts'
-import { migrationInvalid } from '../migration-error.ts'
+import { migrationInvalid, migrationUnreadable } from '../migration-error.ts'
 import { readSqlMigration } from '../sql-migration.ts'
 import { tokensOf, type SqlToken } from '../sql-text.ts'
 import { readText } from './migration-files.ts'
@@ -57,7 +57,7 @@ async function listFolders(folder: string): Promise<string[]> {
     const entries = await readdir(folder, { withFileTypes: true })
     return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
   } catch (error) {
-    throw migrationInvalid(folder, (error as Error).message, error)
+    throw migrationUnreadable(folder, error)
   }
 }
 
