@@ -3,6 +3,7 @@ import { shardSchema } from '../../key/shard-id.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
+import { findCollationProblems } from './collations.ts'
 import { findMissingPrivileges } from './privileges.ts'
 import { judgeServer, readReadiness, type ServerReadiness } from './server-readiness.ts'
 
@@ -53,6 +54,7 @@ export async function findMoveProblems(
     ...judgeEncodings({ [source.serverId]: from, [target.serverId]: to }),
     ...definition.refusals,
     ...(await target.withSession((session) => findMissing(session, types, roles))),
+    ...(await findCollationProblems(source, target, move.shardId)),
     ...(await target.withSession((session) => findLeftovers(session, move.shardId))),
   ]
 }
