@@ -1,6 +1,7 @@
 import type { ClientConfig } from 'pg'
 import type { Lease } from '../pool/lease.ts'
 import type { Logger } from '../pool/logger.ts'
+import { hideSecrets } from '../topology/hidden-secrets.ts'
 import { ServerPool } from '../pool/server-pool.ts'
 import { silentError } from '../schema/server-error.ts'
 import { assertConnectionString, connectionStringOf } from '../topology/connection-string.ts'
@@ -176,7 +177,7 @@ export class Catalog implements AsyncDisposable {
 /** Checks how a catalog is reached. Throws a TypeError. */
 export function parseCatalogConnection(connection: unknown): ClientConfig {
   assertConnectionString(connectionStringOf(connection), 'catalog')
-  if (typeof connection === 'string' && connection !== '') return Object.freeze({ connectionString: connection })
-  if (typeof connection === 'object' && connection !== null) return Object.freeze({ ...connection })
+  if (typeof connection === 'string' && connection !== '') return hideSecrets({ connectionString: connection })
+  if (typeof connection === 'object' && connection !== null) return hideSecrets(connection)
   throw new TypeError("catalog must be a connection string such as 'postgres://host/db', or what pg takes to connect")
 }

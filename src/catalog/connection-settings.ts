@@ -1,6 +1,6 @@
 import type { ClientConfig } from 'pg'
-import { parse } from 'pg-connection-string'
 import { assertConnectionString } from '../topology/connection-string.ts'
+import { hideSecrets } from '../topology/hidden-secrets.ts'
 import type { SecretReference } from './secret.ts'
 import { parseServerSettings, type ServerSettings } from './server-settings.ts'
 
@@ -16,24 +16,18 @@ export function settingsOfConnection(
   password: SecretReference | undefined,
   where: string,
 ): ServerSettings {
-  const { connectionString, ...given } = clientConfig
-  const all: Record<string, unknown> = { ...given, ...readUrl(connectionString, where) }
-  const { password: secret, port, ...others } = all
+  assertConnectionString(clientConfig.connectionString, where)
+  const { connectionString, password: secret, port, ...others } = hideSecrets(clientConfig)
+  const { secureContext, key } = Object(others.ssl) as { secureContext?: unknown; key?: unknown }
+  if (connectionString !== undefined) throw new TypeError(`${where} has a connection string that cannot be read`)
+  if (secureContext !== undefined || typeof key === 'string') {
+    throw new TypeError(
+      `${where}.ssl has a key, which a catalog does not hold: name its file, { key: { file: '/path' } }`,
+    )
+  }
   if (secret !== undefined && password === undefined) {
     throw new TypeError(`${where} has a password, which a catalog does not hold: say where it is found`)
   }
-  return parseServerSettings({ ...others, ...(port !== undefined && { port: Number(port) }), password }, where)
-}
-
-/** Without what an URL leaves open. */
-function readUrl(connectionString: string | undefined, where: string): Record<string, unknown> {
-  if (connectionString === undefined) return {}
-  assertConnectionString(connectionString, where)
-  try {
-    const given = Object.entries(parse(connectionString)).filter(([, value]) => value !== null && value !== '')
-    return Object.fromEntries(given)
-  } catch {
-    // What the parser says may quote the URL, with its password.
-    throw new TypeError(`${where} has a connection string that cannot be read`)
-  }
+  const given = port as number | string | undefined
+  return parseServerSettings({ ...others, ...(given !== undefined && { port: Number(given) }), password }, where)
 }

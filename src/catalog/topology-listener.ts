@@ -1,4 +1,5 @@
 import { Client, type ClientConfig } from 'pg'
+import { copyConfig } from '../topology/hidden-secrets.ts'
 import { within } from '../pool/within.ts'
 import { TOPOLOGY_CHANNEL } from './change.ts'
 
@@ -40,7 +41,9 @@ export class TopologyListener {
   }
 
   async #connect(): Promise<void> {
-    const client = new Client({ ...this.#clientConfig, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true })
+    const client = new Client(
+      copyConfig(this.#clientConfig, { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true }),
+    )
     this.#client = client
     client.on('error', () => undefined)
     client.once('end', () => this.#reconnect(client))

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { ServerAccess, type AccessedServer } from '../catalog/server-access.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
+import { copyConfig } from '../topology/hidden-secrets.ts'
 import type { Lease } from '../pool/lease.ts'
 import { parametersOf } from '../pool/pg-internals.ts'
 import { ServerPool } from '../pool/server-pool.ts'
@@ -89,7 +90,7 @@ export class FleetLink implements AsyncDisposable {
     const replication = canReplicate ? { replication: 'database' } : {}
     await using pool = makePool(
       this.serverId,
-      { ...this.#access.clientConfig, application_name: name, ...replication },
+      copyConfig(this.#access.clientConfig, { application_name: name, ...replication }),
       1,
     )
     return await lend(pool, { signal, statementTimeoutMs: LONG_STATEMENT_MS }, work)

@@ -1,4 +1,5 @@
 import type { ClientConfig } from 'pg'
+import { copyConfig } from '../topology/hidden-secrets.ts'
 
 /*
  * What has to be read anew for each connection to a server, because it can change or be missing without a word: the files
@@ -31,5 +32,5 @@ export function gateOf(clientConfig: object): ConnectionGate | undefined {
 export function passGate(clientConfig: ClientConfig): ClientConfig {
   const gate = gateOf(clientConfig)
   if (gate === undefined) return clientConfig
-  return { ...clientConfig, password: clientConfig.password, ssl: gate.openTls() }
+  return copyConfig(clientConfig, { ssl: gate.openTls() })
 }

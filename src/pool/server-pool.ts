@@ -1,6 +1,7 @@
 import { Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg'
 import { assertSignal } from '../arguments.ts'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
+import { secretsOf } from '../topology/hidden-secrets.ts'
 import { deferred } from './deferred.ts'
 import { requestCancel } from './cancel-request.ts'
 import { connectFailed } from './failure.ts'
@@ -215,6 +216,7 @@ export class ServerPool implements AsyncDisposable {
     const pool = new Pool({
       connectionTimeoutMillis: connectTimeoutMs,
       ...clientConfig,
+      ...secretsOf(clientConfig),
       max,
       idleTimeoutMillis: idleTimeoutMs,
       Client: this.#clientClass(),

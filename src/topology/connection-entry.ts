@@ -1,6 +1,7 @@
 import { assertConnectionString, connectionStringOf } from './connection-string.ts'
 import { assertEntryOptions, parseEntryPoolMax } from './entry-options.ts'
 import type { ClientConfig } from 'pg'
+import { hideSecrets } from './hidden-secrets.ts'
 import { formatShardRange, hasOverlap, parseShardRange, shardsOf, type ShardRange } from './shard-range.ts'
 
 /**
@@ -17,7 +18,10 @@ export interface ConnectionEntry extends ClientConfig {
   poolMax?: number | undefined
 }
 
-/** A server of the topology: its name, its shards, and what `pg` needs to connect, untouched. */
+/**
+ * A server of the topology: its name, its shards, and what `pg` needs to connect. A password can be read there, but is not
+ * seen when it is printed, written as JSON or copied.
+ */
 export interface Server {
   readonly serverId: string
   /** Ascending; those of `connections` are one run, those of a fleet any, or none. */
@@ -57,7 +61,7 @@ function parseEntry(entry: unknown, index: number): Entry {
   const { shards, id, poolMax: given, ...clientConfig } = entry as ConnectionEntry
   const range = parseShardRange(shards, `${where}.shards`)
   const poolMax = parseEntryPoolMax(given, where)
-  return { serverId: parseServerId(id, index), range, clientConfig: Object.freeze(clientConfig), poolMax }
+  return { serverId: parseServerId(id, index), range, clientConfig: hideSecrets(clientConfig), poolMax }
 }
 
 function parseServerId(id: unknown, index: number): string {
