@@ -20,6 +20,7 @@ export type { MoveProgress } from './fleet/move/move-context.ts'
 export type { JournalEntry } from './fleet/move/journal.ts'
 export type { MovePhase, MoveRecord, MoveReport } from './fleet/move/move-record.ts'
 export type { MoveStatus, MoveVerb } from './fleet/move/observe-move.ts'
+export type { EndProblem } from './fleet/move/foresee-end.ts'
 export type { EndStep, MoveEndPlan } from './fleet/move/plan-end.ts'
 export type { MovePlan, PlannedStep } from './fleet/move/plan-move.ts'
 export type {

@@ -11,6 +11,7 @@ import {
 } from './confirm.ts'
 import type { Context } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { oneLine } from './failure.ts'
 import { runMoveWork, type MoveWork } from './move-run.ts'
 import { parseWhole } from './usage-error.ts'
 
@@ -70,7 +71,7 @@ export function addMoveEndCommands(move: Command, context: Context): void {
     command
       .addHelpText(
         'after',
-        '\nWith --json and --dry-run: { "moveId", "shardId", "verb", "phase", "home", "endsWayBack", "steps": [{ "at", "what" }] }.',
+        '\nWith --json and --dry-run: { "moveId", "shardId", "verb", "phase", "home", "endsWayBack", "steps": [{ "at", "what" }],\n"problems": [{ "code", "message", "hint" }] }.',
       )
       .action((text: string, options: EndOptions) => runEnd(verb, text, options, context))
   }
@@ -92,16 +93,21 @@ async function runEnd(verb: MoveVerb, text: string, options: EndOptions, context
 async function isWanted(moveId: number, verb: MoveVerb, options: YesOption, context: Context): Promise<boolean> {
   assertCanConfirm(`move ${moveId} would lose its way back`, options, context)
   if (options.yes === true) return true
-  const { shardId, endsWayBack, home } = await context.withFleet((fleet) => fleet.planEnd(moveId, verb))
-  if (!endsWayBack) return true
+  const { shardId, endsWayBack, home, problems } = await context.withFleet((fleet) => fleet.planEnd(moveId, verb))
+  // What would be refused is refused without a question.
+  if (!endsWayBack || problems.length > 0) return true
   return confirm(`Shard ${shardId} stays on ${home}, and move ${moveId} can no longer be reversed`, options, context)
 }
 
-async function printEnd(plan: MoveEndPlan, { output, isJson }: Context): Promise<void> {
+async function printEnd(plan: MoveEndPlan, context: Context): Promise<void> {
+  const { output, isJson } = context
+  const { moveId, shardId, verb, phase, home, endsWayBack, steps, problems } = plan
+  if (problems.length > 0) context.exitCode = 1
   if (isJson) return output.json(plan)
-  const { moveId, shardId, verb, phase, home, endsWayBack, steps } = plan
   output.talk(`Move ${moveId} of shard ${shardId} is ${phase}. Nothing is changed; ${verb} would:`)
   for (const { at, what } of steps) await output.data(`${at}: ${what}`)
   if (steps.length === 0) output.talk('do nothing: it is over.')
+  for (const { code, message, hint } of problems) output.problem(`${oneLine(message)} (${code})`, hint)
+  if (problems.length > 0) return output.talk(`The ${verb} would be refused: see above.`)
   output.talk(`The shard lives on ${home} afterwards.${endsWayBack ? ' There is no way back then.' : ''}`)
 }

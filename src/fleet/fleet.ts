@@ -280,7 +280,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Plans what {@link complete}, {@link reverse}, {@link abort} or {@link resume} of a move would do. Changes nothing.
+   * Plans what {@link complete}, {@link reverse}, {@link abort} or {@link resume} of a move would do, with what it would be
+   * refused for: dependents, definitions and rows that differ, a slot that is gone, somebody else at work. Changes nothing.
    *
    * @throws `HV_MOVE_UNKNOWN`; `HV_MOVE_PHASE` when that is not possible now
    */
@@ -288,7 +289,7 @@ export class Fleet implements AsyncDisposable {
     const catalog = this.#underOf('planEnd', options)
     const move = await getMove(catalog, moveId)
     if (!isEnded(move, verb)) assertPhase(move, verb)
-    return planEnd(catalog, move, verb)
+    return planEnd(this.#place, move, verb, options.signal)
   }
 
   /** The moves, the newest first; all of them, or only those that are over or not. */

@@ -98,6 +98,22 @@ export async function listLeasedShards(session: ServerSession): Promise<Set<numb
   return new Set((await session.read({ text })).map(([shardId]) => Number(shardId)))
 }
 
+/** The error of whoever would take the lease of a shard now; undefined while it is free. */
+export async function leasedError(
+  session: ServerSession,
+  shardId: number,
+): Promise<HypervaultError<'HV_MOVE_LEASED'> | undefined> {
+  if (!(await listLeasedShards(session)).has(shardId)) return undefined
+  const text = 'select holder from hypervault.leases where name = $1'
+  const [row] = await session.read({ text, values: [leaseName(shardId)] })
+  return heldBy(shardId, row?.[0] ?? 'somebody else')
+}
+
+function heldBy(shardId: number, holder: string): HypervaultError<'HV_MOVE_LEASED'> {
+  const message = `shard ${shardId} is being worked on by ${holder}`
+  return new HypervaultError('HV_MOVE_LEASED', message, { shardId, holder })
+}
+
 /** Who holds a lease: a person, a machine and a process. */
 export function currentHolder(): string {
   return `${currentActor()}, process ${process.pid}`
@@ -134,7 +150,5 @@ async function heldError(session: ServerSession, shardId: number, name: string):
     'returning holder',
   ].join('\n')
   const [row] = await session.read({ text, values: [name] })
-  const holder = row?.[0] ?? ''
-  const message = `shard ${shardId} is being worked on by ${holder}`
-  return new HypervaultError('HV_MOVE_LEASED', message, { shardId, holder })
+  return heldBy(shardId, row?.[0] ?? '')
 }

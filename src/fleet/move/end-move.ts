@@ -3,7 +3,7 @@ import { cleanUp } from './clean-up.ts'
 import { crossBackward } from './crossing.ts'
 import { openFence } from './fence.ts'
 import { waitForCatchUp } from './follow.ts'
-import type { MoveContext } from './move-context.ts'
+import type { MoveContext, MoveSight } from './move-context.ts'
 import { getMove, type MoveReport } from './move-record.ts'
 import { compareFrozen } from './prove.ts'
 import { assertNoDependents } from './remove-schema.ts'
@@ -58,7 +58,8 @@ export async function reverseMove(context: MoveContext): Promise<MoveReport | un
   // A crash right after the cutover has left both fences, and writers wait.
   await openFence(context.source, context.move)
   // What differs is looked at before the other side is gone: `resume` then takes it away.
-  if (isFirst && report !== undefined && report.mismatches.length > 0) throw differs(context, report.mismatches)
+  if (isFirst && report !== undefined && report.mismatches.length > 0)
+    throw differsBack(context, report.mismatches, 'lives')
   await removeAll(context)
   await context.journal.enter('reversed')
   return report
@@ -82,9 +83,15 @@ async function crossBack(context: MoveContext): Promise<MoveReport> {
   return { ...(await compareFrozen(context, sides)), pauseMs, lsn, isExact: true }
 }
 
-function differs({ move }: MoveContext, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
+/** The error of a reversal behind which the rows differ; `state` says whether the shard is back. */
+export function differsBack(
+  { move }: MoveSight,
+  mismatches: readonly string[],
+  state: 'lives' | 'would be back',
+): HypervaultError<'HV_MOVE_MISMATCH'> {
   const { moveId, shardId, source, target } = move
-  const message = `shard ${shardId} lives on server ${source} again, and its rows differ from those on server ${target}, which are still there: ${mismatches.join('; ')}`
+  const place = state === 'lives' ? `lives on server ${source} again` : `would be back on server ${source}`
+  const message = `shard ${shardId} ${place}, and its rows differ from those on server ${target}, which are still there: ${mismatches.join('; ')}`
   const hint = `Bring over by hand what server ${source} lacks, and run: npx pg-hypervault move resume ${moveId}, which takes the rest away`
   return new HypervaultError('HV_MOVE_MISMATCH', message, { moveId, shardId, mismatches: [...mismatches] }, { hint })
 }

@@ -2,7 +2,7 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import type { FleetLink } from '../servers.ts'
 import { estimateRows } from './copy-progress.ts'
 import { decideCutover } from './decide-cutover.ts'
-import type { MoveContext } from './move-context.ts'
+import type { MoveContext, MoveSight } from './move-context.ts'
 import { readCopyProgress, readLag, readSubscription } from './replication-sql.ts'
 import { assertAsRead } from './same-definition.ts'
 import { assertSlot } from './slot-state.ts'
@@ -146,7 +146,7 @@ function describeLag(lagBytes: number | undefined): string {
 }
 
 /** The error of a stream that brings nothing any more. */
-export function stalled({ move, target, limits }: MoveContext, why: string): HypervaultError<'HV_MOVE_STALLED'> {
+export function stalled({ move, target, limits }: MoveSight, why: string): HypervaultError<'HV_MOVE_STALLED'> {
   const message = `move ${move.moveId} of shard ${move.shardId} does not get on: ${why} (look into the log of server ${target.serverId})`
   const details = { moveId: move.moveId, shardId: move.shardId, timeoutMs: limits.stallTimeoutMs }
   return new HypervaultError('HV_MOVE_STALLED', message, details)

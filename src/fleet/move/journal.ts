@@ -46,11 +46,8 @@ export class Journal {
 
   /** Opens the journal of a move, with what was done before. */
   static async open(move: MoveRecord, catalog: Catalog, lease: ShardLease): Promise<Journal> {
-    const { moveId } = move
     const journal = new Journal(move, catalog, lease)
-    const text = "select step, details from hypervault.move_steps where move_id = $1 and state = 'done'"
-    const rows = await catalog.withSession((session) => session.read({ text, values: [String(moveId)] }))
-    for (const [step, details] of rows) journal.#done.set(step ?? '', JSON.parse(details ?? 'null'))
+    for (const [step, result] of await readResults(catalog, move.moveId)) journal.#done.set(step, result)
     return journal
   }
 
@@ -154,6 +151,13 @@ export class Journal {
       }),
     )
   }
+}
+
+/** What the steps of a move that are done gave. */
+export async function readResults(catalog: Catalog, moveId: number): Promise<ReadonlyMap<string, unknown>> {
+  const text = "select step, details from hypervault.move_steps where move_id = $1 and state = 'done'"
+  const rows = await catalog.withSession((session) => session.read({ text, values: [String(moveId)] }))
+  return new Map(rows.map(([step, details]) => [step ?? '', JSON.parse(details ?? 'null') as unknown]))
 }
 
 /** What a move has left to be cleaned up. */

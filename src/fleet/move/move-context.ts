@@ -38,22 +38,27 @@ export interface MoveLimits {
   readonly maxLagBytes: number
 }
 
-/** What the steps of a move work with. */
-export interface MoveContext {
+/** A move as it is looked at, which changes nothing and needs no lease. */
+export interface MoveSight {
   readonly move: MoveRecord
   readonly objects: MoveObjects
-  readonly catalog: Catalog
-  readonly lease: ShardLease
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'phase' | 'resultOf'>
   readonly source: FleetLink
   readonly target: FleetLink
   readonly limits: MoveLimits
   readonly signal: AbortSignal | undefined
-  readonly links: FleetLinks
   readonly epochMs: number
   /** What the shard is made of, read once. */
   definition(): Promise<ShardDefinition>
   tell(progress: Omit<MoveProgress, 'moveId' | 'shardId' | 'source' | 'target'>): void
+}
+
+/** What the steps of a move work with. */
+export interface MoveContext extends MoveSight {
+  readonly catalog: Catalog
+  readonly lease: ShardLease
+  readonly journal: Journal
+  readonly links: FleetLinks
   /** A named place between two steps, where a test may stop. */
   checkpoint(name: string): Promise<void>
 }

@@ -28,7 +28,8 @@ export interface MovePlace {
   readonly epochMs: number
 }
 
-const limits: Omit<MoveLimits, 'maxPauseMs'> = Object.freeze({
+/** Bounds of the waits of a move, unless others are given. */
+export const defaultLimits: Omit<MoveLimits, 'maxPauseMs'> = Object.freeze({
   slotTimeoutMs: 30_000,
   stallTimeoutMs: 120_000,
   fenceTimeoutMs: 30_000,
@@ -60,7 +61,7 @@ export async function openMove(
     epochMs,
     source: from,
     target: to,
-    limits: { ...limits, ...hooks.limits, maxPauseMs: hooks.maxPauseMs ?? move.options.maxPauseMs },
+    limits: { ...defaultLimits, ...hooks.limits, maxPauseMs: hooks.maxPauseMs ?? move.options.maxPauseMs },
     signal,
     definition: () => (definition ??= from.withSession((session) => readShardDefinition(session, shardId))),
     tell: (progress) => onProgress?.(Object.freeze({ moveId, shardId, source, target, ...progress })),

@@ -1,9 +1,10 @@
-import type { Catalog } from '../../catalog/catalog.ts'
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import { foreseeEnd, type EndProblem } from './foresee-end.ts'
 import { cleanupKinds, listCleanupsOf, type Cleanup } from './journal.ts'
 import type { MovePhase, MoveRecord } from './move-record.ts'
 import type { MoveVerb } from './observe-move.ts'
+import type { MovePlace } from './open-move.ts'
 
 /** What somebody would do about a move. Nothing was changed. */
 export interface MoveEndPlan {
@@ -17,6 +18,8 @@ export interface MoveEndPlan {
   readonly endsWayBack: boolean
   /** In order; empty when nothing is left to do. */
   readonly steps: readonly EndStep[]
+  /** What it would be refused for now, as the errors that it would end with. */
+  readonly problems: readonly EndProblem[]
 }
 
 /** One step, at a server or in the `catalog`. */
@@ -56,10 +59,17 @@ export function assertPhase({ moveId, phase }: MoveRecord, verb: MoveVerb): void
 }
 
 /** Plans the end of a move, or that it goes on. */
-export async function planEnd(catalog: Catalog, move: MoveRecord, verb: MoveVerb): Promise<MoveEndPlan> {
+export async function planEnd(
+  place: MovePlace,
+  move: MoveRecord,
+  verb: MoveVerb,
+  signal: AbortSignal | undefined,
+): Promise<MoveEndPlan> {
   const { moveId, shardId, phase, target, source } = move
-  const recorded = await catalog.withSession((session) => listCleanupsOf(session, moveId))
-  const steps = isEnded(move, verb) ? [] : listSteps(move, verb, recorded)
+  const isOver = isEnded(move, verb)
+  const recorded = await place.catalog.under(signal).withSession((session) => listCleanupsOf(session, moveId))
+  const steps = isOver ? [] : listSteps(move, verb, recorded)
+  const problems = isOver ? [] : await foreseeEnd(place, move, verb, recorded, signal)
   const isBack =
     verb === 'reverse' || verb === 'abort' || ['reversing', 'aborting', 'reversed', 'aborted'].includes(phase)
   return Object.freeze({
@@ -70,6 +80,7 @@ export async function planEnd(catalog: Catalog, move: MoveRecord, verb: MoveVerb
     home: isBack ? source : target,
     endsWayBack: verb === 'complete' && phase === 'mirroring',
     steps,
+    problems,
   })
 }
 

@@ -2,7 +2,7 @@ import type { ServerSession } from '../../schema/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { stalled } from './follow.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'
-import type { MoveContext } from './move-context.ts'
+import type { MoveContext, MoveSight } from './move-context.ts'
 import type { MoveReport } from './move-record.ts'
 import {
   compareAgain,
@@ -42,8 +42,19 @@ export interface Stream {
 /** What a comparison has found, as a move reports it. */
 export type Proof = Pick<MoveReport, 'tables' | 'rows' | 'chunks' | 'mismatches'>
 
-/** Compares the rows at the two ends of a stream, while they are written. Throws `HV_MOVE_STALLED`. */
-export async function compareLive(context: MoveContext, { from, to }: Stream): Promise<Proof> {
+/** Waits until what was committed at one side before now is at the other. */
+export type Cross = (sight: MoveSight, sessions: readonly [ServerSession, ServerSession]) => Promise<void>
+
+/**
+ * Compares the rows at the two ends of a stream, while they are written. Throws `HV_MOVE_STALLED`.
+ *
+ * @param cross how the stream is waited for; default by a marker, which is a row that it writes
+ */
+export async function compareLive(
+  context: MoveSight,
+  { from, to }: Stream,
+  cross: Cross = crossMarker,
+): Promise<Proof> {
   const { move, signal } = context
   const { shardId } = move
   const { tables } = await context.definition()
@@ -54,7 +65,7 @@ export async function compareLive(context: MoveContext, { from, to }: Stream): P
   let before: readonly Mismatch[] = []
   for (const { isFinest } of LATER_LOOKS) {
     if (mismatches.length === 0) break
-    await crossMarker(context, sides.sessions)
+    await cross(context, sides.sessions)
     const known = mismatches
     const again = await sides.look(() => compareAgain(shardId, known, sides.sessions, { isFinest, onRows, signal }))
     before = known
@@ -84,7 +95,7 @@ function reportOf(first: Comparison, mismatches: readonly Mismatch[], { sessions
 }
 
 /** Waits until everything that was committed at one side before now is at the other. */
-async function crossMarker(context: MoveContext, [from, to]: readonly [ServerSession, ServerSession]): Promise<void> {
+async function crossMarker(context: MoveSight, [from, to]: readonly [ServerSession, ServerSession]): Promise<void> {
   const { move, limits, signal } = context
   const marker = `look ${Date.now()} ${performance.now()}`
   const until = performance.now() + limits.stallTimeoutMs

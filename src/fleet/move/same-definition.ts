@@ -5,7 +5,7 @@ import type { ServerSession } from '../../schema/server-session.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import type { FleetLink } from '../servers.ts'
-import type { MoveContext } from './move-context.ts'
+import type { MoveContext, MoveSight } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
 import { MARKER_TABLE } from './object-names.ts'
 
@@ -32,7 +32,7 @@ export async function assertTablesAsMade(context: MoveContext): Promise<void> {
 }
 
 /** Compares both sides as a whole: the target has all of its definition. */
-export async function assertSameDefinition(context: MoveContext): Promise<void> {
+export async function assertSameDefinition(context: MoveSight): Promise<void> {
   const { source, target } = context
   const [now, made] = await Promise.all([readDefinition(context, source), readDefinition(context, target)])
   assertSame(context, { source: statementsOf(now), target: statementsOf(made) })
@@ -73,7 +73,7 @@ export async function assertSameTables(
     )
 }
 
-function readDefinition({ move }: MoveContext, link: FleetLink): Promise<ShardDefinition> {
+function readDefinition({ move }: MoveSight, link: FleetLink): Promise<ShardDefinition> {
   return link.withSession((session) => readShardDefinition(session, move.shardId))
 }
 
@@ -81,7 +81,7 @@ function statementsOf({ beforeCopy, afterCopy }: ShardDefinition): string[] {
   return [...beforeCopy, ...afterCopy]
 }
 
-function assertSame({ move, epochMs }: MoveContext, { source, target }: Sides): void {
+function assertSame({ move, epochMs }: MoveSight, { source, target }: Sides): void {
   const withoutFloors = (statements: readonly string[]): string[] =>
     statements.map((statement) => withoutFloor(statement, move.shardId, epochMs))
   const different = findDifferences({ source: withoutFloors(source), target: withoutFloors(target) })

@@ -2,8 +2,8 @@ import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readFence } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../schema/server-session.ts'
-import type { MoveContext } from './move-context.ts'
-import { compareLive } from './prove.ts'
+import type { MoveSight } from './move-context.ts'
+import { compareLive, type Cross } from './prove.ts'
 import { assertSameTables } from './same-definition.ts'
 import { assertSlot } from './slot-state.ts'
 
@@ -30,7 +30,7 @@ export async function readFenceOf(session: ServerSession, shardId: number): Prom
  * @throws `HV_MOVE_CHANGED` for a table that came later, `HV_MOVE_MISMATCH` for rows; `HV_MOVE_SLOT_LOST` when it cannot
  *   be proved any more
  */
-export async function assertNoStrayWrites(context: MoveContext): Promise<void> {
+export async function assertNoStrayWrites(context: MoveSight, cross?: Cross): Promise<void> {
   const { move, journal, source, target, objects } = context
   const { shardId, report } = move
   const isUntouched = await source.withSession(async (session) => {
@@ -40,7 +40,7 @@ export async function assertNoStrayWrites(context: MoveContext): Promise<void> {
   })
   if (isUntouched && (report?.mismatches.length ?? 0) === 0) return
   await target.withSession((session) => assertSlot(session, context, objects.reverse))
-  const { mismatches } = await compareLive(context, { from: target, to: source })
+  const { mismatches } = await compareLive(context, { from: target, to: source }, cross)
   if (mismatches.length > 0) throw mismatchError(context, mismatches)
 }
 
@@ -57,7 +57,7 @@ async function listFenced(session: ServerSession, shardId: number): Promise<stri
   return rows.map(([name]) => name ?? '')
 }
 
-function mismatchError({ move }: MoveContext, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
+function mismatchError({ move }: MoveSight, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
   const { moveId, shardId, source, target } = move
   const message = `the old shard ${shardId} on server ${source} was written behind its fence, or was never equal: its rows differ from those on server ${target}: ${mismatches.join('; ')}`
   const hint = `Bring over by hand what server ${target} lacks, make the rows equal, and run again: npx pg-hypervault move complete ${moveId}; or let the shard go back: npx pg-hypervault move reverse ${moveId}`
