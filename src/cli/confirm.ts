@@ -46,9 +46,9 @@ export async function confirm(what: string, options: YesOption, context: Context
 async function ask(question: string, { stdin, output }: Context): Promise<boolean> {
   const asking = createInterface({ input: stdin, output: output.stderr })
   try {
-    // Bound: a person answers. Ctrl-C and Ctrl-D close the question without an answer.
+    // Bound: a person answers. Ctrl-C and Ctrl-D close the question without an answer, and reject it, too.
     const closed = once(asking, 'close').then(() => '')
-    const answer = await Promise.race([asking.question(question), closed])
+    const answer = await Promise.race([asking.question(question).catch(() => ''), closed])
     return /^y(es)?$/i.test(answer.trim())
   } finally {
     asking.close()

@@ -42,9 +42,11 @@ export class Output {
     if (this.#writeFailure !== undefined) throw new WriteError(this.#writeFailure)
   }
 
-  /** True when a person looks at standard error: progress may redraw its line there. */
+  /** True when a person looks at standard error: progress may redraw its line there. A terminal of no width has no line. */
   get isInteractive(): boolean {
-    return this.stderr.isTTY === true && this.#env.TERM !== 'dumb' && this.#env.CI === undefined
+    return (
+      this.stderr.isTTY === true && this.stderr.columns !== 0 && this.#env.TERM !== 'dumb' && this.#env.CI === undefined
+    )
   }
 
   /** True when standard error may have colours. */
