@@ -464,7 +464,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_SHARD_INCOMPATIBLE: {
     meaning: 'A schema has the name of a logical shard, but not what a shard is made of.',
-    hint: 'Rename the schema if it is not a shard; otherwise bring its table `entities` to the layout in the README.',
+    hint: 'Rename the schema if it is not a shard; otherwise bring its table `entities` to the layout in docs/internals/on-disk.md.',
     retryable: false,
   },
   HV_SHARD_MISMATCH: {

@@ -14,10 +14,14 @@ import { blocksOf, root, runPage } from './run-page.ts'
 
 const readme = new URL('README.md', root)
 
-it('does what the tour of the README says', () => runPage(readme, 10))
+it('does what the program of the README says', () => runPage(readme, 3))
+
+it('is short: under 900 words', async () => {
+  expect((await readFile(readme, 'utf8')).split(/\s+/).filter(Boolean).length).toBeLessThan(900)
+})
 
 it('finds the same shard in SQL as shardFor does', async () => {
-  const [sql] = await blocksOf(readme, 'sql')
+  const [sql] = await blocksOf(new URL('docs/guide/how-many-shards.md', root), 'sql')
   const topology = new Topology(parseConnections([{ shards: '1-17' }]))
   await using databases = await createDatabases(1)
   const client = new Client(databases.connections[0])
@@ -38,7 +42,7 @@ it('finds the same shard in SQL as shardFor does', async () => {
 it('names every command of the command line', async () => {
   const commands = createProgram(new Context(process)).commands.map((command) => command.name())
   const text = await readFile(readme, 'utf8')
-  const row = /^\| the command line \|(.*)$/m.exec(text)?.[1] ?? ''
+  const row = /^\| type at the command line \|(.*)$/m.exec(text)?.[1] ?? ''
   const named = [...row.matchAll(/`(?:npx pg-hypervault )?([a-z]+)`/g)].map((match) => match[1])
   expect(named).toEqual(commands.filter((name) => name !== 'help'))
 })
