@@ -23,7 +23,7 @@ import type { ShardStatement } from '../shard/shard-session.ts'
  */
 
 /** First half of the advisory lock that draws for the same shard take in turns; `hw` in ASCII. */
-const DRAW_LOCK = 0x6877
+export const DRAW_LOCK = 0x6877
 
 /** First half of the advisory lock of batches that keep their keys, one of a shard at a time; `hv` in ASCII. */
 const BATCH_LOCK = 0x6876
@@ -31,9 +31,9 @@ const BATCH_LOCK = 0x6876
 /**
  * Keys that a draw takes out of one millisecond before it sleeps. Too many leave too little of its 1024 to others, of whom a
  * single statement may store 512; too few make the draws slower than what they are for, above all on a busy machine, where
- * each sleep lasts long. So they are few while others take keys as well, and many while nobody does.
+ * each sleep lasts long. Who draws alone need not sleep so often: see quiet-keys.ts.
  */
-export const PORTION = { beside: 384, alone: 768 } as const
+export const PORTION = 384
 
 /**
  * Keys of a section, both ends included; portions are multiples of it. Too many waste too many numbers where a millisecond
@@ -51,22 +51,22 @@ export const FEW_KEYS = 256
  * Draws so many keys, at most {@link MAX_DRAW}, for {@link readDraw}. The turn ends with the transaction: inside one of the
  * caller it must run under a savepoint that is rolled back. The text holds no parameters so that both fit into one message.
  */
-export function drawKeys(shardId: number, count: number, portion: number = PORTION.beside): ShardStatement {
+export function drawKeys(shardId: number, count: number): ShardStatement {
   const schema = shardSchema(shardId)
   const text = [
     'with recursive hv_turn as materialized (',
     `  select pg_advisory_xact_lock(${DRAW_LOCK}, ${shardId})`,
     '), hv_sections (hv_left, hv_taken, hv_first, hv_numbers, hv_last) as (',
-    `  select ${count}, ${portion}, null::bigint, null::bigint[], null::bigint`,
+    `  select ${count}, ${PORTION}, null::bigint, null::bigint[], null::bigint`,
     '  from hv_turn',
     '  union all',
     '  select',
     '    hv_left - 2 - case when hv_first >> 23 = hv_last >> 23 then coalesce(cardinality(hv_numbers), 0) else 0 end,',
-    `    case when hv_first >> 23 = hv_before >> 23 and hv_taken < ${portion} then hv_taken else 0 end + ${SECTION},`,
+    `    case when hv_first >> 23 = hv_before >> 23 and hv_taken < ${PORTION} then hv_taken else 0 end + ${SECTION},`,
     '    hv_first,',
     '    hv_numbers,',
     '    hv_last',
-    `  from (${nextSection(schema, portion)}) as hv_section`,
+    `  from (${nextSection(schema)}) as hv_section`,
     ')',
     'select',
     '  hv_first,',
@@ -81,13 +81,13 @@ export function drawKeys(shardId: number, count: number, portion: number = PORTI
 }
 
 /** The section after another one: what it selects is evaluated in this order. */
-function nextSection(schema: string, portion: number): string {
+function nextSection(schema: string): string {
   return [
     'select',
     '      hv_left,',
     '      hv_taken,',
     '      hv_last as hv_before,',
-    `      case when hv_taken >= ${portion} then pg_sleep(0.001) end as hv_pause,`,
+    `      case when hv_taken >= ${PORTION} then pg_sleep(0.001) end as hv_pause,`,
     `      ${schema}.next_id() as hv_first,`,
     '      (',
     `        select array_agg(nextval('${schema}.table_id_seq'::regclass))`,
@@ -175,7 +175,7 @@ export function readDraw(rows: readonly TextRow[]): Draw {
 }
 
 /** Each sequence of a key as a bigint: the conversion of thousands would take longer than all else. */
-const SMALL: readonly bigint[] = Array.from({ length: MAX_ADDED_ID + 1 }, (_, addedId) => BigInt(addedId))
+export const SMALL: readonly bigint[] = Array.from({ length: MAX_ADDED_ID + 1 }, (_, addedId) => BigInt(addedId))
 
 /** The keys of the ends, and the sequences of the keys between. */
 interface Section {

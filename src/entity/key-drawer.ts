@@ -1,7 +1,10 @@
-import type { ShardSession } from '../shard/shard-session.ts'
-import { drawKeys, MAX_DRAW, PORTION, readDraw, sortIds } from './batch-keys.ts'
+import { MAX_ADDED_ID, TIME_SHIFT } from '../key/layout.ts'
+import type { TextRow } from '../pool/text-rows.ts'
+import type { ShardSession, ShardStatement } from '../shard/shard-session.ts'
+import { drawKeys, FEW_KEYS, MAX_DRAW, readDraw, sortIds } from './batch-keys.ts'
 import { countCollision, pauseAfter } from './key-collision.ts'
 import { selectTaken } from './load/kept-statements.ts'
+import { drawQuietKeys, MAX_QUIET_DRAW, readQuietDraw } from './quiet-keys.ts'
 import type { ServerSite } from './server-site.ts'
 
 /** What keys are drawn for. */
@@ -25,10 +28,10 @@ export async function drawDistinctKeys(session: ShardSession, draw: KeyDraw): Pr
   let ids: bigint[] = []
   let attempts = 0
   while (ids.length < draw.count) {
-    const count = Math.min(draw.count - ids.length, MAX_DRAW)
+    const drawn = await drawOnce(session, draw.count - ids.length, draw)
     const before = ids.length
-    ids = distinct([...ids, ...(await drawOnce(session, count, draw))])
-    if (ids.length === before + count) continue
+    ids = distinct([...ids, ...drawn.ids])
+    if (ids.length === before + drawn.count) continue
     attempts = ids.length > before ? 1 : attempts + 1
     countCollision({ serverId, shardId, attempts }, onCollision)
     await pauseAfter(attempts, draw.signal)
@@ -36,17 +39,47 @@ export async function drawDistinctKeys(session: ShardSession, draw: KeyDraw): Pr
   return ids
 }
 
-async function drawOnce(session: ShardSession, count: number, draw: KeyDraw): Promise<bigint[]> {
-  const { shardId } = session
+/** Keys, and how many they would be if none was taken or repeated. */
+interface Drawn {
+  readonly ids: readonly bigint[]
+  readonly count: number
+}
+
+async function drawOnce(session: ShardSession, wanted: number, draw: KeyDraw): Promise<Drawn> {
   const { quietShards } = draw.site
-  const statement = drawKeys(shardId, count, quietShards.has(shardId) ? PORTION.alone : PORTION.beside)
-  // The turn of a draw inside a transaction of the caller would last until its end.
-  const rows = session.isInTransaction ? await session.runUndone(statement) : await session.run(statement)
-  const { ids: drawn, isAlone } = readDraw(rows)
-  const ids = drawn.slice(0, count)
-  if (isAlone) quietShards.add(shardId)
-  else quietShards.delete(shardId)
-  return draw.isWary === true ? await withoutTaken(session, ids) : ids
+  // A clock that stepped back is no clock to count on.
+  if (draw.isWary === true) quietShards.delete(session.shardId)
+  const isQuiet = wanted > FEW_KEYS && quietShards.has(session.shardId)
+  const drawn = isQuiet ? await drawQuietly(session, wanted, draw) : await drawBeside(session, wanted, draw)
+  if (draw.isWary !== true) return drawn
+  return { ...drawn, ids: await withoutTaken(session, drawn.ids) }
+}
+
+async function drawQuietly(session: ShardSession, wanted: number, { site }: KeyDraw): Promise<Drawn> {
+  const count = Math.min(wanted, MAX_QUIET_DRAW)
+  const { ids, isWhole } = readQuietDraw(await runDraw(session, drawQuietKeys(session.shardId, count)), count)
+  if (!isWhole) site.quietShards.delete(session.shardId)
+  return { ids, count: ids.length }
+}
+
+async function drawBeside(session: ShardSession, wanted: number, { site }: KeyDraw): Promise<Drawn> {
+  const { shardId } = session
+  const count = Math.min(wanted, MAX_DRAW)
+  const { ids: drawn, isAlone } = readDraw(await runDraw(session, drawKeys(shardId, count)))
+  if (isAlone && hasClock(drawn)) site.quietShards.add(shardId)
+  else site.quietShards.delete(shardId)
+  return { ids: drawn.slice(0, count), count }
+}
+
+/** The turn of a draw inside a transaction of the caller would last until its end. */
+function runDraw(session: ShardSession, statement: ShardStatement): Promise<readonly TextRow[]> {
+  return session.isInTransaction ? session.runUndone(statement) : session.run(statement)
+}
+
+/** Whether time goes by the clock in these keys, and not by their number, as it does above a floor. */
+function hasClock(ids: readonly bigint[]): boolean {
+  const [first = 0n, last = 0n] = [ids[0], ids.at(-1)]
+  return Number((last >> TIME_SHIFT) - (first >> TIME_SHIFT)) > ids.length / (MAX_ADDED_ID + 1) + 1
 }
 
 async function withoutTaken(session: ShardSession, ids: readonly bigint[]): Promise<bigint[]> {

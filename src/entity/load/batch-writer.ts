@@ -39,6 +39,13 @@ export interface StoredBatch {
 /** Hears of a batch before it is committed. The commit waits, and when this rejects nothing is stored. */
 export type CommitListener = (ticket: BatchTicket) => void | Promise<void>
 
+/** Whom a writer tells how far it is. */
+export interface WriterEvents {
+  readonly beforeCommit: CommitListener
+  /** The batch has its keys, so that those of the next one may be drawn. */
+  readonly onKeys: () => void
+}
+
 /** Writes one batch of one shard. */
 export class BatchWriter {
   readonly #site: ServerSite
@@ -46,7 +53,7 @@ export class BatchWriter {
   readonly #session: ShardSession
   readonly #keys: KeyReserve
   readonly #settings: WriterSettings
-  readonly #beforeCommit: CommitListener
+  readonly #events: WriterEvents
   #ticket: BatchTicket | undefined
 
   constructor(
@@ -54,13 +61,13 @@ export class BatchWriter {
     site: ServerSite,
     lease: Lease,
     settings: WriterSettings,
-    beforeCommit: CommitListener,
+    events: WriterEvents,
   ) {
     this.#keys = keys
     this.#site = site
     this.#lease = lease
     this.#settings = settings
-    this.#beforeCommit = beforeCommit
+    this.#events = events
     this.#session = new ShardSession(shardId, lease, settings.log, settings.statementTimeoutMs)
   }
 
@@ -94,6 +101,7 @@ export class BatchWriter {
     const ids = await this.#keys.take(count, (missing) =>
       drawDistinctKeys(this.#session, { ...draw, count: missing, site: this.#site }),
     )
+    this.#events.onKeys()
     return this.#attempt(batch, () => this.#useIds(ids))
   }
 
@@ -143,7 +151,7 @@ export class BatchWriter {
     batch.setIds(ids)
     const table = `${shardSchema(this.#session.shardId)}.entities`
     const text = `copy ${table} (id, type, body) from stdin (format binary)`
-    const listened = (async () => this.#beforeCommit(ticket))()
+    const listened = (async () => this.#events.beforeCommit(ticket))()
     const ends = await Promise.allSettled([this.#session.copyIn(text, batch.stream()), listened])
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     await this.#setUpdated(batch.kept.filter(({ updated }) => updated !== null))

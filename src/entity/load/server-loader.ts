@@ -149,8 +149,10 @@ export class ServerLoader {
     this.#waiting.delete(queue)
     const batch = queue.take()
     this.offer(queue)
-    const beforeCommit = (ticket: BatchTicket): void | Promise<void> => this.#observer.committing(batch, ticket)
-    const writer = new BatchWriter(queue, this.#site, lease, this.#settings, beforeCommit)
+    const writer = new BatchWriter(queue, this.#site, lease, this.#settings, {
+      beforeCommit: (ticket) => this.#observer.committing(batch, ticket),
+      onKeys: () => this.offer(queue),
+    })
     try {
       this.#observer.stored(batch, await writer.store(batch, this.#signal))
     } catch (error) {
