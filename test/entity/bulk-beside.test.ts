@@ -4,6 +4,7 @@ import { Datastore, Key, type Body, type ConnectionEntry } from '../../src/index
 import { deferred } from '../../src/pool/deferred.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
+import { until } from '../support/until.ts'
 
 /*
  * Bulk and single writers in one shard. Their keys are of the present, so they share a millisecond only with as many others
@@ -159,4 +160,23 @@ describe.each(Object.keys(everyWay))('keys for %s', (name) => {
     )
     expect(rows[0]?.n).toBe(keys.length)
   })
+})
+
+it('the keys of every batch of a load are drawn while the batch before is stored', async () => {
+  const drawn = async (): Promise<number> => {
+    const { rows } = await admin.query<{ drawn: string }>('select last_value as drawn from shard0001.table_id_seq')
+    return Number(rows[0]?.drawn)
+  }
+  const [rows, batches] = [500, 6]
+  let [before, begun] = [await drawn(), 0]
+  const beforeCommit = async (): Promise<void> => {
+    begun += 1
+    if (begun === batches) return
+    const enough = before + (begun === 1 ? 2 : 1) * rows
+    await until(`keys for batch ${begun + 1}`, async () => (await drawn()) >= enough, 10_000)
+    before = await drawn()
+  }
+  const loading = db.load(1, bodiesTo(rows * batches), { shardOf: () => SHARD, batchRows: rows, beforeCommit })
+  for await (const _ of loading);
+  expect(begun).toBe(batches)
 })
