@@ -104,7 +104,7 @@ export function assertFleetOptions(options: unknown): void {
     throw new TypeError('spread is for connections: a catalog says itself which shards values are spread over')
   }
   if (connections !== undefined) throw new TypeError('Datastore.open() takes a catalog in the place of connections')
-  const known = [...common, 'catalog', 'topologyFile', 'topologyPollMs', 'signal'].sort()
+  const known = [...common, 'catalog', 'topologyFile', 'topologyPollMs', 'secrets', 'signal'].sort()
   assertOptions('Datastore.open()', typeof options === 'object' && options !== null ? others : options, known)
 }
 

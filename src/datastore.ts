@@ -96,10 +96,10 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
    */
   static async open(options: FleetDatastoreOptions): Promise<Datastore> {
     assertFleetOptions(options)
-    const { catalog, topologyFile, topologyPollMs, signal, ...others } = options
+    const { catalog, topologyFile, topologyPollMs, secrets, signal, ...others } = options
     resolveOptions(others)
     const { logger } = others
-    const feed = await TopologyFeed.open({ catalog, topologyFile, topologyPollMs, signal, logger })
+    const feed = await TopologyFeed.open({ catalog, topologyFile, topologyPollMs, secrets, signal, logger })
     return new Datastore({ ...others, connections: [] }, feed)
   }
 

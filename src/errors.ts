@@ -453,7 +453,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_SERVER_UNUSABLE: {
     meaning:
-      'What the catalog says of a server cannot be used here: its settings are malformed, or a file or variable that they name is missing. Nothing was sent; the other servers are not concerned.',
+      'What the catalog says of a server cannot be used here: its settings are malformed, or a file or variable that they name is missing or not allowed by the option `secrets`, or the host is not. No password was sent; the other servers are not concerned.',
     hint: 'Put the file or the variable there, which the next connection finds; or correct the settings: npx pg-hypervault server set SERVER.',
     retryable: false,
   },

@@ -2,6 +2,7 @@
 export { Catalog, type CatalogConnection } from './catalog/catalog.ts'
 export type { FleetRecord, FleetServer, ServerState } from './catalog/fleet-record.ts'
 export type { FleetChange } from './catalog/history.ts'
+export type { SecretsOptions } from './catalog/secret-places.ts'
 export type { SecretReference } from './catalog/secret.ts'
 export type { ServerSettings, TlsSettings } from './catalog/server-settings.ts'
 export type { DoctorOptions, DoctorReport } from './fleet/doctor/doctor.ts'

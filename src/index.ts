@@ -1,5 +1,6 @@
 /** Hypervault: logical shards on several PostgreSQL servers. */
 export { loadConfig, type LoadConfigOptions } from './cli/load-config.ts'
+export type { SecretsOptions } from './catalog/secret-places.ts'
 export { Datastore, type DatastoreStats } from './datastore.ts'
 export { migrate, type MigrateRequest } from './datastore-migrate.ts'
 export type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'

@@ -35,7 +35,7 @@ const calls = {
   'migrations.plan': [...reading, 'shardIds', 'to', 'breaking', 'canary', 'waves'],
   'migrations.status': reading,
   'migrations.assertAt': ['connectTimeoutMs', 'signal'],
-  'Fleet.open': ['catalog', 'epochMs', 'logger', 'signal'],
+  'Fleet.open': ['catalog', 'epochMs', 'secrets', 'logger', 'signal'],
   readFleet: signal,
   history: ['limit', 'signal'],
   addServer: ['shardIds', ...change],

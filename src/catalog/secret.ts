@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describeType } from '../arguments.ts'
+import type { SecretPlaces } from './secret-places.ts'
 import { assertShortFile } from './short-file.ts'
 
 /** Where a secret is found; the catalog holds this, never the secret. */
@@ -23,18 +24,26 @@ export function parseSecretReference(value: unknown, where: string): SecretRefer
 /**
  * The secret itself, without the line end of its file.
  *
- * @throws Error that names the variable or the file
+ * @throws what {@link assertSecret} throws
  */
-export async function readSecret(reference: SecretReference): Promise<string> {
-  assertSecret(reference)
-  if ('file' in reference) return (await readFile(reference.file, 'utf8')).replace(/\r?\n$/, '')
-  return process.env[reference.env] ?? ''
+export async function readSecret(reference: SecretReference, places: SecretPlaces): Promise<string> {
+  const place = assertSecret(reference, places)
+  return 'file' in reference ? (await readFile(place, 'utf8')).replace(/\r?\n$/, '') : place
 }
 
-/** Throws an Error that names the variable or the file, unless it is there. */
-export function assertSecret(reference: SecretReference): void {
-  if ('file' in reference) assertShortFile(reference.file)
-  else if (process.env[reference.env] === undefined) {
-    throw new Error(`the environment variable ${reference.env} is not set`)
+/**
+ * Gives the file, or the content of the variable.
+ *
+ * @throws `RefusedSecret` unless it may be read; Error that names the variable or the file unless it is there
+ */
+export function assertSecret(reference: SecretReference, places: SecretPlaces): string {
+  if ('file' in reference) {
+    const path = places.resolveFile(reference.file)
+    assertShortFile(path)
+    return path
   }
+  places.assertVariable(reference.env)
+  const secret = process.env[reference.env]
+  if (secret === undefined) throw new Error(`the environment variable ${reference.env} is not set`)
+  return secret
 }

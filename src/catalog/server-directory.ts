@@ -2,6 +2,7 @@ import type { Logger } from '../pool/logger.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
 import type { FleetRecord, FleetServer } from './fleet-record.ts'
+import type { SecretPlaces } from './secret-places.ts'
 import { ServerAccess, type Unusable } from './server-access.ts'
 
 interface Known {
@@ -16,9 +17,11 @@ interface Known {
 export class ServerDirectory {
   readonly #known = new Map<string, Known>()
   readonly #told = new Map<string, string>()
+  readonly #places: SecretPlaces
   readonly #logger: Logger | undefined
 
-  constructor(logger?: Logger) {
+  constructor(places: SecretPlaces, logger?: Logger) {
+    this.#places = places
     this.#logger = logger
   }
 
@@ -46,7 +49,7 @@ export class ServerDirectory {
       const message = 'settings of a server are ignored: this release does not know them'
       this.#logger?.warn({ serverId, ignored }, message)
     }
-    const access = new ServerAccess(server, (id, error) => this.#tell(id, error))
+    const access = new ServerAccess(server, this.#places, (id, error) => this.#tell(id, error))
     access.check()
     return access
   }

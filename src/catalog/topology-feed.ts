@@ -4,6 +4,7 @@ import { within, type Bounds } from '../pool/within.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Catalog, type CatalogConnection } from './catalog.ts'
 import type { FleetRecord } from './fleet-record.ts'
+import { SecretPlaces, type SecretsOptions } from './secret-places.ts'
 import { ServerDirectory } from './server-directory.ts'
 import { tryReadTopologyFile, writeTopologyFile } from './topology-file.ts'
 import { TopologyListener } from './topology-listener.ts'
@@ -28,6 +29,11 @@ export interface FeedOptions {
   readonly topologyFile?: string | undefined
   /** Pause between two looks at the catalog; default 5,000. It bounds how long a client may not know of a change. */
   readonly topologyPollMs?: number | undefined
+  /**
+   * Which files and variables the catalog may name as secrets, and which hosts; default: files right in `/run/secrets`,
+   * variables that begin with `HYPERVAULT_`, `HV_`, `PG_` or `PGPASSWORD`, every host.
+   */
+  readonly secrets?: SecretsOptions | undefined
   readonly logger?: Logger | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -76,7 +82,7 @@ export class TopologyFeed implements AsyncDisposable {
   private constructor(catalog: Catalog, options: FeedOptions, fleet: FleetRecord) {
     this.#catalog = catalog
     this.#options = options
-    this.#directory = new ServerDirectory(options.logger)
+    this.#directory = new ServerDirectory(new SecretPlaces(options.secrets), options.logger)
     this.#topology = this.#directory.toTopology(fleet)
   }
 

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { describeType } from '../arguments.ts'
+import { SecretPlaces, type SecretsOptions } from '../catalog/secret-places.ts'
 import { parseCatalogConnection, type CatalogConnection } from '../catalog/catalog.ts'
 import {
   assertSpread,
@@ -102,6 +103,7 @@ function without(name: 'catalog' | 'connections', layers: readonly Layer[]): Lay
 /** What is said last holds: connections and a catalog take the place of each other. */
 function toConfig(layers: readonly Layer[]): PartialConfig {
   layers.forEach(({ origin, options }) => accept(origin, () => resolveOptions(withoutFleetOptions(options))))
+  layers.forEach(({ origin, options }) => accept(origin, () => new SecretPlaces(options.secrets as SecretsOptions)))
   const merged = Object.fromEntries(layers.flatMap(({ options }) => Object.entries(options)))
   const { epochMs } = resolveOptions(withoutFleetOptions(merged))
   const place = layers.findLast(({ options }) => 'connections' in options || 'catalog' in options)
@@ -134,7 +136,7 @@ function toCatalogConfig(merged: Layer['options'], epochMs: number, origin: stri
 
 /** Options that only a datastore of a fleet takes. */
 function withoutFleetOptions(options: Layer['options']): Layer['options'] {
-  const { catalog: _, topologyFile: __, topologyPollMs: ___, ...others } = options
+  const { catalog: _, topologyFile: __, topologyPollMs: ___, secrets: ____, ...others } = options
   return others
 }
 

@@ -113,8 +113,8 @@ export class Context {
 
   /** Works with the fleet of the configuration, and closes it. The signal ends the opening. */
   async withFleet<T>(work: (fleet: Fleet) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { catalog, epochMs } = await this.loadCatalog()
-    await using fleet = await Fleet.open({ catalog, epochMs, signal })
+    const { catalog, epochMs, options } = await this.loadCatalog()
+    await using fleet = await Fleet.open({ catalog, epochMs, secrets: options.secrets, signal })
     return await work(fleet)
   }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { assertServerId } from '../catalog/fleet-changes.ts'
 import type { FleetServer } from '../catalog/fleet-record.ts'
+import { SecretPlaces } from '../catalog/secret-places.ts'
 import { ServerAccess } from '../catalog/server-access.ts'
 import { parseServerSettings, type ServerSettings } from '../catalog/server-settings.ts'
 import { ServerPool } from '../pool/server-pool.ts'
@@ -172,7 +173,7 @@ async function runAdd(serverId: string, options: AddOptions, context: Context): 
     options.shards === undefined ? [] : shardsOf(parseShardRange(options.shards, '--shards')),
   )
   const version = await context.withFleet(async (fleet) => {
-    const answered = options.check ? await readVersion(serverId, settings) : null
+    const answered = options.check ? await readVersion(serverId, settings, context) : null
     await fleet.addServer(serverId, settings, { shardIds, isDryRun: options.dryRun })
     return answered
   })
@@ -204,10 +205,11 @@ function readSettings({ host, port, database, user, password, ssl }: SettingsOpt
 }
 
 /** Connects once. What fails is told before anything is registered. */
-async function readVersion(serverId: string, settings: ServerSettings): Promise<string> {
+async function readVersion(serverId: string, settings: ServerSettings, context: Context): Promise<string> {
+  const places = new SecretPlaces((await context.loadCatalog()).options.secrets)
   const pool = new ServerPool({
     serverId,
-    clientConfig: new ServerAccess({ serverId, settings }).clientConfig,
+    clientConfig: new ServerAccess({ serverId, settings }, places).clientConfig,
     max: 1,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     blockTimeoutMs: CONNECT_TIMEOUT_MS + 1_000,

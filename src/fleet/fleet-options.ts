@@ -1,4 +1,5 @@
 import type { CatalogConnection } from '../catalog/catalog.ts'
+import type { SecretsOptions } from '../catalog/secret-places.ts'
 import type { SecretReference } from '../catalog/secret.ts'
 import type { Logger } from '../pool/logger.ts'
 import type { MoveHooks } from './move/open-move.ts'
@@ -9,6 +10,8 @@ export interface FleetOptions {
   readonly catalog: CatalogConnection
   /** Zero of the keys' clock; default that of the original. */
   readonly epochMs?: number | undefined
+  /** Which files and variables the catalog may name as secrets, and which hosts; see {@link SecretsOptions}. */
+  readonly secrets?: SecretsOptions | undefined
   readonly logger?: Logger | undefined
   /** Ends the opening. */
   readonly signal?: AbortSignal | undefined

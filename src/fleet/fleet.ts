@@ -5,6 +5,7 @@ import { addServers, changeSettings, joinServers, removeServer, setServerState }
 import type { FleetRecord } from '../catalog/fleet-record.ts'
 import { listChanges, type FleetChange } from '../catalog/history.ts'
 import type { ServerSettings } from '../catalog/server-settings.ts'
+import { SecretPlaces } from '../catalog/secret-places.ts'
 import { ServerDirectory } from '../catalog/server-directory.ts'
 import { assertHeld, changeSpread } from '../catalog/spread.ts'
 import { HypervaultError } from '../errors.ts'
@@ -63,26 +64,29 @@ export class Fleet implements AsyncDisposable {
   readonly #catalog: Catalog
   /** What looks at servers; moves have links of their own. */
   readonly #links: FleetLinks
+  readonly #places: SecretPlaces
   readonly #linksOfMoves = new Set<FleetLinks>()
   readonly #turns = new Permits(MOVES_AT_ONCE)
   readonly #epochMs: number
 
-  /** Opens the catalog. Throws `HV_CONNECT_FAILED`, `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`. */
+  /** Opens the catalog. Throws TypeError or RangeError for options, `HV_CONNECT_FAILED`, `HV_CATALOG_MISSING`, `HV_CATALOG_LAYOUT`. */
   static async open(options: FleetOptions): Promise<Fleet> {
     assertCallOptions('Fleet.open', options)
+    const places = new SecretPlaces(options.secrets)
     const catalog = new Catalog(options.catalog, options.logger)
     try {
       await catalog.under(options.signal).assert()
-      return new Fleet(catalog, options)
+      return new Fleet(catalog, places, options)
     } catch (error) {
       await catalog.close({ timeoutMs: 0 })
       throw error
     }
   }
 
-  private constructor(catalog: Catalog, { epochMs = DEFAULT_EPOCH_MS }: FleetOptions) {
+  private constructor(catalog: Catalog, places: SecretPlaces, { epochMs = DEFAULT_EPOCH_MS }: FleetOptions) {
     this.#catalog = catalog
-    this.#links = new FleetLinks(catalog)
+    this.#places = places
+    this.#links = new FleetLinks(catalog, places)
     this.#epochMs = epochMs
     this.rebalance = new Rebalance(this.#place, this)
   }
@@ -171,7 +175,7 @@ export class Fleet implements AsyncDisposable {
   async applySpread({ before, after }: SpreadPlan, options: FleetCallOptions = {}): Promise<SpreadFailure[]> {
     const catalog = this.#underOf('applySpread', options)
     if (before === undefined || !isSameSpread(before, after)) await changeSpread(catalog, { before, after })
-    const { servers } = new ServerDirectory().toTopology(await catalog.readFleet())
+    const { servers } = new ServerDirectory(this.#places).toTopology(await catalog.readFleet())
     return await writeSpread(servers, formatShardRanges(after))
   }
 
@@ -370,7 +374,7 @@ export class Fleet implements AsyncDisposable {
     options: MoveRunOptions,
     work: (context: MoveContext) => Promise<T>,
   ): Promise<T> {
-    await using links = new FleetLinks(this.#catalog)
+    await using links = new FleetLinks(this.#catalog, this.#places)
     this.#linksOfMoves.add(links)
     try {
       return await work(await openMove({ ...this.#place, links }, move, lease, options))

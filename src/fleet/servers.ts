@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { SecretPlaces } from '../catalog/secret-places.ts'
 import { ServerAccess, type AccessedServer } from '../catalog/server-access.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
@@ -43,15 +44,21 @@ export class FleetLink implements AsyncDisposable {
   readonly server: AccessedServer
   readonly pool: ServerPool
   readonly #access: ServerAccess
+  readonly #places: SecretPlaces
   readonly #signal: AbortSignal | undefined
   readonly #isView: boolean
 
   /** @param view what {@link under} gives: the same connections, under another signal or none */
-  constructor(server: AccessedServer, view?: Pick<FleetLink, 'pool'> & Under & { readonly access: ServerAccess }) {
+  constructor(
+    server: AccessedServer,
+    places: SecretPlaces,
+    view?: Pick<FleetLink, 'pool'> & Under & { readonly access: ServerAccess },
+  ) {
     this.server = server
+    this.#places = places
     this.#isView = view !== undefined
     this.#signal = view?.signal
-    this.#access = view?.access ?? new ServerAccess(server)
+    this.#access = view?.access ?? new ServerAccess(server, places)
     this.pool = view?.pool ?? makePool(server.serverId, this.#access.clientConfig, CONNECTIONS)
   }
 
@@ -61,7 +68,7 @@ export class FleetLink implements AsyncDisposable {
 
   /** The same link for work that ends with a signal, or with none. It need not be disposed of. */
   under(signal: AbortSignal | undefined): FleetLink {
-    return new FleetLink(this.server, { pool: this.pool, access: this.#access, signal })
+    return new FleetLink(this.server, this.#places, { pool: this.pool, access: this.#access, signal })
   }
 
   /**
@@ -152,10 +159,12 @@ async function lend<T>(
  */
 export class FleetLinks implements AsyncDisposable {
   readonly #catalog: Catalog
+  readonly #places: SecretPlaces
   readonly #links = new Map<string, FleetLink>()
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, places: SecretPlaces) {
     this.#catalog = catalog
+    this.#places = places
   }
 
   /** The link to a server, with its settings of now, for work that ends with the signal. Throws `HV_SERVER_UNKNOWN`. */
@@ -177,7 +186,7 @@ export class FleetLinks implements AsyncDisposable {
     const known = this.#links.get(serverId)
     if (known !== undefined && JSON.stringify(known.server) === JSON.stringify(server)) return known
     if (known !== undefined) void known[Symbol.asyncDispose]()
-    const link = new FleetLink(server)
+    const link = new FleetLink(server, this.#places)
     this.#links.set(serverId, link)
     return link
   }

@@ -104,6 +104,19 @@ function readParameters(client: object): ConnectionParameters {
   return (client as { readonly connectionParameters: ConnectionParameters }).connectionParameters
 }
 
+/** The host that a configuration leads to. */
+export function hostOf(clientConfig: ClientConfig): string {
+  return parametersOf(clientConfig).host
+}
+
+/** Gives a client another password when the server asks for it in clear text on a connection without TLS. */
+export function onClearTextRequest(client: Client, password: () => Promise<string>): void {
+  // Before pg connects nobody else listens, so that this is heard before pg sends anything.
+  client.connection.on('authenticationCleartextPassword', () => {
+    if (!client.ssl) (client as unknown as { password: unknown }).password = password
+  })
+}
+
 /** Hears what a server reports of the settings of a session, from its first message on. */
 export function onParameter(client: Client, hear: (name: string, value: string) => void): void {
   client.connection.on('parameterStatus', (message: { parameterName: string; parameterValue: string }) =>

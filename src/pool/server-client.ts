@@ -1,5 +1,5 @@
 import { Client, type ClientConfig } from 'pg'
-import { passGate } from './connection-gate.ts'
+import { gateOf, guardPassword, passGate } from './connection-gate.ts'
 import { endSession } from './end-session.ts'
 import { isConnected, isReady, onParameter, startupParameters } from './pg-internals.ts'
 import { sessionSettings } from './session-settings.ts'
@@ -37,6 +37,7 @@ export class ServerClient extends Client {
     const passed = tryPass(config)
     super(passed.config)
     this.#refusal = passed.refusal
+    guardPassword(this, gateOf(config))
     this.on('error', () => (this.isLost = true))
     onParameter(this, (name, value) => this.#reported.set(name, value))
   }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { Catalog } from '../../src/catalog/catalog.ts'
 import { catalogLayouts } from '../../src/catalog/catalog-layouts.ts'
 import { addServers, placeShards, removeServer, setServerState } from '../../src/catalog/fleet-changes.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { ServerAccess } from '../../src/catalog/server-access.ts'
 import { parseServerSettings, type ServerSettings } from '../../src/catalog/server-settings.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
@@ -24,7 +25,8 @@ afterEach(async () => {
 })
 
 function toClientConfig(settings: ServerSettings): ClientConfig {
-  return new ServerAccess({ serverId: 's1', settings }).clientConfig
+  const places = new SecretPlaces({ folders: [inject('temporaryFolder')] })
+  return new ServerAccess({ serverId: 's1', settings }, places).clientConfig
 }
 
 const settings = { host: 'db1', password: { env: 'DB1_PASSWORD' } }
@@ -165,10 +167,10 @@ describe('the settings of a server', () => {
     expect(await password()).toBe('first')
     writeFileSync(file, 'second')
     expect(await password()).toBe('second')
-    const unset = toClientConfig({ password: { env: 'HYPERVAULT_TEST_UNSET' } }) as { password(): Promise<string> }
+    const unset = toClientConfig({ password: { env: 'PG_TEST_UNSET' } }) as { password(): Promise<string> }
     await expect(unset.password()).rejects.toMatchObject({
       code: 'HV_SERVER_UNUSABLE',
-      details: { reason: 'the environment variable HYPERVAULT_TEST_UNSET is not set' },
+      details: { reason: 'the environment variable PG_TEST_UNSET is not set' },
     })
   })
 

@@ -33,7 +33,13 @@ const logger = {
 }
 
 const open = (more: { topologyPollMs?: number; topologyFile?: string } = {}): Promise<Datastore> =>
-  Datastore.open({ catalog: { ...fleet.catalogConnection }, logger, topologyPollMs: 3_600_000, ...more })
+  Datastore.open({
+    catalog: { ...fleet.catalogConnection },
+    logger,
+    topologyPollMs: 3_600_000,
+    secrets: { folders: [folder] },
+    ...more,
+  })
 
 const good = (): Record<string, unknown> => ({ ...settingsOf(fleet.connections[1] as ServerConnection) })
 
@@ -72,7 +78,11 @@ const badRows: [string, (row: Record<string, unknown>) => unknown, string | RegE
     (row) => ({ ...row, password: { file: join(folder, 'none') } }),
     'ENOENT',
   ],
-  ['a device in the place of a password', (row) => ({ ...row, password: { file: '/dev/zero' } }), 'not a regular file'],
+  [
+    'a folder in the place of a password',
+    (row) => ({ ...row, password: { file: makeFolder() } }),
+    'not a regular file',
+  ],
   ['a password in the clear', (row) => ({ ...row, password: 'hunter2' }), 'its settings.password must be'],
   ['a password of another kind', (row) => ({ ...row, password: { vault: 'x' } }), 'its settings.password must be'],
   ['a port that is a text', (row) => ({ ...row, port: '5432' }), 'its settings.port must be a number'],
@@ -109,6 +119,10 @@ const badRows: [string, (row: Record<string, unknown>) => unknown, string | RegE
   ['a text', () => 'hunter2', 'its settings must be an object, got string'],
   ['nothing', () => null, 'its settings must be an object, got null'],
 ]
+
+function makeFolder(): string {
+  return makeTemporaryFolder('folder', folder)
+}
 
 function writeFile(text: string): string {
   const file = join(folder, 'file')

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { findConfig, loadConfig } from '../../src/cli/config.ts'
+import { findCatalog, findConfig, loadConfig } from '../../src/cli/config.ts'
 import { Datastore, loadConfig as loadForApplication } from '../../src/index.ts'
 import { DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { makeFolder } from './run-cli.ts'
@@ -65,12 +65,23 @@ describe('the configuration', () => {
   })
 })
 
+test('what a catalog may name stands in the file, and counts also where a variable names the catalog', async () => {
+  const secrets = { folders: ['/run/secrets'], hosts: ['*.db.internal'] }
+  const connections = [{ shards: '1-2', host: 'h' }]
+  await using folder = await makeFolder({ 'hypervault.config.json': JSON.stringify({ connections, secrets }) })
+  const sources = { env: { HYPERVAULT_CATALOG: 'postgres://h/d' }, cwd: folder.path }
+  expect((await findCatalog(sources))?.options).toMatchObject({ catalog: { host: 'h' }, secrets })
+  expect((await loadConfig({ ...sources, env: {} })).options).not.toHaveProperty('secrets')
+})
+
 describe('a configuration that is not accepted', () => {
   test.each([
     ['x.json', '{"connections":[],"poolmax":1}', 'unknown option poolmax'],
     ['x.json', '{"connections":[]}', 'connections must have at least one entry'],
     ['x.json', '{"poolMax":1}', 'connections must be an array, got undefined'],
     ['x.json', '{"poolMax":0}', 'poolMax must be an integer'],
+    ['x.json', '{"catalog":"postgres://h/d","secrets":{"folders":["x"]}}', 'secrets.folders[0] must be an absolute'],
+    ['x.json', '{"connections":[{"shards":"1-2"}],"secrets":{"folder":"/x"}}', 'unknown option folder'],
     ['x.json', '[1]', 'it must hold an object of options'],
     ['x.json', '{"connections": "postgres://ada:hunter2@db"', 'it is not JSON'],
     ['x.json', '', 'it is not JSON'],

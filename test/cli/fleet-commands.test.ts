@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -43,7 +44,9 @@ async function setUp(): Promise<void> {
     { ...first, shards: '1-4' },
     { connectionString: urlOf(second), shards: '4-6' },
   ]
-  folder = await makeFolder({ 'hypervault.config.json': JSON.stringify({ connections }) })
+  folder = await makeFolder({
+    'hypervault.config.json': JSON.stringify({ connections, secrets: { folders: [tmpdir()] } }),
+  })
   env = {
     HYPERVAULT_CATALOG: urlOf(catalog),
     HYPERVAULT_PASSWORD_S1: first?.password ?? '',

@@ -1,12 +1,16 @@
 import { expect, it } from 'vitest'
 import { judgeCollations } from '../../src/fleet/doctor/judge-servers.ts'
 import { judgeServer, readReadiness } from '../../src/fleet/move/server-readiness.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { createFleet, settingsOf } from '../support/fleet.ts'
 
 it('servers that sort texts differently, and indexes made under other rules, are found', async () => {
   await using servers = await createFleet(2)
-  await using link = new FleetLink({ serverId: 's1', settings: settingsOf(servers.connections[0]!) })
+  await using link = new FleetLink(
+    { serverId: 's1', settings: settingsOf(servers.connections[0]!) },
+    new SecretPlaces(),
+  )
   const readiness = await link.withSession(readReadiness)
   expect(readiness.collation).toMatch(/^(libc|icu|builtin) ./)
   expect(judgeServer('s1', readiness)).toEqual([])

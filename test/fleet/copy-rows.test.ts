@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { carryRows, type CopyGate } from '../../src/fleet/move/copy-rows.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { settingsOf } from '../support/fleet.ts'
@@ -11,7 +12,7 @@ let links: [FleetLink, FleetLink]
 beforeAll(async () => {
   databases = await createDatabases(2)
   links = databases.connections.map(
-    (each, index) => new FleetLink({ serverId: `s${index + 1}`, settings: settingsOf(each) }),
+    (each, index) => new FleetLink({ serverId: `s${index + 1}`, settings: settingsOf(each) }, new SecretPlaces()),
   ) as typeof links
 })
 

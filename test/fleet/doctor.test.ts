@@ -7,6 +7,7 @@ import { isPooled } from '../../src/fleet/doctor/pooler-probe.ts'
 import type { ServerReading } from '../../src/fleet/doctor/server-reading.ts'
 import { ShardLease } from '../../src/fleet/lease.ts'
 import { insertMove } from '../../src/fleet/move/move-record.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { placeShards } from '../../src/catalog/fleet-changes.ts'
 import { provision } from '../../src/schema/provision.ts'
@@ -345,7 +346,10 @@ describe('what a doctor makes of readings', () => {
 
 describe('a pooler in transaction mode', () => {
   it('is noticed in front of a server and of the catalog', async () => {
-    await using direct = new FleetLink({ serverId: 's1', settings: settingsOf(servers.connections[0]!) })
+    await using direct = new FleetLink(
+      { serverId: 's1', settings: settingsOf(servers.connections[0]!) },
+      new SecretPlaces(),
+    )
     expect(await isPooled(() => direct.pool.acquire())).toBe(false)
     await using pooler = await startTransactionPooler(servers.catalogConnection, 2)
     const link = { ...servers.catalogConnection, port: pooler.port }

@@ -1,6 +1,7 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { dropPublication } from '../../src/fleet/move/drop-publication.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { createFleet, settingsOf, type TestFleet } from '../support/fleet.ts'
 import { queryServer } from './fleet-query.ts'
@@ -10,10 +11,13 @@ let link: FleetLink
 
 beforeAll(async () => {
   servers = await createFleet()
-  link = new FleetLink({
-    serverId: 's1',
-    settings: settingsOf(servers.connections[0] as (typeof servers.connections)[0]),
-  })
+  link = new FleetLink(
+    {
+      serverId: 's1',
+      settings: settingsOf(servers.connections[0] as (typeof servers.connections)[0]),
+    },
+    new SecretPlaces(),
+  )
   await queryServer(
     servers,
     0,

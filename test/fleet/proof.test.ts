@@ -10,6 +10,7 @@ import {
   type Mismatch,
 } from '../../src/fleet/move/proof.ts'
 import { ComparedSides } from '../../src/fleet/move/snapshots.ts'
+import { SecretPlaces } from '../../src/catalog/secret-places.ts'
 import { FleetLink } from '../../src/fleet/servers.ts'
 import { createFleet, settingsOf, type TestFleet } from '../support/fleet.ts'
 import { listHomes, queryServer } from './fleet-query.ts'
@@ -25,7 +26,10 @@ beforeAll(async () => {
 afterAll(() => servers[Symbol.asyncDispose]())
 
 function linkTo(side: 0 | 1): FleetLink {
-  return new FleetLink({ serverId: `s${side + 1}`, settings: settingsOf(servers.connections[side]!) })
+  return new FleetLink(
+    { serverId: `s${side + 1}`, settings: settingsOf(servers.connections[side]!) },
+    new SecretPlaces(),
+  )
 }
 
 async function run(side: 0 | 1, text: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { Client, type ClientConfig, type PoolOptions } from 'pg'
-import { gateOf } from '../../pool/connection-gate.ts'
+import { GATE, gateOf, guardPassword } from '../../pool/connection-gate.ts'
 import { parametersOf } from '../../pool/pg-internals.ts'
 import { searchPath } from '../shard-scope.ts'
 import type { ShardSite } from '../shard-site.ts'
@@ -23,10 +23,13 @@ export function describePool(site: ShardSite): PoolOptions {
   const { pool, hstoreSchema } = site.findHome()
   const { clientConfig } = pool
   const kept = Object.entries(clientConfig).filter(([name]) => name !== 'password' && !left.includes(name))
-  const { host, port, database, user, password, options, ...others } = parametersOf(clientConfig)
-  const ssl = gateOf(clientConfig)?.openTls() ?? others.ssl
+  const parameters = parametersOf(clientConfig)
+  const { host, port, database, user, options } = parameters
+  const gate = gateOf(clientConfig)
+  const { ssl = parameters.ssl, password = parameters.password } = gate?.pass() ?? {}
   const path = `-c search_path=${searchPath(shardId, hstoreSchema).replaceAll(/[\\\s]/g, String.raw`\$&`)}`
   const described = {
+    ...(gate !== undefined && { [GATE]: gate }),
     ...Object.fromEntries(kept),
     ...{ host, port, database, user, ssl },
     options: options ? `${options} ${path}` : path,
@@ -43,6 +46,7 @@ export function clientClassOf(describe: () => PoolOptions): typeof Client {
       const described = describe()
       const given = typeof config === 'string' ? {} : { ...config, connectionString: undefined, Promise: undefined }
       super({ ...given, ...described, password: described.password })
+      guardPassword(this, gateOf(described))
     }
   }
 }
