@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ownUrl } from '../arguments/own-url.ts'
 import { HypervaultError } from '../errors.ts'
 import { packagedVersions, type PostgresVersion } from './postgres-version.ts'
 
@@ -47,9 +48,16 @@ function candidateFolders(version: PostgresVersion, target: Target): string[] {
   return searchFolders().flatMap((folder) => names.map((name) => join(folder, name)))
 }
 
+// Not by createRequire(): a bundler puts a function of its own in its place.
 function searchFolders(): string[] {
-  const starts = [import.meta.url, join(process.cwd(), 'package.json')]
-  return starts.flatMap((start) => createRequire(start).resolve.paths('pg-hypervault') ?? [])
+  const others = (process.env['NODE_PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  return [dirname(fileURLToPath(ownUrl())), process.cwd()].flatMap(modulesAbove).concat(others)
+}
+
+/** The folders `node_modules` in which Node.js looks for packages, seen from a folder. */
+function modulesAbove(folder: string): string[] {
+  const parent = dirname(folder)
+  return [join(folder, 'node_modules'), ...(parent === folder ? [] : modulesAbove(parent))]
 }
 
 function majorVersionOf(folder: string): number | undefined {

@@ -50,7 +50,7 @@ export type Watched = 'server' | 'group'
 /** Removes a folder when this Node.js is gone, and ends before that the one process that uses it. */
 export class Watcher {
   readonly #sh: ChildProcess
-  readonly #pipe: Socket
+  readonly #pipe: Omit<Socket, 'unref'> & { readonly unref?: () => unknown }
 
   /** Starts to watch over a folder, which need not exist yet. */
   constructor(folder: string) {
@@ -87,6 +87,7 @@ export class Watcher {
     this.#sh.on('error', () => {})
     this.#sh.unref()
     this.#pipe.on('error', () => {})
-    this.#pipe.unref()
+    // In Bun it has none, and does not keep the process running.
+    this.#pipe.unref?.()
   }
 }

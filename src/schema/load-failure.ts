@@ -10,7 +10,19 @@ export interface LoadFailure {
 /** Says why a file in TypeScript or JavaScript that can be read could not be loaded. */
 export function describeLoadFailure(error: unknown): LoadFailure {
   const text = firstLine(error)
-  return describeModule(text) ?? describeUse(error) ?? { problem: text, hint: hintOf(error) }
+  return describeBundle(error) ?? describeModule(text) ?? describeUse(error) ?? { problem: text, hint: hintOf(error) }
+}
+
+/** The compiler for TypeScript lies in a file of its own, which a bundle does not have. */
+function describeBundle(error: unknown): LoadFailure | undefined {
+  const { code } = Object(error) as { code?: unknown }
+  const text = firstLine(error)
+  const isLost = code === 'MODULE_NOT_FOUND' && text.includes('babel.cjs')
+  // In CommonJS a bundle does not know where it lies.
+  if (!isLost && !(code === 'ERR_INVALID_ARG_VALUE' && text.includes("'filename'"))) return undefined
+  const hint =
+    'Leave the package jiti out of the bundle (esbuild: --external:jiti), or write the file in JavaScript (.mjs).'
+  return { problem: 'this program is a bundle without the compiler for TypeScript', hint }
 }
 
 /** Trouble with modules: CommonJS in an ES module, and what is imported and not there. */

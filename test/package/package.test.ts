@@ -111,6 +111,82 @@ test('the types pass in a consumer with Kysely and Drizzle, which those without 
   expect(existsSync(join(folder, 'node_modules', 'kysely'))).toBe(false)
 }, 120_000)
 
+test('CommonJS can require it', async () => {
+  const { exitCode, output } = await runTool(process.execPath, ['--no-warnings', 'required.cjs'], folder)
+  expect({ exitCode, output }).toEqual({ exitCode: 0, output: Array(6).fill('function').join() })
+})
+
+/** What a bundle in ES modules needs for the CommonJS of `pg`. */
+const banner =
+  "import { createRequire as createRequireHere } from 'node:module'; const require = createRequireHere(import.meta.url)"
+
+const bundles = [
+  ['esm', '.mjs', ['--external:jiti', `--banner:js=${banner}`]],
+  ['esm', '.mjs', ['--external:jiti', `--banner:js=${banner}`, '--minify']],
+  ['esm', '.mjs', [`--banner:js=${banner}`]],
+  ['cjs', '.cjs', ['--external:jiti']],
+  ['cjs', '.cjs', ['--packages=external']],
+  ['cjs', '.cjs', []],
+] as const
+
+test.each(bundles.map((bundle, index) => [...bundle, index] as const))(
+  'a bundle of esbuild in %s works: %s %j',
+  async (format, ending, options, index) => {
+    const outfile = join(folder, `bundle-${index}${ending}`)
+    const flags = ['--bundle', '--platform=node', `--format=${format}`, '--log-level=error', ...options]
+    const esbuild = inRoot('node_modules', 'esbuild', 'bin', 'esbuild')
+    const built = await runTool(esbuild, ['bundled.js', ...flags, `--outfile=${outfile}`], folder)
+    expect(built).toEqual({ exitCode: 0, output: '' })
+    const work = join(folder, `work-${index}`)
+    const { exitCode, output } = await runTool(process.execPath, ['--no-warnings', outfile, work], folder)
+    const said = JSON.parse(output) as Record<string, unknown>
+    expect(exitCode).toBe(0)
+    expect(said).toMatchObject({ body: { beep: 'boop' }, name: 'ShardPool' })
+    const hasCompiler = options.some((option) => option === '--external:jiti' || option === '--packages=external')
+    if (hasCompiler) expect(said).toMatchObject({ epochMs: 5, ran: 1, said: '' })
+    else expect(said.said).toMatch(/a bundle without the compiler for TypeScript: Leave the package jiti out/)
+  },
+  60_000,
+)
+
+test.each([
+  ['node16', 'module', ''],
+  ['nodenext', 'module', ''],
+  ['node20', 'commonjs', ''],
+  ['nodenext', 'commonjs', ''],
+  // Older rules than those of Node.js 20.19: import() is the way, and the compiler says so.
+  ['node16', 'commonjs', 'dynamic \'import("pg-hypervault")\''],
+])(
+  'TypeScript with module %s in a package of type %s',
+  async (module, type, refusal) => {
+    const project = join(folder, `ts-${module}-${type}`)
+    await mkdir(project)
+    await writeFile(join(project, 'package.json'), JSON.stringify({ type }))
+    const names = "import { Datastore, type Key } from 'pg-hypervault'\nimport { Fleet } from 'pg-hypervault/fleet'\n"
+    const use = "import { startCluster } from 'pg-hypervault/testing'\nexport type Id = Key\n"
+    const print = 'console.log([Datastore, Fleet, startCluster].map((each) => typeof each).join())\n'
+    await writeFile(join(project, 'main.ts'), `${names}${use}${print}`)
+    const lib = ['es2023', 'esnext.disposable']
+    const typeRoots = [inRoot('node_modules', '@types')]
+    const compilerOptions = {
+      module,
+      target: 'es2022',
+      lib,
+      strict: true,
+      skipLibCheck: true,
+      types: ['node'],
+      typeRoots,
+    }
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }))
+    const { output } = await runInstalled('typescript/bin/tsc', ['-p', project])
+    if (refusal !== '') return expect(output).toContain(refusal)
+    expect(output).toBe('')
+    const ran = await runTool(process.execPath, ['--no-warnings', 'main.js'], project)
+    expect(ran).toEqual({ exitCode: 0, output: 'function,function,function\n' })
+  },
+  60_000,
+)
+
 test('the command runs', async () => {
   const command = join('node_modules', 'pg-hypervault', 'dist', 'cli', 'main.js')
   const { exitCode, output } = await runTool(process.execPath, [command, '--version'], folder)

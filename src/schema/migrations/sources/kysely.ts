@@ -1,3 +1,4 @@
+import type * as KyselyPackage from 'kysely'
 import type { Kysely, PostgresPool } from 'kysely'
 import type { Migration, MigrationShard } from '../migration.ts'
 import { CODE_FILE, readCodeFile, type RunUp } from './code-file.ts'
@@ -23,10 +24,19 @@ function readFile(folder: string, file: string): Promise<Migration> {
 }
 
 const withKysely: RunUp = async (up, shard) => {
-  const { Kysely, PostgresDialect } = await import('kysely')
+  const { Kysely, PostgresDialect } = await importKysely()
   const db: Kysely<unknown> = new Kysely({ dialect: new PostgresDialect({ pool: poolOf(shard) }) })
   // There is nothing to close: what the program has not awaited must come as far as the shard, which knows what to do.
   await up(db as never)
+}
+
+/** In a `try`, so that whoever bundles an application without Kysely needs not have it. */
+async function importKysely(): Promise<typeof KyselyPackage> {
+  try {
+    return await import('kysely')
+  } catch (error) {
+    throw new Error('migrations of Kysely need the package kysely: npm install kysely', { cause: error })
+  }
 }
 
 /** A pool of one: every client is the shard. */
