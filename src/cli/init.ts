@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { planServers, type ProvisionPlan } from '../schema/provision.ts'
-import { formatShardRanges } from '../topology/shard-range.ts'
+import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import type { Context } from './context.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
 import { provisionWithProgress, type ProvisionRun } from './provision-run.ts'
+import { tellOutsideSpread } from './spread-note.ts'
 
 /** `npx pg-hypervault init`: makes the shards on the configured servers. */
 export function addInitCommand(program: Command, context: Context): void {
@@ -29,10 +30,13 @@ shards; with --dry-run the servers also have "transactions", the SQL.`,
 }
 
 async function runInit(context: Context): Promise<void> {
-  const report = await provisionWithProgress({ title: 'init', ...(await loadServers(context)) }, context.output)
+  const wanted = await loadServers(context)
+  const report = await provisionWithProgress({ title: 'init', ...wanted }, context.output)
   if (context.isJson) return context.output.json(report)
   tellUnplaced(report, context)
   await printReport(report.servers, 'created', context)
+  const spread = wanted.spread === undefined ? undefined : parseShardRanges(wanted.spread, 'spread')
+  tellOutsideSpread({ spread, shardIds: wanted.servers.flatMap((server) => server.shardIds) }, context)
 }
 
 async function runDry(context: Context): Promise<void> {

@@ -12,6 +12,7 @@ import { addDryRunOption, addYesOption, confirm, type DryRunOption, type YesOpti
 import type { Context } from './context.ts'
 import { oneLine } from './failure.ts'
 import { parseSecretOption } from './secret-option.ts'
+import { tellOutsideSpread } from './spread-note.ts'
 import { formatTable, type Column } from './table.ts'
 import { checkUsage, parseWhole, UsageError } from './usage-error.ts'
 
@@ -172,14 +173,16 @@ async function runAdd(serverId: string, options: AddOptions, context: Context): 
   const shardIds = checkUsage(() =>
     options.shards === undefined ? [] : shardsOf(parseShardRange(options.shards, '--shards')),
   )
-  const version = await context.withFleet(async (fleet) => {
+  const { version, spread, all } = await context.withFleet(async (fleet) => {
     const answered = options.check ? await readVersion(serverId, settings, context) : null
     await fleet.addServer(serverId, settings, { shardIds, isDryRun: options.dryRun })
-    return answered
+    const { spread, servers } = await fleet.readFleet()
+    return { version: answered, spread, all: servers.flatMap((server) => server.shardIds) }
   })
   if (context.isJson) return context.output.json({ serverId, version, shardIds })
   const done = options.dryRun === true ? 'can be registered, and is not' : 'is registered'
   context.output.talk(`${serverId} ${done}${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
+  tellOutsideSpread({ spread, shardIds: all }, context)
 }
 
 async function runSet(serverId: string, options: SetOptions, context: Context): Promise<void> {

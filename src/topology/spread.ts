@@ -42,3 +42,26 @@ function keptShare(before: readonly number[], after: readonly number[]): number 
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b)
 }
+
+/** That shards get no values, and what to type about it. */
+export interface OutsideSpread {
+  readonly what: string
+  readonly remedy: string
+}
+
+/**
+ * Tells of the shards that are there and that no value is spread over, as it is after servers were registered one by one;
+ * undefined when there are none. It may be meant so: a fleet that has grown keeps its values where they are.
+ */
+export function describeOutside(
+  spread: readonly number[] | undefined,
+  shardIds: readonly number[],
+): OutsideSpread | undefined {
+  const inside = new Set(spread)
+  const others = shardIds.filter((shardId) => !inside.has(shardId))
+  if (spread === undefined || others.length === 0) return undefined
+  const all = formatShardRanges([...spread, ...others])
+  const what = `values are spread over ${spread.length} shards, ${formatShardRanges(spread)}; ${others.length} shards get none: ${formatShardRanges(others)}`
+  const remedy = `if nothing is stored by value yet: npx pg-hypervault spread set ${all} --yes; otherwise look first what that means: npx pg-hypervault spread set ${all} --dry-run`
+  return { what, remedy }
+}

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { createDatabases } from '../support/databases.ts'
+import { makeFolder, runCli, type CliResult } from './run-cli.ts'
 import { makeTestFolder, parseDocument } from './test-folder.ts'
 
 describe('hypervault spread', () => {
@@ -40,4 +42,45 @@ describe('hypervault spread', () => {
     expect([1, 2]).toContain(exitCode)
     expect(stderr).toMatch(/no server holds 9-10|is empty|must look like|twice/)
   })
+})
+
+describe('servers that are registered one by one', () => {
+  test('leave values on the shards of the first, which server add, init and doctor tell, and spread set ends', async () => {
+    await using databases = await createDatabases(3)
+    const [catalog, ...servers] = databases.connections
+    await using folder = await makeFolder()
+    const env = {
+      HYPERVAULT_CATALOG: `postgres://${catalog?.user}:${catalog?.password}@${catalog?.host}:${catalog?.port}/${catalog?.database}`,
+    }
+    const run = (...args: string[]): Promise<CliResult> =>
+      runCli(args, { cwd: folder.path, env: { ...env, ...passwords } })
+    const passwords = Object.fromEntries(
+      servers.map(({ password }, at) => [`HYPERVAULT_PASSWORD_S${at + 1}`, password]),
+    )
+    const add = (id: number, shards: string): Promise<CliResult> => {
+      const { host = '', port = 0, user = '', database = '' } = servers[id - 1] ?? {}
+      const where = ['--host', host, '--port', String(port), '--user', user, '--database', database]
+      return run(
+        'server',
+        'add',
+        `s${id}`,
+        ...where,
+        '--password',
+        `env:HYPERVAULT_PASSWORD_S${id}`,
+        '--shards',
+        shards,
+      )
+    }
+    await run('catalog', 'init')
+    expect((await add(1, '0-8')).stderr).not.toContain('get none')
+    expect((await run('init')).stderr).not.toContain('get none')
+    const outside = 'values are spread over 8 shards, 0-8; 8 shards get none: 8-16'
+    for (const said of [(await add(2, '8-16')).stderr, (await run('init')).stderr, (await run('doctor')).stdout]) {
+      expect(said).toContain(outside)
+      expect(said).toContain('npx pg-hypervault spread set 0-16 --yes')
+    }
+    expect((await run('spread', 'show')).stdout).toContain('Values are spread over 8 shards: 0-8')
+    await run('spread', 'set', '0-16', '--yes')
+    expect((await run('doctor')).stdout).not.toContain('get none')
+  }, 60_000)
 })

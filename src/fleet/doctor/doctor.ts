@@ -12,6 +12,7 @@ import {
   judgeFailure,
   judgeIgnored,
   judgeReading,
+  judgeSpread,
   pooled,
   unready,
 } from './judge-servers.ts'
@@ -96,6 +97,7 @@ export function judge(
     ...judgeMoves(moves, readings),
     ...readings.flatMap((reading) => judgeObjects(reading, fleet, moves)),
     ...fleet.servers.flatMap(judgeDraining),
+    ...judgeSpread(fleet),
     ...fleet.servers.flatMap(judgeIgnored),
   ]
 }

@@ -11,6 +11,7 @@ export type FindingKind =
   | 'clock-skew'
   | 'collations-differ'
   | 'shard-missing'
+  | 'shards-without-values'
   | 'shard-stray'
   | 'shard-unplaced'
   | 'shard-immovable'

@@ -1,6 +1,7 @@
-import type { FleetServer } from '../../catalog/fleet-record.ts'
+import type { FleetRecord, FleetServer } from '../../catalog/fleet-record.ts'
 import { MAX_SKEW_MS } from '../move/preflight.ts'
 import { judgeServer, type ServerReadiness } from '../move/server-readiness.ts'
+import { describeOutside } from '../../topology/spread.ts'
 import { splitProblem, type Diagnosis } from './finding.ts'
 import type { FailedReading, ServerReading } from './server-reading.ts'
 
@@ -94,6 +95,15 @@ export function judgeIgnored({ serverId, ignored }: FleetServer): Diagnosis[] {
   const what = `server ${serverId} has settings that this release does not know, and ignores: ${ignored.join(', ')}`
   const remedy = `use the release that wrote them, or: npx pg-hypervault server set ${serverId} --unset NAME`
   return [{ kind: 'settings-ignored', level: 'notice', serverId, what, remedy }]
+}
+
+/** Shards that no value is spread over. */
+export function judgeSpread({ servers, spread }: Pick<FleetRecord, 'servers' | 'spread'>): Diagnosis[] {
+  const outside = describeOutside(
+    spread,
+    servers.flatMap(({ shardIds }) => shardIds),
+  )
+  return outside === undefined ? [] : [{ kind: 'shards-without-values', level: 'notice', ...outside }]
 }
 
 /** A server that is being drained and still has shards. */
