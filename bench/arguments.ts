@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { checkUsage, UsageError } from '../src/cli/usage-error.ts'
+import { checkUsage, UsageError } from '../src/cli/arguments/usage-error.ts'
 
 /** What `npm run bench` is asked for. */
 export interface BenchArguments {

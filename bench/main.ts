@@ -9,8 +9,8 @@
  * What is compared is a ratio inside a run: contenders take turns in every round, and each ratio is that of one round.
  * The results are kept in bench/results, with a chart.
  */
-import { Output } from '../src/cli/output.ts'
-import { UsageError } from '../src/cli/usage-error.ts'
+import { Output } from '../src/cli/terminal/output.ts'
+import { UsageError } from '../src/cli/arguments/usage-error.ts'
 import { DEFAULT_ROUNDS, parseArguments, type BenchArguments } from './arguments.ts'
 import { judgeGoals } from './measure/goals.ts'
 import { POOL_MAX } from './peers/entity-client.ts'

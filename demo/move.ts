@@ -1,5 +1,5 @@
-import { MoveProgressLine } from '../src/cli/move-progress.ts'
-import type { Output } from '../src/cli/output.ts'
+import { MoveProgressLine } from '../src/cli/fleet/move-progress.ts'
+import type { Output } from '../src/cli/terminal/output.ts'
 import { Fleet, type MoveResult, type ServerSettings } from '../src/fleet.ts'
 import type { Datastore } from '../src/index.ts'
 import { EmbeddedServer, type ServerConnection } from '../src/testing.ts'

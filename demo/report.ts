@@ -1,5 +1,5 @@
-import { formatBytes, formatCount } from '../src/cli/amounts.ts'
-import { formatTable } from '../src/cli/table.ts'
+import { formatBytes, formatCount } from '../src/cli/terminal/amounts.ts'
+import { formatTable } from '../src/cli/terminal/table.ts'
 import type { Datastore } from '../src/index.ts'
 import type { StoredCity } from './load.ts'
 import type { MoveShown } from './move.ts'

@@ -1,5 +1,5 @@
 /** Hypervault: logical shards on several PostgreSQL servers. */
-export { loadConfig, type LoadConfigOptions } from './cli/load-config.ts'
+export { loadConfig, type LoadConfigOptions } from './cli/config/load-config.ts'
 export type { SecretsOptions } from './catalog/secret-places.ts'
 export { Datastore, type DatastoreStats } from './datastore.ts'
 export { migrate, type MigrateRequest } from './datastore-migrate.ts'

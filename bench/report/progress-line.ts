@@ -1,5 +1,5 @@
-import type { Output } from '../../src/cli/output.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import type { Output } from '../../src/cli/terminal/output.ts'
+import { Progress } from '../../src/cli/terminal/progress.ts'
 
 /** Says on standard error what is being done, and how far it is. */
 export class ProgressLine implements Disposable {

@@ -1,4 +1,4 @@
-import { formatTable } from '../../src/cli/table.ts'
+import { formatTable } from '../../src/cli/terminal/table.ts'
 import type { Outcome, Verdict } from '../measure/goals.ts'
 import type { BenchDocument, SeriesReport, WorkloadReport } from './document.ts'
 import { formatNoise, formatNumber, formatRange } from './numbers.ts'

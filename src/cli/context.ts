@@ -2,6 +2,7 @@ import { Catalog } from '../catalog/catalog.ts'
 import { Datastore } from '../datastore.ts'
 import { Fleet } from '../fleet/fleet.ts'
 import type { Topology } from '../topology/topology.ts'
+import { UsageError } from './arguments/usage-error.ts'
 import {
   findCatalog,
   findConfig,
@@ -12,11 +13,10 @@ import {
   type ConfigSources,
   type ConnectionsConfig,
   type PartialConfig,
-} from './config.ts'
-import { Output, type TerminalStream } from './output.ts'
-import { listSecrets } from './secrets.ts'
-import type { SignalSource } from './stop-request.ts'
-import { UsageError } from './usage-error.ts'
+} from './config/config.ts'
+import { listSecrets } from './config/secrets.ts'
+import { Output, type TerminalStream } from './terminal/output.ts'
+import type { SignalSource } from './terminal/stop-request.ts'
 
 /** The parts of `process` that a command line touches. */
 export interface Surroundings extends SignalSource {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from './arguments/usage-error.ts'
 
 /**
  * Refuses what was given in front of a subcommand and belongs to the command above it: `npx pg-hypervault move --dry-run complete 5`

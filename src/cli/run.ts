@@ -14,8 +14,8 @@
  */
 
 import { Context, type Surroundings } from './context.ts'
-import { isHelp, toFailure } from './failure.ts'
 import { createProgram } from './program.ts'
+import { isHelp, toFailure } from './terminal/failure.ts'
 
 /** Runs one command line and resolves to the exit code. Never rejects. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {

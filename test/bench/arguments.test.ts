@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_ROUNDS, parseArguments } from '../../bench/arguments.ts'
-import { UsageError } from '../../src/cli/usage-error.ts'
+import { UsageError } from '../../src/cli/arguments/usage-error.ts'
 
 const known = ['get', 'put']
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { formatBytes, formatCount, formatShards } from '../../src/cli/amounts.ts'
-import { formatTable } from '../../src/cli/table.ts'
+import { formatBytes, formatCount, formatShards } from '../../src/cli/terminal/amounts.ts'
+import { formatTable } from '../../src/cli/terminal/table.ts'
 
 test.each([
   [0, '0 B'],

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { readBody } from '../../src/cli/body-argument.ts'
+import { readBody } from '../../src/cli/arguments/body-argument.ts'
 
 const read = (args: string[], stdin = ''): ReturnType<typeof readBody> => readBody(args, Readable.from([stdin]))
 

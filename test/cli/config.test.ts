@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { findCatalog, findConfig, loadConfig } from '../../src/cli/config.ts'
+import { findCatalog, findConfig, loadConfig } from '../../src/cli/config/config.ts'
 import { Datastore, loadConfig as loadForApplication } from '../../src/index.ts'
 import { DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { makeFolder } from './run-cli.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { toFailure } from '../../src/cli/failure.ts'
-import { UsageError } from '../../src/cli/usage-error.ts'
+import { toFailure } from '../../src/cli/terminal/failure.ts'
+import { UsageError } from '../../src/cli/arguments/usage-error.ts'
 import { HypervaultError } from '../../src/errors.ts'
 
 describe('a failure', () => {

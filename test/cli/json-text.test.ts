@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseJsonText } from '../../src/cli/json-text.ts'
+import { parseJsonText } from '../../src/cli/terminal/json-text.ts'
 
 test('JSON is read, with or without a byte order mark', () => {
   expect(parseJsonText('\uFEFF{"a":[1]}')).toEqual({ a: [1] })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeMoveProgress } from '../../src/cli/move-progress.ts'
+import { describeMoveProgress } from '../../src/cli/fleet/move-progress.ts'
 
 const event = { moveId: 1, shardId: 5, source: 's1', target: 's3', phase: 'copying', step: 'copy rows' } as const
 

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { Output, type TerminalStream } from '../../src/cli/output.ts'
+import { Output, type TerminalStream } from '../../src/cli/terminal/output.ts'
 
 function collect(stream: PassThrough): () => string {
   const chunks: Buffer[] = []

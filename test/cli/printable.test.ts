@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { printable } from '../../src/cli/printable.ts'
+import { printable } from '../../src/cli/terminal/printable.ts'
 
 test('null and the text null stay apart', () => {
   expect([printable(null), printable('null')]).toEqual(['null', '"null"'])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { describeProgress, describeSeconds, drawBar } from '../../src/cli/progress-text.ts'
+import { describeProgress, describeSeconds, drawBar } from '../../src/cli/terminal/progress-text.ts'
 
 describe('progress', () => {
   test('tells count, rate and time left', () => {

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { Output } from '../../src/cli/output.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { Output } from '../../src/cli/terminal/output.ts'
+import { Progress } from '../../src/cli/terminal/progress.ts'
 import { until } from '../support/until.ts'
 
 const ESCAPE = '\u001b'

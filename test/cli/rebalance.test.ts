@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { explainNothing } from '../../src/cli/rebalance-command.ts'
+import { explainNothing } from '../../src/cli/fleet/rebalance-command.ts'
 import type { ServerLoad } from '../../src/fleet/rebalance/decide-rebalance.ts'
 
 const load = (serverId: string, state: ServerLoad['state'], shards: number): ServerLoad => {

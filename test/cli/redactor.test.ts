@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Redactor } from '../../src/cli/redactor.ts'
-import { listSecrets } from '../../src/cli/secrets.ts'
+import { Redactor } from '../../src/cli/terminal/redactor.ts'
+import { listSecrets } from '../../src/cli/config/secrets.ts'
 
 const redact = (text: string): string => new Redactor().redact(text)
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { StopRequest } from '../../src/cli/stop-request.ts'
+import { StopRequest } from '../../src/cli/terminal/stop-request.ts'
 import { until } from '../support/until.ts'
 
 const never = new AbortController().signal
