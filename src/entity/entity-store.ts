@@ -1,22 +1,18 @@
-import { assertCallOptions } from '../arguments/call-options.ts'
 import { assertArray } from '../arguments.ts'
+import { assertCallOptions } from '../arguments/call-options.ts'
 import type { Body } from '../hstore/body.ts'
 import type { Key } from '../key/key.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
 import type { StatementLog } from '../pool/statement-log.ts'
 import type { ServerPools } from '../shard/server-pools.ts'
 import type { ShardFollower } from '../shard/shard-follower.ts'
-import { chunksOf } from './batches.ts'
-import { assertKey } from './assert-key.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ChangeRequest, Replacement } from './change/change.ts'
 import { conditionOf, hasCondition, type DeleteOutcome } from './change/condition.ts'
 import type { EntitySettings } from './entity-settings.ts'
-import { assertKind, type Entity } from './entity.ts'
-import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { Finder } from './find/finder.ts'
-import { lookUpEnd, type CommitEnd } from './load/commit-end.ts'
 import type { KindRegistry } from './kind/kind-registry.ts'
-import { Load } from './load/load.ts'
+import { ShardLanes, type LaneTerms } from './lane/shard-lanes.ts'
+import { lookUpEnd, type CommitEnd } from './load/commit-end.ts'
 import { assertTicket, type BatchTicket } from './load/load-batch.ts'
 import {
   assertLoadSource,
@@ -25,10 +21,16 @@ import {
   type LoadOptions,
   type LoadSource,
 } from './load/load-options.ts'
+import { Load } from './load/load.ts'
 import { Loader, type LoadGround } from './load/loader.ts'
-import { checkCount, type CountOptions } from './count/count-options.ts'
-import type { CountReport } from './count/count-report.ts'
-import { CountRun } from './count/count-run.ts'
+import type { EntityOptions, OperationOptions } from './operation-options.ts'
+import { rejectThrown } from './reject-thrown.ts'
+import { assertKey } from './rows/assert-key.ts'
+import { chunksOf } from './rows/batches.ts'
+import { assertKind, type Entity } from './rows/entity.ts'
+import { checkCount, type CountOptions } from './scan/count/count-options.ts'
+import type { CountReport } from './scan/count/count-report.ts'
+import { CountRun } from './scan/count/count-run.ts'
 import {
   assertTarget,
   checkExport,
@@ -37,14 +39,12 @@ import {
   type ExportTarget,
 } from './scan/export/export-options.ts'
 import { runExport } from './scan/export/run-export.ts'
-import { Scan } from './scan/scan.ts'
 import { checkScan, type ScanOptions } from './scan/scan-query.ts'
 import { ScanRun, type ScanGround } from './scan/scan-run.ts'
+import { Scan } from './scan/scan.ts'
 import { ServerReader } from './scan/server-reader.ts'
-import { rejectThrown } from './reject-thrown.ts'
-import { ServerSite } from './server-site.ts'
-import { ShardLanes, type LaneTerms } from './shard-lanes.ts'
 import { SingleStatements } from './single-statements.ts'
+import { ServerSite } from './site/server-site.ts'
 import { Transactions } from './transaction/transactions.ts'
 
 /** Keys of one `getMany` that are under way at once: enough to fill statements, too few to make others wait long. */

@@ -1,12 +1,9 @@
+import { isHypervaultError } from '../errors.ts'
 import type { Body } from '../hstore/body.ts'
 import { encodeHstore } from '../hstore/encode.ts'
 import { Key } from '../key/key.ts'
 import type { TextRow } from '../pool/text-rows.ts'
-import { isHypervaultError } from '../errors.ts'
 import type { ShardSession, ShardStatement } from '../shard/shard-session.ts'
-import { FEW_KEYS } from './batch-keys.ts'
-import { batchesOf } from './batches.ts'
-import { encodeChange, type Change, type ChangeOutcome, type ChangeRequest, type Replacement } from './change/change.ts'
 import {
   changeEntities,
   deleteIf,
@@ -15,6 +12,7 @@ import {
   findUpdatedColumn,
   type EntityLayout,
 } from './change/change-statements.ts'
+import { encodeChange, type Change, type ChangeOutcome, type ChangeRequest, type Replacement } from './change/change.ts'
 import {
   conditionOf,
   encodeCondition,
@@ -26,15 +24,15 @@ import {
 import { changeOutcome, deleteOutcome } from './change/outcomes.ts'
 import { assertUpdated } from './change/updated-missing.ts'
 import type { EntitySettings } from './entity-settings.ts'
-import { assertKind, type Entity } from './entity.ts'
 import { needsHstore } from './find/conditions.ts'
 import { checkFind, type FindQuery } from './find/find-query.ts'
 import { decodeFound, runFind } from './find/run-find.ts'
-import { decodeEntity } from './get-lane.ts'
-import { extensionMissing } from './hstore-type.ts'
-import { countCollision, pauseAfter, retryKeyCollisions } from './key-collision.ts'
-import { drawDistinctKeys } from './key-drawer.ts'
-import type { ServerSite } from './server-site.ts'
+import { FEW_KEYS } from './rows/batch-keys.ts'
+import { batchesOf } from './rows/batches.ts'
+import { decodeEntity } from './rows/decode-entity.ts'
+import { assertKind, type Entity } from './rows/entity.ts'
+import { countCollision, pauseAfter, retryKeyCollisions } from './rows/key-collision.ts'
+import { drawDistinctKeys } from './rows/key-drawer.ts'
 import {
   findHstoreSchema,
   insertEntities,
@@ -43,7 +41,9 @@ import {
   insertUntaken,
   selectEntities,
   selectEntity,
-} from './statements.ts'
+} from './rows/statements.ts'
+import { extensionMissing } from './site/hstore-type.ts'
+import type { ServerSite } from './site/server-site.ts'
 
 /** The operations on entities, bound to one session of their shard. */
 export class SessionEntities {

@@ -7,10 +7,10 @@ import { withShardSession } from '../shard/shard-session.ts'
 import { encodeChange, type ChangeOutcome, type ChangeRequest } from './change/change.ts'
 import { encodeCondition, type ChangeCondition, type DeleteOutcome } from './change/condition.ts'
 import type { EntitySettings } from './entity-settings.ts'
-import { assertKind, type Entity } from './entity.ts'
 import type { OperationOptions } from './operation-options.ts'
-import type { ServerSite } from './server-site.ts'
+import { assertKind, type Entity } from './rows/entity.ts'
 import { encodeBodies, SessionEntities } from './session-entities.ts'
+import type { ServerSite } from './site/server-site.ts'
 
 /** Operations that travel alone: each borrows a connection for its own statement, or its own transaction. */
 export class SingleStatements {

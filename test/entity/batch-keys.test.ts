@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { areConsecutive, drawFewKeys, drawKeys, readDraw, readFewKeys } from '../../src/entity/batch-keys.ts'
+import { areConsecutive, drawFewKeys, drawKeys, readDraw, readFewKeys } from '../../src/entity/rows/batch-keys.ts'
 import { elapsedMsOf, packId, shardIdOf, DEFAULT_EPOCH_MS } from '../../src/key/layout.ts'
 import { flooredNextIdSql, nextIdSql } from '../../src/key/next-id-sql.ts'
 import type { TextRow } from '../../src/pool/text-rows.ts'

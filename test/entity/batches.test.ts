@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { batchesOf, chunksOf } from '../../src/entity/batches.ts'
+import { batchesOf, chunksOf } from '../../src/entity/rows/batches.ts'
 
 describe('batches', () => {
   it('hold everything in order, within the bounds', () => {

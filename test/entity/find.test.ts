@@ -9,7 +9,7 @@ import {
   type ConnectionEntry,
   type FindQuery,
 } from '../../src/index.ts'
-import { ServerSite } from '../../src/entity/server-site.ts'
+import { ServerSite } from '../../src/entity/site/server-site.ts'
 import { SessionEntities } from '../../src/entity/session-entities.ts'
 import { ServerPool } from '../../src/pool/server-pool.ts'
 import { StatementLog } from '../../src/pool/statement-log.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseTimestamp } from '../../src/entity/timestamp.ts'
+import { parseTimestamp } from '../../src/entity/rows/timestamp.ts'
 
 describe('a timestamp of a server', () => {
   it.each([

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Datastore } from '../../datastore.ts'
-import type { Entity } from '../../entity/entity.ts'
+import type { Entity } from '../../entity/rows/entity.ts'
 import { isHypervaultError } from '../../errors.ts'
 import type { Key } from '../../key/key.ts'
 import { groupFailures } from '../../topology/like-failures.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { assertKind } from '../../entity/entity.ts'
+import { assertKind } from '../../entity/rows/entity.ts'
 import { readBody } from '../arguments/body-argument.ts'
 import { parseInteger } from '../arguments/numbers.ts'
 import { parseShard } from '../arguments/shards.ts'

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertKind } from '../../entity/entity.ts'
+import { assertKind } from '../../entity/rows/entity.ts'
 import { checkExport, type ExportFormat } from '../../entity/scan/export/export-options.ts'
 import type { ShardErrorPolicy } from '../../entity/scan/scan-query.ts'
 import type { ExportChoices, ExportForm, ExportPlaces } from '../../transfer/export/export-options.ts'

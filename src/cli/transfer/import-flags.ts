@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { assertKind } from '../../entity/entity.ts'
+import { assertKind } from '../../entity/rows/entity.ts'
 import type { UnknownRule } from '../../transfer/import/import-journal.ts'
 import type { ImportOptions, ShardChoice } from '../../transfer/import/import-options.ts'
 import type { EmptyRule } from '../../transfer/input/csv-record.ts'

@@ -1,7 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import { encodeInt2Array, encodeInt8Array, encodeTextArray } from '../binary-arrays.ts'
-import { IDS_GIVEN } from '../statements.ts'
+import { encodeInt2Array, encodeInt8Array, encodeTextArray } from '../rows/binary-arrays.ts'
+import { IDS_GIVEN } from '../rows/statements.ts'
 import type { EncodedChange } from './change.ts'
 import { flag, isConditional, type EncodedCondition } from './condition.ts'
 

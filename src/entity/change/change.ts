@@ -2,8 +2,8 @@ import { assertArray, assertParts, describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import type { Key } from '../../key/key.ts'
-import { assertKind, type Entity } from '../entity.ts'
 import type { EntityOptions } from '../operation-options.ts'
+import { assertKind, type Entity } from '../rows/entity.ts'
 import {
   encodeCondition,
   encodePart,

@@ -1,7 +1,7 @@
 import { assertOptions, describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
-import { assertKind, type Entity } from '../entity.ts'
+import { assertKind, type Entity } from '../rows/entity.ts'
 
 /**
  * What must be true of an entity for it to be changed or deleted, looked at by the server in the same statement. All

@@ -1,7 +1,7 @@
 import type { Key } from '../../key/key.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
-import { decodeEntity } from '../get-lane.ts'
-import { parseTimestamp } from '../timestamp.ts'
+import { decodeEntity } from '../rows/decode-entity.ts'
+import { parseTimestamp } from '../rows/timestamp.ts'
 import type { ChangeOutcome } from './change.ts'
 import type { DeleteOutcome } from './condition.ts'
 

@@ -1,5 +1,5 @@
 import { escapeLiteral } from 'pg'
-import { encodeTextArray } from '../binary-arrays.ts'
+import { encodeTextArray } from '../rows/binary-arrays.ts'
 import type { CheckedQuery } from './find-query.ts'
 import { looksIntoBody } from './where.ts'
 

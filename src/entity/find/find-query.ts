@@ -1,6 +1,6 @@
 import { assertInteger, assertParts, describeType } from '../../arguments.ts'
 import { Key } from '../../key/key.ts'
-import { assertKind } from '../entity.ts'
+import { assertKind } from '../rows/entity.ts'
 import { boundsOf, type IdBounds } from './id-bounds.ts'
 import { checkWhere, type CheckedWhere, type Where } from './where.ts'
 

@@ -1,8 +1,8 @@
 import { Key } from '../../key/key.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import type { Entity } from '../entity.ts'
-import { decodeEntity } from '../get-lane.ts'
+import { decodeEntity } from '../rows/decode-entity.ts'
+import type { Entity } from '../rows/entity.ts'
 import type { CheckedQuery } from './find-query.ts'
 import { findStatements, isSettled } from './find-statement.ts'
 

@@ -1,10 +1,10 @@
 import type { Body } from '../../hstore/body.ts'
-import type { CountOptions } from '../count/count-options.ts'
 import type { FindQuery } from '../find/find-query.ts'
+import type { CountOptions } from '../scan/count/count-options.ts'
 import type { Comparable, FieldName } from './infer.ts'
 import { refusing } from './issues.ts'
-import type { AnyKind } from './kind.ts'
 import type { KindKey } from './kind-key.ts'
+import type { AnyKind } from './kind.ts'
 import { formatPath, IssueList } from './misfit.ts'
 
 /**

@@ -1,23 +1,21 @@
-import { assertCallOptions } from '../../arguments/call-options.ts'
 import { assertArray } from '../../arguments.ts'
+import { assertCallOptions } from '../../arguments/call-options.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from '../change/change.ts'
 import { hasCondition, type DeleteOutcome } from '../change/condition.ts'
-import type { CountOptions } from '../count/count-options.ts'
-import type { CountReport } from '../count/count-report.ts'
-import type { Entity } from '../entity.ts'
 import type { FindPlan } from '../find/explain.ts'
 import type { FindQuery } from '../find/find-query.ts'
-import type { Load } from '../load/load.ts'
 import type { LoadOptions, LoadSource } from '../load/load-options.ts'
+import type { Load } from '../load/load.ts'
 import type { EntityOptions, OperationOptions } from '../operation-options.ts'
 import { rejectThrown } from '../reject-thrown.ts'
-import type { Scan } from '../scan/scan.ts'
+import type { Entity } from '../rows/entity.ts'
+import type { CountOptions } from '../scan/count/count-options.ts'
+import type { CountReport } from '../scan/count/count-report.ts'
 import type { ScanOptions } from '../scan/scan-query.ts'
+import type { Scan } from '../scan/scan.ts'
 import type { InferInput } from './infer.ts'
-import type { AnyKind } from './kind.ts'
-import type { KindKey } from './kind-key.ts'
 import type {
   KindChange,
   KindChangeOptions,
@@ -26,10 +24,12 @@ import type {
   KindEntity,
   PresentKindCondition,
 } from './kind-entity.ts'
+import type { KindKey } from './kind-key.ts'
 import { toBodyLoad, type KindLoadOptions } from './kind-load.ts'
 import { writeQuery, type KindCountOptions, type KindQuery } from './kind-query.ts'
 import { KindScan, type KindScanOptions } from './kind-scan.ts'
 import type { KindTerms } from './kind-terms.ts'
+import type { AnyKind } from './kind.ts'
 
 /** The operations that those on a kind are made of: a datastore has them. */
 export interface EntityOperations {

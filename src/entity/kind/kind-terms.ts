@@ -1,7 +1,7 @@
+import { assertArray } from '../../arguments.ts'
 import { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
-import { assertArray } from '../../arguments.ts'
 import type { Change, ChangeOutcome } from '../change/change.ts'
 import {
   conditionOf,
@@ -10,11 +10,11 @@ import {
   type ChangeCondition,
   type DeleteOutcome,
 } from '../change/condition.ts'
-import type { Entity } from '../entity.ts'
+import type { Entity } from '../rows/entity.ts'
 import type { ReadContext } from './codecs.ts'
 import { refusing } from './issues.ts'
-import type { AnyKind } from './kind.ts'
 import type { KindChange, KindChangeOutcome, KindCondition, KindDeleteOutcome, KindEntity } from './kind-entity.ts'
+import type { AnyKind } from './kind.ts'
 import { readChange } from './read-change.ts'
 
 /** How often an update that has to read first is tried when others change the entity meanwhile. */

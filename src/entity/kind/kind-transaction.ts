@@ -3,12 +3,10 @@ import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 import type { Change, ChangeOutcome, Replacement } from '../change/change.ts'
 import { hasCondition, type ChangeCondition, type DeleteOutcome, type PresentCondition } from '../change/condition.ts'
-import type { Entity } from '../entity.ts'
 import type { FindQuery } from '../find/find-query.ts'
 import { rejectThrown } from '../reject-thrown.ts'
+import type { Entity } from '../rows/entity.ts'
 import type { InferInput } from './infer.ts'
-import type { AnyKind } from './kind.ts'
-import type { KindKey } from './kind-key.ts'
 import type {
   KindChange,
   KindChangeOutcome,
@@ -17,8 +15,10 @@ import type {
   KindEntity,
   PresentKindCondition,
 } from './kind-entity.ts'
+import type { KindKey } from './kind-key.ts'
 import { writeQuery, type KindQuery } from './kind-query.ts'
 import type { KindTerms } from './kind-terms.ts'
+import type { AnyKind } from './kind.ts'
 
 /** The operations that those on a kind are made of: a transaction has them. */
 export interface TransactionOperations {

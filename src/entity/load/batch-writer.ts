@@ -3,10 +3,17 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
 import type { Lease } from '../../pool/lease.ts'
 import { ShardSession } from '../../shard/shard-session.ts'
-import { beginBatch, beginKeptBatch, drawFewKeys, FEW_KEYS, readFewKeys, readTransactionId } from '../batch-keys.ts'
-import { retryKeyCollisions } from '../key-collision.ts'
-import { drawDistinctKeys, type KeyDraw } from '../key-drawer.ts'
-import type { ServerSite } from '../server-site.ts'
+import {
+  beginBatch,
+  beginKeptBatch,
+  drawFewKeys,
+  FEW_KEYS,
+  readFewKeys,
+  readTransactionId,
+} from '../rows/batch-keys.ts'
+import { retryKeyCollisions } from '../rows/key-collision.ts'
+import { drawDistinctKeys, type KeyDraw } from '../rows/key-drawer.ts'
+import type { ServerSite } from '../site/server-site.ts'
 import type { Batch, KeptRow } from './batch.ts'
 import { waitForEnd } from './commit-end.ts'
 import { findUpdatedColumn, restoreUpdated, selectTaken } from './kept-statements.ts'

@@ -2,7 +2,7 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { pause } from '../../pool/pause.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
 import { ShardSession, withShardSession, type ShardStatement } from '../../shard/shard-session.ts'
-import { waitForBatch } from '../batch-keys.ts'
+import { waitForBatch } from '../rows/batch-keys.ts'
 import type { BatchTicket } from './load-batch.ts'
 import type { WriterSettings } from './writer-settings.ts'
 

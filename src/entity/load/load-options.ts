@@ -2,7 +2,7 @@ import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbe
 import type { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
-import { assertKey } from '../assert-key.ts'
+import { assertKey } from '../rows/assert-key.ts'
 import type { KeptRow } from './batch.ts'
 import type { LoadBatch } from './load-batch.ts'
 

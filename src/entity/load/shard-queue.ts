@@ -1,5 +1,5 @@
 import type { Body } from '../../hstore/body.ts'
-import { FEW_KEYS } from '../batch-keys.ts'
+import { FEW_KEYS } from '../rows/batch-keys.ts'
 import { Batch, type KeptRow } from './batch.ts'
 import { KeyReserve } from './key-reserve.ts'
 

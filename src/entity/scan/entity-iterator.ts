@@ -1,4 +1,4 @@
-import type { Entity } from '../entity.ts'
+import type { Entity } from '../rows/entity.ts'
 import type { ScanPage } from './scan-page.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Entity } from '../entity.ts'
+import type { Entity } from '../rows/entity.ts'
 
 /** A shard whose entities are left out of a scan. */
 export interface MissingShard {

@@ -1,4 +1,4 @@
-import type { Entity } from '../entity.ts'
+import type { Entity } from '../rows/entity.ts'
 import { EntityIterator } from './entity-iterator.ts'
 import type { MissingShard, ScanPage } from './scan-page.ts'
 import type { ScanRun } from './scan-run.ts'

@@ -1,15 +1,15 @@
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import { countStatement } from '../count/count-statement.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
-import { withHstoreType } from '../find/hstore-of-site.ts'
 import type { IdBounds } from '../find/id-bounds.ts'
-import { ReadDesk } from '../find/read-desk.ts'
-import type { ServerSite } from '../server-site.ts'
-import { boundedPreface, walkPreface } from './walk-settings.ts'
+import { ReadDesk } from '../read/read-desk.ts'
+import { withHstoreType } from '../site/hstore-of-site.ts'
+import type { ServerSite } from '../site/server-site.ts'
+import { countStatement } from './count/count-statement.ts'
 import { pageStatement, type PageRead } from './page-statement.ts'
+import { boundedPreface, walkPreface } from './walk-settings.ts'
 
 /** Most connections to a server that all scans of a datastore share. */
 const MAX_CONNECTIONS = 3

@@ -6,8 +6,8 @@ import { runTransaction } from '../../shard/transaction/run-transaction.ts'
 import { resolveTransactionOptions, type TransactionOptions } from '../../shard/transaction/transaction-options.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import type { KindRegistry } from '../kind/kind-registry.ts'
-import type { ServerSite } from '../server-site.ts'
 import { SessionEntities } from '../session-entities.ts'
+import type { ServerSite } from '../site/server-site.ts'
 import { Transaction } from './transaction.ts'
 
 /** Begins transactions in shards, on whatever server holds them. */

@@ -1,5 +1,5 @@
 import { assertBoolean, assertParts, describeType } from '../../arguments.ts'
-import { assertKind } from '../../entity/entity.ts'
+import { assertKind } from '../../entity/rows/entity.ts'
 import { assertStorableKey } from '../../hstore/checks.ts'
 import { indexName } from './index-name.ts'
 

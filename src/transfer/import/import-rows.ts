@@ -1,4 +1,4 @@
-import { assertKind } from '../../entity/entity.ts'
+import { assertKind } from '../../entity/rows/entity.ts'
 import type { Body } from '../../hstore/body.ts'
 import { MalformedInput } from '../input/malformed-input.ts'
 import type { ReadMeter } from '../input/read-mark.ts'

@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync'
-import type { Entity } from '../../entity.ts'
+import type { Entity } from '../../rows/entity.ts'
 import { BODY_COLUMN, ownColumns, type CheckedExport } from './export-options.ts'
 
 /*

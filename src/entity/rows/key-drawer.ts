@@ -1,11 +1,11 @@
-import { MAX_ADDED_ID, TIME_SHIFT } from '../key/layout.ts'
-import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardSession, ShardStatement } from '../shard/shard-session.ts'
+import { MAX_ADDED_ID, TIME_SHIFT } from '../../key/layout.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardSession, ShardStatement } from '../../shard/shard-session.ts'
+import { selectTaken } from '../load/kept-statements.ts'
+import type { ServerSite } from '../site/server-site.ts'
 import { drawKeys, FEW_KEYS, MAX_DRAW, readDraw, sortIds } from './batch-keys.ts'
 import { countCollision, pauseAfter } from './key-collision.ts'
-import { selectTaken } from './load/kept-statements.ts'
 import { drawQuietKeys, MAX_QUIET_DRAW, readQuietDraw } from './quiet-keys.ts'
-import type { ServerSite } from './server-site.ts'
 
 /** What keys are drawn for. */
 export interface KeyDraw {

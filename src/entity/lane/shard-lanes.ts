@@ -1,13 +1,13 @@
-import type { StatementLog } from '../pool/statement-log.ts'
-import type { ShardFollower } from '../shard/shard-follower.ts'
-import type { EntitySettings } from './entity-settings.ts'
-import { ChangeLane } from './change/change-lane.ts'
-import { DeleteLane } from './change/delete-lane.ts'
+import type { StatementLog } from '../../pool/statement-log.ts'
+import type { ShardFollower } from '../../shard/shard-follower.ts'
+import type { EntitySettings } from '../entity-settings.ts'
+import type { ServerSite } from '../site/server-site.ts'
+import { ChangeLane } from './change-lane.ts'
+import { DeleteLane } from './delete-lane.ts'
 import { ExistsLane } from './exists-lane.ts'
 import { GetLane } from './get-lane.ts'
 import type { LaneSite } from './lane-site.ts'
 import { PutLane } from './put-lane.ts'
-import type { ServerSite } from './server-site.ts'
 
 /** What the lanes of all shards have in common. */
 export interface LaneTerms {

@@ -7,7 +7,7 @@ import type { StatementLog, StatementPlace } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { manyShardsError, statementError } from '../../shard/statement-error.ts'
-import { Operation } from '../operation.ts'
+import { Operation } from '../lane/operation.ts'
 
 /*
  * Reads that may take long, such as a find without an index, on a few connections of their own. They do not travel on the

@@ -1,6 +1,6 @@
-import type { Channel } from '../pool/channel.ts'
-import type { ServerPool } from '../pool/server-pool.ts'
-import type { StatementLog } from '../pool/statement-log.ts'
+import type { Channel } from '../../pool/channel.ts'
+import type { ServerPool } from '../../pool/server-pool.ts'
+import type { StatementLog } from '../../pool/statement-log.ts'
 import type { ApartDesk } from './apart-desk.ts'
 
 /** Where a lane works. */

@@ -1,7 +1,7 @@
-import { addedIdOf, MAX_ADDED_ID, SEQUENCE_BITS, TIME_SHIFT } from '../key/layout.ts'
-import { shardSchema } from '../key/shard-id.ts'
-import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardStatement } from '../shard/shard-session.ts'
+import { addedIdOf, MAX_ADDED_ID, SEQUENCE_BITS, TIME_SHIFT } from '../../key/layout.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
 import { DRAW_LOCK, PORTION, SMALL } from './batch-keys.ts'
 
 /*

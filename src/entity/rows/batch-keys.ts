@@ -1,7 +1,7 @@
-import { addedIdOf, MAX_ADDED_ID, SEQUENCE_BITS, TIME_SHIFT } from '../key/layout.ts'
-import { shardSchema } from '../key/shard-id.ts'
-import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardStatement } from '../shard/shard-session.ts'
+import { addedIdOf, MAX_ADDED_ID, SEQUENCE_BITS, TIME_SHIFT } from '../../key/layout.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
 
 /*
  * Keys of many entities at once. They are keys of the present, those that single puts get: `next_id()` decides the time,

@@ -1,6 +1,6 @@
-import { assertOptions, assertSignal } from '../../arguments.ts'
-import { checkQuery, type CheckedQuery } from '../find/find-query.ts'
-import { checkPolicy, checkShards, type ScanQuery, type ShardErrorPolicy } from '../scan/scan-query.ts'
+import { assertOptions, assertSignal } from '../../../arguments.ts'
+import { checkQuery, type CheckedQuery } from '../../find/find-query.ts'
+import { checkPolicy, checkShards, type ScanQuery, type ShardErrorPolicy } from '../scan-query.ts'
 
 /** What to count. */
 export interface CountOptions extends Omit<ScanQuery, 'order'> {

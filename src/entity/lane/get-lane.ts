@@ -1,13 +1,12 @@
-import { decodeHstore } from '../hstore/decode.ts'
-import type { Key } from '../key/key.ts'
-import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardStatement } from '../shard/shard-session.ts'
-import type { Entity } from './entity.ts'
-import { Lane, type Batch } from './lane.ts'
+import type { Key } from '../../key/key.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
+import { decodeEntity } from '../rows/decode-entity.ts'
+import type { Entity } from '../rows/entity.ts'
+import { selectEntities, selectEntity } from '../rows/statements.ts'
+import type { UpdatedColumns } from '../site/updated-column.ts'
 import type { LaneSite } from './lane-site.ts'
-import { selectEntities, selectEntity } from './statements.ts'
-import { parseTimestamp } from './timestamp.ts'
-import type { UpdatedColumns } from './updated-column.ts'
+import { Lane, type Batch } from './lane.ts'
 
 /** Most keys in one statement. More save little, and make the others wait. */
 const MAX_ROWS = 1_024
@@ -58,16 +57,5 @@ export class GetLane extends Lane<Key, Entity | undefined, string> {
       const row = found.get(operation.cargo)
       operation.resolve(row === undefined ? undefined : decodeEntity(operation.input, row))
     }
-  }
-}
-
-/** The entity in a row of (id, type, body, updated). */
-export function decodeEntity(key: Key, [, kind, body, updated]: TextRow): Entity {
-  if (kind == null || body == null) throw new Error('bug: a stored entity has a null where none can be')
-  return {
-    key,
-    kind: Number(kind),
-    body: decodeHstore(body),
-    updated: updated == null ? null : parseTimestamp(updated),
   }
 }

@@ -1,6 +1,6 @@
-import { HypervaultError, isHypervaultError } from '../errors.ts'
-import { sqlstateOf } from '../pool/failure.ts'
-import { pause } from '../pool/pause.ts'
+import { HypervaultError, isHypervaultError } from '../../errors.ts'
+import { sqlstateOf } from '../../pool/failure.ts'
+import { pause } from '../../pool/pause.ts'
 
 /**
  * How often a put is tried again when the server gave out a key that exists already. Each attempt draws new sequence

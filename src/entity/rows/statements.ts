@@ -1,6 +1,6 @@
-import { shardSchema } from '../key/shard-id.ts'
+import { shardSchema } from '../../key/shard-id.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
 import { encodeInt2Array, encodeInt8Array, encodeTextArray } from './binary-arrays.ts'
-import type { ShardStatement } from '../shard/shard-session.ts'
 
 /*
  * The statements of the table `entities`. Every name carries its schema: a search path cannot route, because behind a

@@ -1,6 +1,6 @@
-import { Channel, type ChannelSettings, type FlightTerms, type Passenger } from '../pool/channel.ts'
-import { Fifo } from '../pool/fifo.ts'
-import type { ServerPool } from '../pool/server-pool.ts'
+import { Channel, type ChannelSettings, type FlightTerms, type Passenger } from '../../pool/channel.ts'
+import { Fifo } from '../../pool/fifo.ts'
+import type { ServerPool } from '../../pool/server-pool.ts'
 
 /*
  * Operations that kept others waiting in their joint statement, each now by itself, off the channels that lanes share: on a

@@ -1,4 +1,4 @@
-import { AbortGroup, type Abortable } from '../pool/abort-group.ts'
+import { AbortGroup, type Abortable } from '../../pool/abort-group.ts'
 
 /** What a caller has asked a lane for. Settles once; afterwards everything that happens to it is ignored. */
 export class Operation<Input, Output, Cargo> implements Abortable {

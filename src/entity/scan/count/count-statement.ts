@@ -1,8 +1,8 @@
-import { shardSchema } from '../../key/shard-id.ts'
-import type { ShardStatement } from '../../shard/shard-session.ts'
-import { conditionsOf } from '../find/conditions.ts'
-import type { CheckedQuery } from '../find/find-query.ts'
-import { isWhole, signedRuns, type IdBounds } from '../find/id-bounds.ts'
+import { shardSchema } from '../../../key/shard-id.ts'
+import type { ShardStatement } from '../../../shard/shard-session.ts'
+import { conditionsOf } from '../../find/conditions.ts'
+import type { CheckedQuery } from '../../find/find-query.ts'
+import { isWhole, signedRuns, type IdBounds } from '../../find/id-bounds.ts'
 
 /** The statement that counts entities in a stretch of keys: one row with a number. Undefined when no key can be meant. */
 export function countStatement(

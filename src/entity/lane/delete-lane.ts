@@ -1,11 +1,16 @@
 import type { Key } from '../../key/key.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import type { Batch } from '../lane.ts'
-import { deleteEntities, type EntityLayout } from './change-statements.ts'
+import { deleteEntities, type EntityLayout } from '../change/change-statements.ts'
+import {
+  encodeCondition,
+  type ChangeCondition,
+  type DeleteOutcome,
+  type EncodedCondition,
+} from '../change/condition.ts'
+import { byId, deleteOutcome } from '../change/outcomes.ts'
 import { ChangingLane } from './changing-lane.ts'
-import { encodeCondition, type ChangeCondition, type DeleteOutcome, type EncodedCondition } from './condition.ts'
-import { byId, deleteOutcome } from './outcomes.ts'
+import type { Batch } from './lane.ts'
 
 /** A delete that somebody asks for; without a condition it meets no conflict. */
 export interface DeleteRequest {

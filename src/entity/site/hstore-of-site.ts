@@ -1,10 +1,10 @@
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import { extensionMissing } from '../hstore-type.ts'
-import type { ServerSite } from '../server-site.ts'
-import { findHstoreSchema } from '../statements.ts'
-import { needsHstore } from './conditions.ts'
-import type { CheckedQuery } from './find-query.ts'
+import { needsHstore } from '../find/conditions.ts'
+import type { CheckedQuery } from '../find/find-query.ts'
+import { findHstoreSchema } from '../rows/statements.ts'
+import { extensionMissing } from './hstore-type.ts'
+import type { ServerSite } from './server-site.ts'
 
 /** Where a query runs, and what reads there. */
 export interface QueryPlace {

@@ -1,8 +1,8 @@
-import type { IdBounds } from '../find/id-bounds.ts'
-import { isTooSlow } from '../scan/too-slow.ts'
-import type { ScanGround } from '../scan/scan-run.ts'
-import type { MissingShard } from '../scan/scan-page.ts'
-import { ServerLines } from '../scan/server-line.ts'
+import type { IdBounds } from '../../find/id-bounds.ts'
+import type { MissingShard } from '../scan-page.ts'
+import type { ScanGround } from '../scan-run.ts'
+import { ServerLines } from '../server-line.ts'
+import { isTooSlow } from '../too-slow.ts'
 import type { CheckedCount } from './count-options.ts'
 import { countError, countReport, type CountReport, type ShardCount } from './count-report.ts'
 

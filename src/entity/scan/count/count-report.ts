@@ -1,6 +1,6 @@
-import { HypervaultError, isHypervaultError } from '../../errors.ts'
-import { describeFailures } from '../../topology/like-failures.ts'
-import type { MissingShard } from '../scan/scan-page.ts'
+import { HypervaultError, isHypervaultError } from '../../../errors.ts'
+import { describeFailures } from '../../../topology/like-failures.ts'
+import type { MissingShard } from '../scan-page.ts'
 
 /** How many entities a shard has. */
 export interface ShardCount {

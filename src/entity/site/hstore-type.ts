@@ -1,7 +1,7 @@
-import { HypervaultError } from '../errors.ts'
-import type { Channel, Passenger } from '../pool/channel.ts'
-import { sqlstateOf } from '../pool/failure.ts'
-import { findHstoreSchema } from './statements.ts'
+import { HypervaultError } from '../../errors.ts'
+import type { Channel, Passenger } from '../../pool/channel.ts'
+import { sqlstateOf } from '../../pool/failure.ts'
+import { findHstoreSchema } from '../rows/statements.ts'
 
 /** SQLSTATEs by which a server refuses a statement that names what is not there, or not there any more. */
 const gone: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
-import type { Key } from '../key/key.ts'
-import type { TextRow } from '../pool/text-rows.ts'
-import type { ShardStatement } from '../shard/shard-session.ts'
-import { findIds } from './change/change-statements.ts'
+import type { Key } from '../../key/key.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
+import { findIds } from '../change/change-statements.ts'
 import { Lane, type Batch } from './lane.ts'
 
 /** Most keys in one statement. */

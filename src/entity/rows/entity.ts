@@ -1,6 +1,6 @@
-import { assertInteger } from '../arguments.ts'
-import type { Body } from '../hstore/body.ts'
-import type { Key } from '../key/key.ts'
+import { assertInteger } from '../../arguments.ts'
+import type { Body } from '../../hstore/body.ts'
+import type { Key } from '../../key/key.ts'
 
 /** One stored entity. */
 export interface Entity {

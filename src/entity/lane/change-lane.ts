@@ -1,10 +1,10 @@
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import type { Batch } from '../lane.ts'
-import { encodeChange, type ChangeOutcome, type ChangeRequest, type EncodedChange } from './change.ts'
-import { changeEntities, type EntityLayout } from './change-statements.ts'
+import { changeEntities, type EntityLayout } from '../change/change-statements.ts'
+import { encodeChange, type ChangeOutcome, type ChangeRequest, type EncodedChange } from '../change/change.ts'
+import { byId, changeOutcome } from '../change/outcomes.ts'
 import { ChangingLane } from './changing-lane.ts'
-import { byId, changeOutcome } from './outcomes.ts'
+import type { Batch } from './lane.ts'
 
 type ChangeBatch = Batch<ChangeRequest, ChangeOutcome, EncodedChange>
 

@@ -1,4 +1,4 @@
-import { sqlstateOf } from '../pool/failure.ts'
+import { sqlstateOf } from '../../pool/failure.ts'
 
 /** SQLSTATEs by which a server refuses a statement that was written for a table of the other layout. */
 const UNDEFINED_COLUMN = '42703' // undefined_column

@@ -1,5 +1,5 @@
-import { describeType } from '../arguments.ts'
-import { Key } from '../key/key.ts'
+import { describeType } from '../../arguments.ts'
+import { Key } from '../../key/key.ts'
 
 /** Throws a TypeError unless a call was given a `Key`. */
 export function assertKey(verb: string, key: unknown): asserts key is Key {
