@@ -1,9 +1,9 @@
 /** Hypervault: logical shards on several PostgreSQL servers. */
 export { loadConfig, type LoadConfigOptions } from './cli/config/load-config.ts'
 export type { SecretsOptions } from './catalog/secret-places.ts'
-export { Datastore, type DatastoreStats } from './datastore.ts'
-export { migrate, type MigrateRequest } from './datastore-migrate.ts'
-export type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
+export { Datastore, type DatastoreStats } from './datastore/datastore.ts'
+export { migrate, type MigrateRequest } from './datastore/migrate.ts'
+export type { DatastoreOptions, FleetDatastoreOptions } from './datastore/datastore-options.ts'
 export type { Change, ChangeOptions, ChangeOutcome, ConditionalOptions, Replacement } from './entity/change/change.ts'
 export type { ChangeCondition, DeleteOutcome } from './entity/change/condition.ts'
 export type { CountOptions } from './entity/scan/count/count-options.ts'

@@ -3,9 +3,11 @@ export const layers = [
   'errors',
   'arguments',
   'key',
+  'sql',
   'topology',
   'hstore',
   'pool',
+  'server',
   'shard',
   'entity',
   'schema',
@@ -30,9 +32,7 @@ export type ImportGraph = ReadonlyMap<string, readonly string[]>
 export function findLayer(file: string): Layer | undefined {
   const [first = '', ...rest] = file.split('/')
   if (rest.length > 0) return layers.find((layer) => layer === first)
-  if (first === 'errors.ts') return 'errors'
-  if (first === 'arguments.ts') return 'arguments'
-  return /^datastore(-.+)?\.ts$/.test(first) ? 'datastore' : undefined
+  return first === 'errors.ts' ? 'errors' : undefined
 }
 
 /** One line for each file without a layer and for each import that points down, out of `src`, or at an entry point. */

@@ -1,4 +1,4 @@
-import { assertOptions } from '../arguments.ts'
+import { assertOptions } from './arguments.ts'
 
 /*
  * The options that the public calls take. One that is misspelt would be ignored without a word, so each call looks at their

@@ -1,8 +1,8 @@
 import { hostname, userInfo } from 'node:os'
 import { HypervaultError, isHypervaultError } from '../errors.ts'
-import type { ServerPool } from '../pool/server-pool.ts'
 import { pause } from '../pool/pause.ts'
-import { withServerSession, type ServerSession } from '../schema/server-session.ts'
+import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession, type ServerSession } from '../server/server-session.ts'
 
 /*
  * One change of the catalog, and what became of it when the answer to its commit does not come.

@@ -1,10 +1,10 @@
 import { HypervaultError } from '../errors.ts'
-import type { ServerSession } from '../schema/server-session.ts'
+import type { ServerSession } from '../server/server-session.ts'
 import type { Catalog } from './catalog.ts'
 import type { ChangeRecord } from './change.ts'
 import type { ServerState } from './fleet-record.ts'
-import { recordSpread } from './spread.ts'
 import { parseServerSettings, readServerSettings, type ServerSettings } from './server-settings.ts'
+import { recordSpread } from './spread.ts'
 
 /** Who changes a fleet, and whether it is only tried. */
 export type ChangeOptions = Pick<ChangeRecord, 'actor' | 'isDryRun'>

@@ -1,4 +1,4 @@
-import type { ServerSession } from '../schema/server-session.ts'
+import type { ServerSession } from '../server/server-session.ts'
 import { readServerSettings, type FoundSettings } from './server-settings.ts'
 
 /** A draining server keeps what it has, and gets no shard. */

@@ -1,4 +1,4 @@
-import type { ServerSession } from '../schema/server-session.ts'
+import type { ServerSession } from '../server/server-session.ts'
 
 /** One change of a fleet: who did what, and the epoch that it made. */
 export interface FleetChange {

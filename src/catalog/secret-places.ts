@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, isAbsolute, resolve, sep } from 'node:path'
-import { assertArray, assertOptions, describeType } from '../arguments.ts'
+import { assertArray, assertOptions, describeType } from '../arguments/arguments.ts'
 import { assertHostPattern, matchesHost } from './host-pattern.ts'
 
 /*

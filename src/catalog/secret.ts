@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { describeType } from '../arguments.ts'
+import { describeType } from '../arguments/arguments.ts'
 import type { SecretPlaces } from './secret-places.ts'
 import { assertShortFile } from './short-file.ts'
 

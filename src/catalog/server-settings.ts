@@ -1,4 +1,4 @@
-import { assertBoolean, assertInteger, describeType } from '../arguments.ts'
+import { assertBoolean, assertInteger, describeType } from '../arguments/arguments.ts'
 import { parseSecretReference, type SecretReference } from './secret.ts'
 
 /** How a server checks the other side of a TLS connection, and shows itself. Files, not their contents. */

@@ -1,7 +1,7 @@
 import { HypervaultError } from '../errors.ts'
-import type { ServerSession } from '../schema/server-session.ts'
-import { isSameSpread } from '../topology/spread.ts'
+import type { ServerSession } from '../server/server-session.ts'
 import { formatShardRanges } from '../topology/shard-range.ts'
+import { isSameSpread } from '../topology/spread.ts'
 import type { Catalog } from './catalog.ts'
 import { readFleet } from './fleet-record.ts'
 

@@ -1,5 +1,5 @@
 import { Catalog } from '../catalog/catalog.ts'
-import { Datastore } from '../datastore.ts'
+import { Datastore } from '../datastore/datastore.ts'
 import { Fleet } from '../fleet/fleet.ts'
 import type { Topology } from '../topology/topology.ts'
 import { UsageError } from './arguments/usage-error.ts'

@@ -1,4 +1,4 @@
-import { assertInteger } from '../arguments.ts'
+import { assertInteger } from '../arguments/arguments.ts'
 import { EmbeddedServer, type EmbeddedServerOptions } from './embedded-server.ts'
 
 /** As many as there are logical shards. */

@@ -1,4 +1,4 @@
-import { assertArray } from '../arguments.ts'
+import { assertArray } from '../arguments/arguments.ts'
 import { assertCallOptions } from '../arguments/call-options.ts'
 import type { Body } from '../hstore/body.ts'
 import type { Key } from '../key/key.ts'

@@ -1,6 +1,6 @@
-import { assertCallOptions } from '../arguments/call-options.ts'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
-import { assertOptions } from '../arguments.ts'
+import { assertOptions } from '../arguments/arguments.ts'
+import { assertCallOptions } from '../arguments/call-options.ts'
 import { shardSchema } from '../key/shard-id.ts'
 import type { Int8 } from '../shard/query/int8.ts'
 import { readStatement } from '../shard/query/query-arguments.ts'

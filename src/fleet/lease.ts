@@ -3,7 +3,7 @@ import { currentActor } from '../catalog/change.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
-import { ServerSession } from '../schema/server-session.ts'
+import { ServerSession } from '../server/server-session.ts'
 
 /*
  * One operator at a time. A lease is an advisory lock of a session of the catalog: it ends with the operator, at once

@@ -4,11 +4,11 @@ import type { SecretPlaces } from '../catalog/secret-places.ts'
 import { ServerAccess, type AccessedServer } from '../catalog/server-access.ts'
 import { HypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
-import { copyConfig } from '../topology/hidden-secrets.ts'
 import type { Lease } from '../pool/lease.ts'
 import { parametersOf } from '../pool/pg-internals.ts'
 import { ServerPool } from '../pool/server-pool.ts'
-import { ServerSession } from '../schema/server-session.ts'
+import { ServerSession } from '../server/server-session.ts'
+import { copyConfig } from '../topology/hidden-secrets.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { assertInteger, describeType } from '../arguments.ts'
+import { assertInteger, describeType } from '../arguments/arguments.ts'
 import {
   addedIdOf,
   DEFAULT_EPOCH_MS,

@@ -1,4 +1,4 @@
-import { assertInteger } from '../arguments.ts'
+import { assertInteger } from '../arguments/arguments.ts'
 import { MAX_SHARD_ID } from './layout.ts'
 
 /** Throws unless the value is an integer from 0 to 8191: TypeError for another type, RangeError for another number. */

@@ -1,4 +1,4 @@
-import { assertSignal } from '../arguments.ts'
+import { assertSignal } from '../arguments/arguments.ts'
 
 /**
  * Calls `end` with the reason when the signal is aborted, at once if it is already; until this is disposed of. Any number

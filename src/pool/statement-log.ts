@@ -1,6 +1,6 @@
-import type { Logger } from './logger.ts'
+import { redactSql } from '../sql/redact.ts'
 import { sqlstateOf } from './failure.ts'
-import { redactSql } from './redact.ts'
+import type { Logger } from './logger.ts'
 
 /** Where a statement runs. */
 export interface StatementPlace {

@@ -1,4 +1,5 @@
 import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession } from '../server/server-session.ts'
 import { findIncompatible } from './find-incompatible.ts'
 import { readServerFacts, readShards } from './inspect.ts'
 import { layoutMigration } from './migrations/built-in.ts'
@@ -6,7 +7,6 @@ import { insertLayoutSql } from './migrations/state/state-sql.ts'
 import { assertPlaceable } from './placement.ts'
 import type { ProvisionSettings } from './provision-options.ts'
 import { ServerProvision } from './server-provision.ts'
-import { withServerSession } from './server-session.ts'
 
 /**
  * Makes a shard that is there a whole one, by the road that provisioning takes, and writes that down in it.

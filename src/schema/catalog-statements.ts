@@ -1,5 +1,5 @@
 import { shardSchema } from '../key/shard-id.ts'
-import type { ServerStatement } from './server-session.ts'
+import type { ServerStatement } from '../server/server-session.ts'
 
 /*
  * What is asked of the system catalogs of a server: one statement per catalog for all shards together, never one per

@@ -1,6 +1,6 @@
-import { escapeLiteral } from 'pg'
 import { shardSchema } from '../key/shard-id.ts'
 import { closedValues } from '../shard/closed-sequence.ts'
+import { quoteLiteral } from '../sql/quote.ts'
 
 /*
  * The sequences of a shard behind its fence. No trigger keeps anybody from `nextval`, so each sequence is closed by a range
@@ -140,7 +140,7 @@ export function carrySequencesSql(shardId: number, states: SequenceStates): stri
     `  hv_all jsonb := coalesce(${statesSql(oidOf(shardId))}, '{}');`,
     '  hv_sequence record;',
     'begin',
-    `  for hv_sequence in select key as hv_key, value as hv_state from jsonb_each(${escapeLiteral(json)}::jsonb) loop`,
+    `  for hv_sequence in select key as hv_key, value as hv_state from jsonb_each(${quoteLiteral(json)}::jsonb) loop`,
     '    if hv_all ? hv_sequence.hv_key then',
     '      hv_all := jsonb_set(hv_all, array[hv_sequence.hv_key], hv_all -> hv_sequence.hv_key',
     "        || jsonb_build_object('last', hv_sequence.hv_state ->> 'last', 'isCalled', hv_sequence.hv_state -> 'isCalled'));",

@@ -1,7 +1,7 @@
 import { shardSchema } from '../key/shard-id.ts'
+import type { ServerStatement } from '../server/server-session.ts'
+import { quoteName } from '../sql/quote.ts'
 import { closeSequencesSql, openSequencesBlock } from './closed-sequences-sql.ts'
-import type { ServerStatement } from './server-session.ts'
-import { quoteName } from './shard-sql.ts'
 
 /*
  * The fence of a shard that moves: triggers on each of its tables that refuse every write, whatever client sends it. They

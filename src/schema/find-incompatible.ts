@@ -1,9 +1,9 @@
 import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession } from '../server/server-session.ts'
 import { findProblems } from './find-problems.ts'
 import { proveKeys } from './key-proof.ts'
 import type { IncompatibleShard } from './placement.ts'
 import type { ProvisionSettings } from './provision-options.ts'
-import { withServerSession } from './server-session.ts'
 import type { ShardLayout } from './shard-layout.ts'
 
 /** What keeps schemas from being shards, as far as their layouts tell. */

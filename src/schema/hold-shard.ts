@@ -1,5 +1,5 @@
+import type { ServerSession } from '../server/server-session.ts'
 import { assertNotMovingSql } from './moving.ts'
-import type { ServerSession } from './server-session.ts'
 import { tryLockShard, unlockShard, type ShardLockPurpose } from './shard-lock.ts'
 
 /** Runs `work` while the session has these locks of a shard that is not moving; undefined if somebody else has one. */

@@ -1,9 +1,9 @@
 import { HypervaultError } from '../errors.ts'
 import { MAX_SHARD_ID } from '../key/layout.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession, type ServerSession, type SessionOptions } from '../server/server-session.ts'
 import { selectSchemas, selectServerFacts } from './catalog-statements.ts'
 import { readLayouts } from './read-layouts.ts'
-import { withServerSession, type ServerSession, type SessionOptions } from './server-session.ts'
 import type { ShardLayout } from './shard-layout.ts'
 
 /** What a server is, apart from its shards. */

@@ -1,8 +1,8 @@
 import { isHypervaultError } from '../errors.ts'
 import { elapsedMsOf, shardIdOf } from '../key/layout.ts'
 import { shardSchema } from '../key/shard-id.ts'
+import type { ServerRow, ServerSession } from '../server/server-session.ts'
 import { isCurrentNextId } from './plan-shard.ts'
-import type { ServerRow, ServerSession } from './server-session.ts'
 import type { ShardLayout } from './shard-layout.ts'
 
 /*

@@ -1,6 +1,6 @@
 import { shardSchema } from '../key/shard-id.ts'
+import type { ServerStatement } from '../server/server-session.ts'
 import { isFenceFunction } from './move-objects.ts'
-import type { ServerStatement } from './server-session.ts'
 
 /*
  * Whether a shard moves, as its server tells: a move publishes its tables, or has put up a fence. What a shard is made of

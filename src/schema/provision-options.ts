@@ -1,4 +1,4 @@
-import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../arguments.ts'
+import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../arguments/arguments.ts'
 import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
 import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 import type { MigrationProgress } from './migrations/progress.ts'

@@ -1,3 +1,4 @@
+import { ServerSites, type ServerSite } from '../server/server-sites.ts'
 import { parseConnections, type ConnectionEntry, type Server } from '../topology/connection-entry.ts'
 import { Topology } from '../topology/topology.ts'
 import { decideSpread } from './decide-spread.ts'
@@ -18,7 +19,6 @@ import { planServer, type ServerPlan } from './plan-server.ts'
 import { resolveProvisionOptions, type ProvisionOptions, type ProvisionSettings } from './provision-options.ts'
 import { ServerProvision, type ServerReport } from './server-provision.ts'
 import type { ShardLayout } from './shard-layout.ts'
-import { ServerSites, type ServerSite } from './server-sites.ts'
 
 /*
  * Makes the logical shards on all servers, and takes over those that the original `hypervault` made.

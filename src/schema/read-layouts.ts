@@ -1,3 +1,5 @@
+import type { ServerRow, ServerSession, ServerStatement } from '../server/server-session.ts'
+import { parseSpreadSource, SPREAD_FUNCTION } from '../topology/spread-sql.ts'
 import {
   selectColumns,
   selectFunctions,
@@ -6,9 +8,7 @@ import {
   selectRelations,
   selectSequences,
 } from './catalog-statements.ts'
-import { parseSpreadSource, SPREAD_FUNCTION } from '../topology/spread-sql.ts'
 import { STATE_TABLE } from './migrations/state/state-sql.ts'
-import type { ServerRow, ServerSession, ServerStatement } from './server-session.ts'
 import type { EntitiesLayout, NextIdLayout, SequenceLayout, ShardLayout } from './shard-layout.ts'
 
 /** A schema named like a shard. */

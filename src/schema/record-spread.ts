@@ -1,14 +1,14 @@
 import { chunksOf } from '../entity/rows/batches.ts'
 import { isHypervaultError } from '../errors.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession, type ServerSession } from '../server/server-session.ts'
+import { ServerSites, type ServerSite } from '../server/server-sites.ts'
 import type { Server } from '../topology/connection-entry.ts'
 import { parseSpreadSource, recordSpreadSql, SELECT_SPREADS } from '../topology/spread-sql.ts'
 import { readShards } from './inspect.ts'
 import { assertNotMovingSql } from './moving.ts'
 import { openBatch } from './plan-server.ts'
 import { resolveProvisionOptions, type ProvisionSettings } from './provision-options.ts'
-import { withServerSession, type ServerSession } from './server-session.ts'
-import { ServerSites, type ServerSite } from './server-sites.ts'
 
 /** What the shards of one server say that values are spread over; or why it could not be asked. */
 export interface RecordedSpread {

@@ -1,12 +1,12 @@
 import { HypervaultError, isHypervaultError } from '../errors.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
+import { withServerSession, type ServerSession } from '../server/server-session.ts'
 import { findProblems } from './find-problems.ts'
 import { readServerFacts, readShards, type ServerInspection } from './inspect.ts'
 import { incompatibleError, type IncompatibleShard } from './placement.ts'
 import { cutIntoBatches, openBatch, openExtension, planShards } from './plan-server.ts'
 import { isCurrentNextId, planShard, type ShardOutcome, type ShardPlan } from './plan-shard.ts'
 import type { ProvisionSettings } from './provision-options.ts'
-import { withServerSession, type ServerSession } from './server-session.ts'
 import type { ShardLayout } from './shard-layout.ts'
 import { createExtensionSql, type ShardTarget } from './shard-sql.ts'
 

@@ -1,4 +1,4 @@
-import type { ServerStatement } from './server-session.ts'
+import type { ServerStatement } from '../server/server-session.ts'
 
 /*
  * The locks of a shard: advisory locks of the server that holds it, for each shard one of each purpose. Whoever changes

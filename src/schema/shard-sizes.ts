@@ -1,7 +1,12 @@
 import { MAX_SHARD_ID } from '../key/layout.ts'
 import { shardSchema } from '../key/shard-id.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
-import { withServerSession, type ServerSession, type ServerStatement, type SessionOptions } from './server-session.ts'
+import {
+  withServerSession,
+  type ServerSession,
+  type ServerStatement,
+  type SessionOptions,
+} from '../server/server-session.ts'
 
 /** How much one shard holds. */
 export interface ShardSize {

@@ -1,5 +1,5 @@
-import { escapeIdentifier } from 'pg'
 import { shardSchema } from '../key/shard-id.ts'
+import { quoteName } from '../sql/quote.ts'
 
 /*
  * The statements that make a logical shard, one function each. Every name carries its schema, also that of the type
@@ -15,11 +15,6 @@ export interface ShardTarget {
   readonly isFollowed: boolean
   /** The shards that values are spread over, such as `1-17`; undefined where that is left as it is. */
   readonly spread: string | undefined
-}
-
-/** Quotes a name for SQL. */
-export function quoteName(name: string): string {
-  return escapeIdentifier(name)
 }
 
 /** Creates the schema of a shard. */

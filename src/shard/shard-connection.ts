@@ -1,7 +1,7 @@
 import type { PoolClient, QueryResult, Submittable } from 'pg'
 import type { Lease } from '../pool/lease.ts'
 import type { StatementLog, StatementRecord } from '../pool/statement-log.ts'
-import { outlivesSweep } from './query/statement-text.ts'
+import { outlivesSweep } from '../sql/statement-text.ts'
 import { callerError, isDead } from './statement-error.ts'
 
 /**

@@ -1,4 +1,6 @@
 import { shardSchema } from '../key/shard-id.ts'
+import { quoteLiteral } from '../sql/quote.ts'
+import { searchPath } from '../sql/search-path.ts'
 
 /*
  * What makes names without a schema mean those of a shard. It is said anew in each transaction, and is over with it: a
@@ -30,18 +32,9 @@ export class ShardScope {
   constructor(shardId: number, hstoreSchema: string | undefined) {
     const path = searchPath(shardId, hstoreSchema)
     const present = `'${shardSchema(shardId)}'::pg_catalog.regnamespace`
-    const literal = `'${path.replaceAll("'", "''")}'`
+    const literal = quoteLiteral(path)
     this.alone = { sql: `select pg_catalog.set_config('search_path', ${literal}, true), ${present}`, commands: 1 }
     this.begin = { sql: `begin; select ${present}; commit; set local search_path to ${path}`, commands: 4 }
     Object.freeze(this)
   }
-}
-
-/**
- * The shard first, then what extensions brought. Temporary tables come last: one that somebody left behind on the
- * connection must not hide a table of the shard.
- */
-export function searchPath(shardId: number, hstoreSchema: string | undefined): string {
-  const schemas = [shardSchema(shardId), 'public', ...(hstoreSchema === undefined ? [] : [hstoreSchema]), 'pg_temp']
-  return [...new Set(schemas)].join(', ')
 }

@@ -1,4 +1,4 @@
-import { assertInteger } from '../arguments.ts'
+import { assertInteger } from '../arguments/arguments.ts'
 
 /*
  * The names in an entry of `connections`. What `pg` takes for a connection is passed on as it is. What only a pool of `pg`

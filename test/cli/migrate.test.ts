@@ -242,7 +242,7 @@ describe('hypervault migrate', () => {
     [['plan', '--dir', 'db', '--to', '0009'], 'there is no migration "0009"'],
     [['up', '--dir', 'db', '--shards', 'x'], "--shards must look like '1-9'"],
     [['up', '--dir', 'db', '--canary', '9999'], '--canary must be an integer from 0 to 8191, got 9999'],
-    [['up', '--dir', 'db', '--max-failures', 'x'], '--max-failures must be a number, got "x"'],
+    [['up', '--dir', 'db', '--max-failures', 'x'], '--max-failures must be a whole number from 0, got "x"'],
     [['up', '--dir', 'db', '--lock-timeout', '0'], 'lockTimeoutMs must be an integer from 1'],
     [['new', 'a b', '--dir', 'db'], 'the name must be letters, digits, _ and -'],
     [['new', '--dir', 'db'], "missing required argument 'name'"],

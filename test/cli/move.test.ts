@@ -15,9 +15,9 @@ describe('a call of hypervault move', () => {
     [['move', 'x', '--to', 's3'], 'shard must be an integer, got "x"'],
     [['move', '9999', '--to', 's3'], 'shard must be an integer from 0 to 8191'],
     [['move', '5', '--to', 's3', '--max-pause', '5'], '--max-pause must be a time such as 500ms'],
-    [['move', '5', '--to', 's3', '--throttle', '20'], '--throttle must be 64kB or more in a second'],
-    [['move', '5', '--to', 's3', '--throttle', '1kB'], '--throttle must be 64kB or more in a second'],
-    [['rebalance', '--apply', '--throttle', 'fast'], '--throttle must be 64kB or more in a second'],
+    [['move', '5', '--to', 's3', '--throttle', '20'], '--throttle must be at least 64kB per second'],
+    [['move', '5', '--to', 's3', '--throttle', '1kB'], '--throttle must be at least 64kB per second'],
+    [['rebalance', '--apply', '--throttle', 'fast'], '--throttle must be at least 64kB per second'],
     [['move', 'abort', 'x'], 'move must be a whole number from 1'],
   ])('%j is a wrong one: 2', async (args, what) => {
     await using folder = await makeFolder()

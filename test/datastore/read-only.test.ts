@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import type { HypervaultError } from '../../src/errors.ts'
 import { Key } from '../../src/key/key.ts'
 import { provision } from '../../src/schema/provision.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Catalog } from '../../src/catalog/catalog.ts'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import type { Key } from '../../src/key/key.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { startCluster } from '../../src/testing.ts'
 import { OwnTemporaryFolder } from './own-temporary-folder.ts'
 import { isListening } from './port.ts'

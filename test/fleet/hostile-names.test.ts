@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'
 import { listHomes, listLeftovers, queryServer } from './fleet-query.ts'

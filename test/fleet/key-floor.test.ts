@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import type { Fleet } from '../../src/fleet/fleet.ts'
 import { provision } from '../../src/schema/provision.ts'
 import type { TestFleet } from '../support/fleet.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import type { MoveProgress } from '../../src/fleet/move/move-context.ts'
 import type { Key } from '../../src/key/key.ts'

@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import { createFleet, type TestFleet } from '../support/fleet.ts'
 import { listLeftovers, queryServer } from './fleet-query.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { isHypervaultError } from '../../src/errors.ts'
 import { Fleet } from '../../src/fleet/fleet.ts'
 import type { MoveRecord } from '../../src/fleet/move/move-record.ts'

@@ -1,6 +1,6 @@
 import type { ClientConfig } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { withServerSession } from '../../src/schema/server-session.ts'
+import { withServerSession } from '../../src/server/server-session.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { poolOf, rejectionOf, withClient } from './servers.ts'
 

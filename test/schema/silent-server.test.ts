@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Datastore } from '../../src/datastore.ts'
+import { Datastore } from '../../src/datastore/datastore.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases } from '../support/databases.ts'
 import { startFreezingProxy } from '../support/freezing-proxy.ts'

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import { parseCatalogConnection, type CatalogConnection } from '../../catalog/catalog.ts'
 import { SecretPlaces, type SecretsOptions } from '../../catalog/secret-places.ts'
 import {
@@ -7,7 +7,7 @@ import {
   resolveOptions,
   type DatastoreOptions,
   type FleetDatastoreOptions,
-} from '../../datastore-options.ts'
+} from '../../datastore/datastore-options.ts'
 import { HypervaultError } from '../../errors.ts'
 import type { MigrationSource } from '../../schema/migrations/sources/migration-source.ts'
 import { resolveSource } from '../../schema/migrations/sources/resolve-source.ts'

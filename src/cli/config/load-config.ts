@@ -1,5 +1,5 @@
 import { assertCallOptions } from '../../arguments/call-options.ts'
-import type { DatastoreOptions, FleetDatastoreOptions } from '../../datastore-options.ts'
+import type { DatastoreOptions, FleetDatastoreOptions } from '../../datastore/datastore-options.ts'
 import { loadConfig as loadFrom } from './config.ts'
 
 /** Where a configuration is looked for. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { Entity } from '../../entity/rows/entity.ts'
 import { isHypervaultError } from '../../errors.ts'
 import type { Key } from '../../key/key.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import { isHypervaultError, type HypervaultError } from '../../errors.ts'
 import { checkDefinition, casts, type IndexDefinition } from '../../schema/indexes/index-definition.ts'
 import type { IndexOptions } from '../../schema/indexes/index-options.ts'

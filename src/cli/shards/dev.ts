@@ -69,7 +69,7 @@ async function runDev(options: DevOptions, context: Context): Promise<void> {
 }
 
 function parseOptions({ servers, shards, pgVersion, fleet = false }: DevOptions): DevCluster {
-  const count = parseWhole('--servers', servers, { max: 9_999 })
+  const count = parseWhole('--servers', servers)
   splitShardRange(parseShardRange(shards, '--shards'), count)
   const version = pgVersion === undefined ? undefined : Number(pgVersion)
   if (version !== undefined) assertPostgresVersion(version)

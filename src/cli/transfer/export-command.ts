@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import { isHypervaultError } from '../../errors.ts'
 import type { ExportChoices, ExportReport } from '../../transfer/export/export-options.ts'
 import { exportToFile } from '../../transfer/export/export-to-file.ts'

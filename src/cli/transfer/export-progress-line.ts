@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { ExportChoices } from '../../transfer/export/export-options.ts'
 import type { Output } from '../terminal/output.ts'
 import { TransferProgress } from './transfer-progress.ts'

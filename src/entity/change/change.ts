@@ -1,4 +1,4 @@
-import { assertArray, assertParts, describeType } from '../../arguments.ts'
+import { assertArray, assertParts, describeType } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import type { Key } from '../../key/key.ts'

@@ -1,4 +1,4 @@
-import { assertOptions, describeType } from '../../arguments.ts'
+import { assertOptions, describeType } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { encodeHstore } from '../../hstore/encode.ts'
 import { assertKind, type Entity } from '../rows/entity.ts'

@@ -1,4 +1,4 @@
-import { escapeLiteral } from 'pg'
+import { quoteLiteral } from '../../sql/quote.ts'
 import { encodeTextArray } from '../rows/binary-arrays.ts'
 import type { CheckedQuery } from './find-query.ts'
 import { looksIntoBody } from './where.ts'
@@ -29,11 +29,6 @@ export interface Conditions {
   readonly values: readonly ConditionValue[]
 }
 
-/** Quotes a text for SQL: the one place where a value becomes a part of a statement. */
-export function quoteText(text: string): string {
-  return `${escapeLiteral(text).trimStart()}::text`
-}
-
 /** An operator of hstore with its schema. */
 export function hstoreOperator(hstoreType: string, operator: '->' | '?' | '?|' | '?&' | '@>'): string {
   return `operator(${schemaOf(hstoreType)}.${operator})`
@@ -41,7 +36,7 @@ export function hstoreOperator(hstoreType: string, operator: '->' | '?' | '?|' |
 
 /** The expression whose value a btree index on a key of the body holds. */
 export function fieldSql(field: string, hstoreType: string): string {
-  return `body ${hstoreOperator(hstoreType, '->')} ${quoteText(field)}`
+  return `body ${hstoreOperator(hstoreType, '->')} ${quoteLiteral(field)}::text`
 }
 
 /** Tells whether the conditions of a query need to know where hstore is. */

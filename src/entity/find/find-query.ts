@@ -1,4 +1,4 @@
-import { assertInteger, assertParts, describeType } from '../../arguments.ts'
+import { assertInteger, assertParts, describeType } from '../../arguments/arguments.ts'
 import { Key } from '../../key/key.ts'
 import { assertKind } from '../rows/entity.ts'
 import { boundsOf, type IdBounds } from './id-bounds.ts'

@@ -1,4 +1,4 @@
-import { assertParts, describeType } from '../../arguments.ts'
+import { assertParts, describeType } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { assertPair, assertStorableKey, assertStorableValue, listKeys } from '../../hstore/checks.ts'
 import { encodeHstore } from '../../hstore/encode.ts'

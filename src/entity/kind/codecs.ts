@@ -1,5 +1,5 @@
+import { describeType } from '../../arguments/arguments.ts'
 import { Key } from '../../key/key.ts'
-import { describeType } from '../../arguments.ts'
 import { misfit, type Misfit } from './misfit.ts'
 
 /*

@@ -1,4 +1,4 @@
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import { textCodec, type TextCodec } from './codecs.ts'
 import { Misfit } from './misfit.ts'
 

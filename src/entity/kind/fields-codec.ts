@@ -1,5 +1,5 @@
+import { describeType } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
-import { describeType } from '../../arguments.ts'
 import type { Change } from '../change/change.ts'
 import type { BodyCodec, ValueChange } from './body-codec.ts'
 import type { ReadContext } from './codecs.ts'

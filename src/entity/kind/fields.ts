@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import {
   bigintCodec,
   booleanCodec,
@@ -15,9 +15,9 @@ import {
 } from './codecs.ts'
 import { customCodec, type CustomCodec } from './custom-codec.ts'
 import { Field, type FieldEquality } from './field.ts'
+import { refusing } from './issues.ts'
 import { checkedJsonCodec, uncheckedJsonCodec } from './json-codec.ts'
 import type { KindKey } from './kind-key.ts'
-import { refusing } from './issues.ts'
 
 /** Any text but such with NUL or a lone surrogate, stored as it is. */
 export function text(): Field<string> {

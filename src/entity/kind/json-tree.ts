@@ -1,5 +1,5 @@
+import { describeType } from '../../arguments/arguments.ts'
 import { setOwn } from '../../hstore/set-own.ts'
-import { describeType } from '../../arguments.ts'
 import { issuesAt, Misfit, misfit } from './misfit.ts'
 
 /** What JSON can hold. */

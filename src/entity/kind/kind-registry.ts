@@ -1,6 +1,6 @@
-import { describeType } from '../../arguments.ts'
-import { Kind, type AnyKind } from './kind.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import { KindTerms } from './kind-terms.ts'
+import { Kind, type AnyKind } from './kind.ts'
 
 /**
  * The kinds that one datastore has met. A number has one name and a name one number, or else keys and rows of one kind

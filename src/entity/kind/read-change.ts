@@ -1,4 +1,4 @@
-import { assertArray, assertParts, describeType } from '../../arguments.ts'
+import { assertArray, assertParts, describeType } from '../../arguments/arguments.ts'
 import type { ValueChange } from './body-codec.ts'
 import { refusing } from './issues.ts'
 import { IssueList } from './misfit.ts'

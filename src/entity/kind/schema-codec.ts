@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { describeType } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import { setOwn } from '../../hstore/set-own.ts'
-import { describeType } from '../../arguments.ts'
 import type { Change } from '../change/change.ts'
 import type { BodyCodec, PlannedChange, ValueChange } from './body-codec.ts'
 import { isPlainObject } from './json-tree.ts'

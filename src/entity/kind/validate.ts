@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import { Misfit, pathOf, type Issue } from './misfit.ts'
 
 /**

@@ -1,7 +1,7 @@
+import { describeType } from '../../arguments/arguments.ts'
+import { bigintCodec, booleanCodec, numberCodec, textCodec, timestampCodec } from './codecs.ts'
 import { fromJsonTree, isTooDeep, toJsonTree, type JsonTree, type WriteLeaf } from './json-tree.ts'
 import { misfit } from './misfit.ts'
-import { bigintCodec, booleanCodec, numberCodec, textCodec, timestampCodec } from './codecs.ts'
-import { describeType } from '../../arguments.ts'
 
 /*
  * The texts of values whose types only a schema knows. A text is read as what it looks like:

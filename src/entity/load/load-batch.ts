@@ -1,4 +1,4 @@
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 
 /** What tells later, also in another process, whether a batch was stored. It is made of text and numbers: JSON holds it. */
 export interface BatchTicket {

@@ -1,4 +1,4 @@
-import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbers } from '../../arguments.ts'
+import { assertFunction, assertOptions, assertSignal, describeType, resolveNumbers } from '../../arguments/arguments.ts'
 import type { HypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'

@@ -1,5 +1,5 @@
+import { describeType } from '../../arguments/arguments.ts'
 import { assertCallOptions } from '../../arguments/call-options.ts'
-import { describeType } from '../../arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { LoadAccount } from './ledger.ts'
 import type { LoadSource } from './load-options.ts'

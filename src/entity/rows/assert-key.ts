@@ -1,4 +1,4 @@
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 import { Key } from '../../key/key.ts'
 
 /** Throws a TypeError unless a call was given a `Key`. */

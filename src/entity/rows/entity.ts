@@ -1,4 +1,4 @@
-import { assertInteger } from '../../arguments.ts'
+import { assertInteger } from '../../arguments/arguments.ts'
 import type { Body } from '../../hstore/body.ts'
 import type { Key } from '../../key/key.ts'
 

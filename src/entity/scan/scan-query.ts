@@ -1,4 +1,4 @@
-import { assertArray, assertInteger, assertOptions, assertSignal, describeType } from '../../arguments.ts'
+import { assertArray, assertInteger, assertOptions, assertSignal, describeType } from '../../arguments/arguments.ts'
 import { Key } from '../../key/key.ts'
 import { assertShardId } from '../../key/shard-id.ts'
 import { checkQuery, type CheckedQuery, type EntityQuery } from '../find/find-query.ts'

@@ -1,4 +1,4 @@
-import { assertFunction } from '../../arguments.ts'
+import { assertFunction } from '../../arguments/arguments.ts'
 import type { StatementLog } from '../../pool/statement-log.ts'
 import type { ShardFollower } from '../../shard/shard-follower.ts'
 import type { ShardSite } from '../../shard/shard-site.ts'

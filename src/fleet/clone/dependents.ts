@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 
 /*
  * What lies outside a shard and depends on something inside it: to drop the schema with `cascade` would take it along, a

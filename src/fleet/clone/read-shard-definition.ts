@@ -2,7 +2,7 @@ import { shardSchema } from '../../key/shard-id.ts'
 import { OPENING } from '../../schema/drift/shape/shape-sql.ts'
 import { sameAnswersSql } from '../../schema/same-answers.ts'
 
-import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import type { ServerRow, ServerSession } from '../../server/server-session.ts'
 import * as definition from './definition-queries.ts'
 import { selectObjects } from './object-queries.ts'
 import * as ownership from './ownership-queries.ts'

@@ -1,5 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import type { ServerRow, ServerSession } from '../../server/server-session.ts'
 import { selectAlike } from './alike-queries.ts'
 import { readDependents } from './dependents.ts'
 import { selectOutsideDraws } from './outside-draws.ts'

@@ -1,5 +1,5 @@
 import type { Lease } from '../../pool/lease.ts'
-import { ServerSession } from '../../schema/server-session.ts'
+import { ServerSession } from '../../server/server-session.ts'
 
 /** How often it is looked; a pooler may give the same connection again by chance. */
 const ROUNDS = 3

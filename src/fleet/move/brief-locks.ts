@@ -1,5 +1,5 @@
 import { isHypervaultError } from '../../errors.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 
 /**
  * Longest wait for the locks in one attempt. All writers of the shard queue behind it, so it must be short; too short,

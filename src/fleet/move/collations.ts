@@ -1,5 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerRow, ServerSession, ServerStatement } from '../../schema/server-session.ts'
+import type { ServerRow, ServerSession, ServerStatement } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 
 /*

@@ -1,5 +1,5 @@
 import { to as copyTo } from 'pg-copy-streams'
-import { serverError } from '../../schema/server-error.ts'
+import { serverError } from '../../server/server-error.ts'
 import { copyIn } from '../../shard/copy-in.ts'
 import type { OwnSession } from '../servers.ts'
 

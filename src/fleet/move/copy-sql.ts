@@ -1,7 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import { openWritesSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
-import type { ServerStatement } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
+import type { ServerStatement } from '../../server/server-session.ts'
+import { quoteName } from '../../sql/quote.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
 import { sameTextSql } from './proof-sql.ts'
 

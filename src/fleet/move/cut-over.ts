@@ -1,7 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { within } from '../../pool/within.ts'
 import { carrySequencesSql } from '../../schema/closed-sequences-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import { raiseFence } from './fence.ts'
 import { ensureKeyFloor, readLeft, type Issued } from './key-floor.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'

@@ -1,6 +1,6 @@
 import { pause } from '../../pool/pause.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
+import type { ServerSession } from '../../server/server-session.ts'
+import { quoteName } from '../../sql/quote.ts'
 import { pauseAfter, tryWithBriefLocks } from './brief-locks.ts'
 import { dropPublicationSql } from './replication-sql.ts'
 

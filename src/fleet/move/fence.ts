@@ -2,7 +2,7 @@ import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { pause } from '../../pool/pause.ts'
 import { within } from '../../pool/within.ts'
 import { openFenceSql, openWritesSql, raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { pauseAfter, tryWithBriefLocks } from './brief-locks.ts'
 

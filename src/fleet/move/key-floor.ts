@@ -2,7 +2,7 @@ import { Key } from '../../key/key.ts'
 import { flooredNextIdSql, readFloor } from '../../key/next-id-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { parseSequences, sequencesSql, type SequenceStates } from '../../schema/closed-sequences-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 
 /*
  * The clock of the new server may be behind that of the old one: keys that it made would be at or below keys that were

@@ -1,9 +1,9 @@
-import { escapeLiteral } from 'pg'
 import { shardSchema } from '../../key/shard-id.ts'
 import { compareLines } from '../../schema/drift/drift-report.ts'
 import { selectLines } from '../../schema/drift/shape/shape-sql.ts'
 import { selectTrace } from '../../schema/drift/shape/shape-trace-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
+import { quoteLiteral } from '../../sql/quote.ts'
 import type { MoveContext } from './move-context.ts'
 import { changedError } from './same-definition.ts'
 import type { ComparedSides } from './snapshots.ts'
@@ -61,5 +61,5 @@ function differences(serverId: string, before: readonly string[] = [], now: read
 }
 
 function literal(value: unknown): string {
-  return Array.isArray(value) ? `array[${value.map(literal).join(', ')}]` : escapeLiteral(String(value))
+  return Array.isArray(value) ? `array[${value.map(literal).join(', ')}]` : quoteLiteral(String(value))
 }

@@ -1,5 +1,5 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerStatement } from '../../schema/server-session.ts'
+import type { ServerStatement } from '../../server/server-session.ts'
 import { MARKER_TABLE } from './object-names.ts'
 
 /*

@@ -1,6 +1,6 @@
-import { HypervaultError } from '../../errors.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
-import type { ServerRow, ServerSession } from '../../schema/server-session.ts'
+import { HypervaultError } from '../../errors.ts'
+import type { ServerRow, ServerSession } from '../../server/server-session.ts'
 
 /*
  *   phase         means                                              next

@@ -1,9 +1,9 @@
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
+import { findCollationProblems } from './collations.ts'
 import type { MoveContext } from './move-context.ts'
 import type { MoveRecord } from './move-record.ts'
-import { findCollationProblems } from './collations.ts'
 import { findMissingPrivileges } from './privileges.ts'
 import { judgeServer, readReadiness, type ServerReadiness } from './server-readiness.ts'
 

@@ -1,6 +1,6 @@
 import { shardSchema } from '../../key/shard-id.ts'
 import { raiseFenceSql, type FenceTarget } from '../../schema/fence-sql.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
+import { quoteName } from '../../sql/quote.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
 import { MARKER_TABLE } from './object-names.ts'

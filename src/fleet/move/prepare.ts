@@ -1,14 +1,14 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerStatement } from '../../schema/server-session.ts'
 import { selectLockHolders, tryLockShardWhole } from '../../schema/shard-lock.ts'
+import type { ServerStatement } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
-import type { MoveContext } from './move-context.ts'
 import { dropPublication } from './drop-publication.ts'
 import { createMarkerTableSql } from './marker-sql.ts'
+import type { MoveContext } from './move-context.ts'
 import { assertNoSchema } from './preflight.ts'
-import { removeSchema } from './remove-schema.ts'
 import { publishedTables, targetTablesSql } from './prepare-sql.ts'
+import { removeSchema } from './remove-schema.ts'
 import {
   createPublicationSql,
   createSlot,

@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 
 /*
  * What the role of a move must be allowed on both servers. Each row is a problem with what to type, by a superuser or the

@@ -1,7 +1,7 @@
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerSession, ServerStatement } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
 import { sameAnswersSql } from '../../schema/same-answers.ts'
+import type { ServerSession, ServerStatement } from '../../server/server-session.ts'
+import { quoteName } from '../../sql/quote.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
 
 /*

@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { ClonedTable } from '../clone/shard-definition.ts'
 import { readPieces, sumPiece, type ChunkFilter } from './proof-sql.ts'
 

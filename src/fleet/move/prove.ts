@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { stalled } from './follow.ts'
 import { findMarker, writeMarker } from './marker-sql.ts'

@@ -2,7 +2,7 @@ import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { compareLines } from '../../schema/drift/drift-report.ts'
 import { OPENING, selectFingerprints, selectLines } from '../../schema/drift/shape/shape-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 
 /*

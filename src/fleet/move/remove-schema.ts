@@ -1,7 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { OPENING } from '../../schema/drift/shape/shape-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import { readDependents } from '../clone/dependents.ts'
 import { selectRemovals } from '../clone/removal-queries.ts'
 

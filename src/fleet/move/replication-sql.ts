@@ -1,7 +1,6 @@
-import { escapeLiteral } from 'pg'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerStatement } from '../../schema/server-session.ts'
-import { quoteName } from '../../schema/shard-sql.ts'
+import type { ServerStatement } from '../../server/server-session.ts'
+import { quoteLiteral, quoteName } from '../../sql/quote.ts'
 
 /*
  * The statements of logical replication. Names come from `objectsOf()`; tables are qualified and quoted here. Each can
@@ -84,13 +83,13 @@ export function createSubscriptionSql(
     ...(isLocalOnly ? ['origin = none'] : []),
     ...(isDisabled ? ['enabled = false'] : []),
   ]
-  return `create subscription ${name} connection ${escapeLiteral(connection)} publication ${name} with (${options.join(', ')})`
+  return `create subscription ${name} connection ${quoteLiteral(connection)} publication ${name} with (${options.join(', ')})`
 }
 
 /** Lets a subscription that has not read anything yet begin behind a position of its publisher. Takes a superuser. */
 export function startSubscriptionSql(name: string, lsn: string): string[] {
   return [
-    `select pg_replication_origin_advance('pg_' || oid, ${escapeLiteral(lsn)}) from pg_subscription where subname = '${name}'`,
+    `select pg_replication_origin_advance('pg_' || oid, ${quoteLiteral(lsn)}) from pg_subscription where subname = '${name}'`,
     `alter subscription ${name} enable`,
   ]
 }

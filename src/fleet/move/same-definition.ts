@@ -1,7 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { isNextIdBody } from '../../key/next-id-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
 import type { FleetLink } from '../servers.ts'

@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 
 /** What a server says of itself, as far as a move needs to know. */
 export interface ServerReadiness {

@@ -1,5 +1,5 @@
 import { HypervaultError } from '../../errors.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { MoveContext } from './move-context.ts'
 
 /*

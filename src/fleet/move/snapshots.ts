@@ -1,5 +1,5 @@
 import type { Lease } from '../../pool/lease.ts'
-import { ServerSession } from '../../schema/server-session.ts'
+import { ServerSession } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import { compareSessionSql } from './proof-sql.ts'
 

@@ -1,7 +1,7 @@
 import { HypervaultError } from '../../errors.ts'
 import { shardSchema } from '../../key/shard-id.ts'
 import { readFence } from '../../schema/fence-sql.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { MoveSight } from './move-context.ts'
 import { compareLive, type Cross } from './prove.ts'
 import { assertSameTables } from './same-definition.ts'

@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts'
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { ShardLease } from '../lease.ts'
 import type { Cleanup } from './journal.ts'
 import type { MovePhase } from './move-record.ts'

@@ -1,4 +1,4 @@
-import { assertInteger } from '../../arguments.ts'
+import { assertInteger } from '../../arguments/arguments.ts'
 
 /** With less a gigabyte takes five hours and more: whoever asks for it has mistaken the unit. */
 export const MIN_BYTES_PER_SECOND = 64 * 1024

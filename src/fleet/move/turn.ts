@@ -1,4 +1,4 @@
-import type { ServerSession } from '../../schema/server-session.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { FleetLink } from '../servers.ts'
 import type { MoveContext } from './move-context.ts'
 import { subscribe } from './prepare.ts'

@@ -1,4 +1,4 @@
-import { assertInteger, assertOptions } from '../../arguments.ts'
+import { assertInteger, assertOptions } from '../../arguments/arguments.ts'
 import { isHypervaultError } from '../../errors.ts'
 import type { MoveProgress } from '../move/move-context.ts'
 import { listMoves, type MoveReport } from '../move/move-record.ts'

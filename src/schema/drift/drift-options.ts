@@ -1,4 +1,10 @@
-import { assertBoolean, assertFunction, assertOptions, assertSignal, resolveNumbers } from '../../arguments.ts'
+import {
+  assertBoolean,
+  assertFunction,
+  assertOptions,
+  assertSignal,
+  resolveNumbers,
+} from '../../arguments/arguments.ts'
 import { DEFAULT_EPOCH_MS } from '../../key/layout.ts'
 
 /** How far a look at all shards is. */

@@ -1,7 +1,7 @@
 import { isHypervaultError } from '../../errors.ts'
+import { AnswerWatch } from '../../server/answer-watch.ts'
+import { ServerSites } from '../../server/server-sites.ts'
 import type { Topology } from '../../topology/topology.ts'
-import { AnswerWatch } from '../answer-watch.ts'
-import { ServerSites } from '../server-sites.ts'
 import { resolveDriftOptions, type DriftOptions, type DriftSettings } from './drift-options.ts'
 import {
   compareLines,

@@ -1,4 +1,4 @@
-import { assertBoolean, assertParts, describeType } from '../../arguments.ts'
+import { assertBoolean, assertParts, describeType } from '../../arguments/arguments.ts'
 import { assertKind } from '../../entity/rows/entity.ts'
 import { assertStorableKey } from '../../hstore/checks.ts'
 import { indexName } from './index-name.ts'

@@ -1,8 +1,8 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
+import type { ServerRow } from '../../server/server-session.ts'
 import { describeFailures } from '../../topology/like-failures.ts'
 import { SHARD_MOVES } from '../moving.ts'
-import type { ServerRow } from '../server-session.ts'
 
 /** Why there is no index in a shard, or on a whole server. */
 export interface IndexFailure {

@@ -1,4 +1,4 @@
-import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../../arguments.ts'
+import { assertFunction, assertOptions, assertSignal, resolveNumbers } from '../../arguments/arguments.ts'
 
 /** How far the work on an index is. */
 export interface IndexProgress {

@@ -1,7 +1,7 @@
 import { fieldSql } from '../../entity/find/conditions.ts'
 import { shardSchema } from '../../key/shard-id.ts'
-import type { ServerStatement } from '../server-session.ts'
-import { quoteName } from '../shard-sql.ts'
+import type { ServerStatement } from '../../server/server-session.ts'
+import { quoteName } from '../../sql/quote.ts'
 import type { IndexSpec } from './index-definition.ts'
 
 /*

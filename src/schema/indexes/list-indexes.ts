@@ -1,5 +1,5 @@
-import type { ServerRow } from '../server-session.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import type { ServerRow } from '../../server/server-session.ts'
 
 /** An index, and the shards that have it. */
 export interface ListedIndex {

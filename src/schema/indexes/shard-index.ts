@@ -1,8 +1,8 @@
 import { HypervaultError } from '../../errors.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
-import type { ServerSession } from '../server-session.ts'
-import { waitedTooLong } from './index-failure.ts'
+import type { ServerSession } from '../../server/server-session.ts'
 import type { IndexSpec } from './index-definition.ts'
+import { waitedTooLong } from './index-failure.ts'
 import type { IndexSettings } from './index-options.ts'
 import {
   analyzeSql,

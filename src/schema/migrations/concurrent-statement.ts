@@ -1,4 +1,5 @@
-import { leadingWords, type SqlStatement, type SqlToken } from './sql-text.ts'
+import { leadingWords, type SqlStatement } from '../../sql/split-statements.ts'
+import type { SqlToken } from '../../sql/tokens.ts'
 
 /*
  * Statements that PostgreSQL does in several transactions of its own, and that leave an index behind that is not valid

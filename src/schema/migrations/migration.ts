@@ -1,5 +1,5 @@
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
-import type { SqlStatement } from './sql-text.ts'
+import type { SqlStatement } from '../../sql/split-statements.ts'
 
 /** What every migration has, however it is written. */
 interface MigrationHead {

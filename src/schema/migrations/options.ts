@@ -6,7 +6,7 @@ import {
   assertSignal,
   describeType,
   resolveNumbers,
-} from '../../arguments.ts'
+} from '../../arguments/arguments.ts'
 import { assertShardId } from '../../key/shard-id.ts'
 import type { MigrationProgress } from './progress.ts'
 import type { MigrationsOption } from './sources/resolve-source.ts'

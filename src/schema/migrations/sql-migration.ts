@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import { leadingWords, splitStatements, type SqlStatement } from '../../sql/split-statements.ts'
 import { readConcurrent } from './concurrent-statement.ts'
 import { readHeader } from './header.ts'
-import type { SqlMigration, StepwiseMigration } from './migration.ts'
 import { migrationInvalid } from './migration-error.ts'
-import { leadingWords, splitStatements, type SqlStatement } from './sql-text.ts'
+import type { SqlMigration, StepwiseMigration } from './migration.ts'
 
 /** A migration as a source found it. */
 export interface MigrationText {

@@ -1,6 +1,6 @@
+import { withServerSession, type ServerSession } from '../../server/server-session.ts'
+import type { ServerSite, ServerSites } from '../../server/server-sites.ts'
 import { readServerFacts } from '../inspect.ts'
-import { withServerSession, type ServerSession } from '../server-session.ts'
-import type { ServerSite, ServerSites } from '../server-sites.ts'
 import { readStates } from './state/read-states.ts'
 import type { ShardState } from './state/shard-state.ts'
 

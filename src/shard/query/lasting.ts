@@ -1,5 +1,5 @@
 import { HypervaultError } from '../../errors.ts'
-import { listStatements } from './statement-text.ts'
+import { listStatements } from '../../sql/statement-text.ts'
 
 /*
  * What is asked of a pool runs by itself, on whatever connection is free: a transaction that it left open would be undone,

@@ -1,7 +1,7 @@
 import { Client, type ClientConfig, type PoolOptions } from 'pg'
 import { GATE, gateOf, guardPassword } from '../../pool/connection-gate.ts'
 import { parametersOf } from '../../pool/pg-internals.ts'
-import { searchPath } from '../shard-scope.ts'
+import { searchPath } from '../../sql/search-path.ts'
 import type { ShardSite } from '../shard-site.ts'
 
 /*

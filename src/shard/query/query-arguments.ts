@@ -1,5 +1,5 @@
 import type { CustomTypesConfig, QueryResult } from 'pg'
-import { assertArray, describeType } from '../../arguments.ts'
+import { assertArray, describeType } from '../../arguments/arguments.ts'
 
 /**
  * A statement as `query()` of `pg` takes it. Its name is not sent: a connection serves many shards, in which a prepared

@@ -1,9 +1,9 @@
 import type { Connection, PoolClient, Submittable } from 'pg'
 import { HypervaultError } from '../../errors.ts'
 import { classifyFailure, sqlstateOf } from '../../pool/failure.ts'
+import { listStatements, readControl, type TransactionControl } from '../../sql/statement-text.ts'
 import type { ScopeHead, ShardScope } from '../shard-scope.ts'
 import { callerError, commitUnknown, isDead, statementError } from '../statement-error.ts'
-import { listStatements, readControl, type TransactionControl } from './statement-text.ts'
 
 /*
  * A statement of a caller as pg takes it (a `Query`, a cursor, a stream), made to run in the scope of a shard. Whether it

@@ -1,5 +1,5 @@
 import { escapeIdentifier, type QueryResult, type QueryResultRow } from 'pg'
-import { describeType } from '../../arguments.ts'
+import { describeType } from '../../arguments/arguments.ts'
 
 /*
  * SQL that cannot be injected into: a text comes only out of a template in the program; whatever is put into one becomes a

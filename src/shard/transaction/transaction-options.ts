@@ -1,4 +1,4 @@
-import { assertBoolean, assertInteger, assertOptions, assertSignal } from '../../arguments.ts'
+import { assertBoolean, assertInteger, assertOptions, assertSignal } from '../../arguments/arguments.ts'
 
 /** Isolation of a transaction, as PostgreSQL knows it. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError } from '../../errors.ts'
+import { readControl } from '../../sql/statement-text.ts'
 import { readStatement } from '../query/query-arguments.ts'
-import { readControl } from '../query/statement-text.ts'
 import type { ShardSession } from '../shard-session.ts'
 import { Turns } from './turns.ts'
 

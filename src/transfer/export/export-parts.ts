@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { ExportSink } from '../../entity/scan/export/export-options.ts'
 import type { MissingShard } from '../../entity/scan/scan-page.ts'
 import type { ExportChoices } from './export-options.ts'

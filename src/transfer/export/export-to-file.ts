@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { LockFile } from '../journal/lock-file.ts'
 import { mismatch } from '../journal/mismatch.ts'

@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { ExportChoices, ExportReport } from './export-options.ts'
 import { ExportParts } from './export-parts.ts'
 import { startOf } from './export-state.ts'

@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { BatchTicket } from '../../entity/load/load-batch.ts'
 import { HypervaultError } from '../../errors.ts'
 import { Key } from '../../key/key.ts'

@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { OpenInput } from '../input/open-input.ts'
 import { mismatch } from '../journal/mismatch.ts'
 import { ImportJournal } from './import-journal.ts'

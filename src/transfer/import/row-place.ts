@@ -1,4 +1,4 @@
-import type { Datastore } from '../../datastore.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
 import type { KeptRow } from '../../entity/load/batch.ts'
 import { Key } from '../../key/key.ts'
 import { RowProblem, type SourceRow } from '../input/source-record.ts'

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { QueryResultRow } from 'pg'
-import { Datastore } from '../../../src/datastore.ts'
+import { Datastore } from '../../../src/datastore/datastore.ts'
 import { shardSchema } from '../../../src/key/shard-id.ts'
 import { provision } from '../../../src/schema/provision.ts'
 import type { ConnectionEntry } from '../../../src/topology/connection-entry.ts'

@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { Datastore } from '../../../src/datastore.ts'
+import { Datastore } from '../../../src/datastore/datastore.ts'
 import type { HypervaultError } from '../../../src/errors.ts'
 import { findFreePort } from '../../../src/embedded/free-port.ts'
 import { startCluster } from '../../../src/embedded/start-cluster.ts'

@@ -1,4 +1,4 @@
-import { assertOptions, assertSignal } from '../../../arguments.ts'
+import { assertOptions, assertSignal } from '../../../arguments/arguments.ts'
 import { checkQuery, type CheckedQuery } from '../../find/find-query.ts'
 import { checkPolicy, checkShards, type ScanQuery, type ShardErrorPolicy } from '../scan-query.ts'
 

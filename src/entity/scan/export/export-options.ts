@@ -1,5 +1,11 @@
 import type { Writable } from 'node:stream'
-import { assertArray, assertBoolean, assertFunction, assertOptions, describeType } from '../../../arguments.ts'
+import {
+  assertArray,
+  assertBoolean,
+  assertFunction,
+  assertOptions,
+  describeType,
+} from '../../../arguments/arguments.ts'
 import type { MissingShard } from '../scan-page.ts'
 import { checkScan, scanNames, type CheckedScan, type ScanOptions } from '../scan-query.ts'
 

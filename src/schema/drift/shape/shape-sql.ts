@@ -1,6 +1,6 @@
 import { bodyOf, FLOOR_PATTERN, flooredNextIdSql, nextIdSql } from '../../../key/next-id-sql.ts'
+import type { ServerStatement } from '../../../server/server-session.ts'
 import { sameAnswersSql } from '../../same-answers.ts'
-import type { ServerStatement } from '../../server-session.ts'
 import { codeLines } from './code-lines.ts'
 import { objects, ownershipLines } from './ownership-lines.ts'
 import { relationLines } from './relation-lines.ts'

@@ -1,4 +1,5 @@
-import { assertSchemasSql, searchPathOf } from '../../search-path.ts'
+import { quoteName } from '../../../sql/quote.ts'
+import { assertSchemasSql, searchPath } from '../../../sql/search-path.ts'
 import { assertNotMovingSql } from '../../moving.ts'
 import { lockShardsSql } from '../../shard-lock.ts'
 import type { SqlMigration } from '../migration.ts'
@@ -47,5 +48,5 @@ export function openBatchSql(
 
 /** What the part of one shard begins with: names mean those of the shard. */
 export function openShardSql(shardId: number, hstoreSchema: string): string {
-  return `set local search_path = ${searchPathOf(shardId, hstoreSchema)}`
+  return `set local search_path = ${searchPath(shardId, quoteName(hstoreSchema))}`
 }

@@ -1,7 +1,8 @@
 import type { Lease } from '../../../pool/lease.ts'
+import { ServerSession } from '../../../server/server-session.ts'
+import { quoteName } from '../../../sql/quote.ts'
+import { searchPath } from '../../../sql/search-path.ts'
 import { assertNotMovingSql } from '../../moving.ts'
-import { searchPathOf } from '../../search-path.ts'
-import { ServerSession } from '../../server-session.ts'
 import { tryLockShard } from '../../shard-lock.ts'
 import type { MigrationSite, VisitOutcome } from './migration-site.ts'
 
@@ -24,7 +25,7 @@ export async function withOwnSession(
     if (row?.[0] !== 't') return 'held'
     await session.execute([
       assertNotMovingSql([shardId]),
-      `set search_path to ${searchPathOf(shardId, hstoreSchema)}`,
+      `set search_path to ${searchPath(shardId, quoteName(hstoreSchema))}`,
       `set lock_timeout = ${settings.lockTimeoutMs}`,
       `set statement_timeout = ${settings.statementTimeoutMs}`,
     ])

@@ -1,4 +1,4 @@
-import { ServerSession } from '../../server-session.ts'
+import { ServerSession } from '../../../server/server-session.ts'
 import type { CodeMigration } from '../migration.ts'
 import { deleteBegunSql, insertAppliedSql, insertBegunSql, selectStep, updateDoneSql } from '../state/state-sql.ts'
 import { openBatchSql, openShardSql } from './batch-sql.ts'

@@ -1,6 +1,6 @@
-import type { ServerPool } from '../../../pool/server-pool.ts'
 import { tryPause } from '../../../pool/pause.ts'
-import { withServerSession, type ServerStatement } from '../../server-session.ts'
+import type { ServerPool } from '../../../pool/server-pool.ts'
+import { withServerSession, type ServerStatement } from '../../../server/server-session.ts'
 import { decidePace, type PaceDecision, type PaceLimits, type PaceReading } from './decide-pace.ts'
 
 /** How often a server is looked at. */

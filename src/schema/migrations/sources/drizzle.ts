@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Migration } from '../migration.ts'
+import { tokensOf, type SqlToken } from '../../../sql/tokens.ts'
 import { migrationInvalid, migrationUnreadable } from '../migration-error.ts'
+import type { Migration } from '../migration.ts'
 import { readSqlMigration } from '../sql-migration.ts'
-import { tokensOf, type SqlToken } from '../sql-text.ts'
 import { readText } from './migration-files.ts'
 import type { MigrationSource } from './migration-source.ts'
 

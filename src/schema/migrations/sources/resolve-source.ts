@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { describeType } from '../../../arguments.ts'
+import { describeType } from '../../../arguments/arguments.ts'
 import { fromDrizzle } from './drizzle.ts'
 import { fromFolder } from './folder.ts'
 import { fromKysely } from './kysely.ts'

@@ -1,6 +1,6 @@
 import { shardSchema } from '../../../key/shard-id.ts'
+import type { ServerRow, ServerSession } from '../../../server/server-session.ts'
 import { selectMoving } from '../../moving.ts'
-import type { ServerRow, ServerSession } from '../../server-session.ts'
 import type { AppliedMigration, ShardState } from './shard-state.ts'
 import { copyAppliedSql, selectPlaces } from './state-sql.ts'
 

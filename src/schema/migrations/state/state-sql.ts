@@ -1,6 +1,6 @@
-import { escapeLiteral } from 'pg'
 import { shardSchema } from '../../../key/shard-id.ts'
-import type { ServerStatement } from '../../server-session.ts'
+import type { ServerStatement } from '../../../server/server-session.ts'
+import { quoteLiteral } from '../../../sql/quote.ts'
 import type { Migration } from '../migration.ts'
 
 /*
@@ -59,7 +59,7 @@ export function insertBegunSql(shardId: number, migration: Migration): string {
 
 /** Forgets that a migration without a transaction was begun, if none of its statements is done. */
 export function deleteBegunSql(shardId: number, { id }: Migration): string {
-  return `delete from ${tableOf(shardId)} where id = ${escapeLiteral(id)} and step = 0 and took_ms is null`
+  return `delete from ${tableOf(shardId)} where id = ${quoteLiteral(id)} and step = 0 and took_ms is null`
 }
 
 /** Writes down how many statements of a migration without a transaction are done, and whether the next is under way. */
@@ -71,7 +71,7 @@ export function updateStepSql(
   return [
     `update ${tableOf(shardId)}`,
     `set step = ${step}, under_way = ${isUnderWay}`,
-    `where id = ${escapeLiteral(id)} and took_ms is null`,
+    `where id = ${quoteLiteral(id)} and took_ms is null`,
   ].join('\n')
 }
 
@@ -86,7 +86,7 @@ export function updateDoneSql(shardId: number, { id }: Migration): string {
   return [
     `update ${tableOf(shardId)}`,
     'set took_ms = least(extract(epoch from clock_timestamp() - applied_at) * 1000, 2147483647)',
-    `where id = ${escapeLiteral(id)} and took_ms is null`,
+    `where id = ${quoteLiteral(id)} and took_ms is null`,
   ].join('\n')
 }
 
@@ -113,5 +113,5 @@ function tableOf(shardId: number): string {
 }
 
 function literals({ id, name, checksum }: Migration): string {
-  return [id, name, checksum].map(escapeLiteral).join(', ')
+  return [id, name, checksum].map(quoteLiteral).join(', ')
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import type { QueryConfig } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { splitStatements, tokensOf } from '../../../src/schema/migrations/sql-text.ts'
-import { createDatabases } from '../../support/databases.ts'
-import { withClient } from '../servers.ts'
+import { splitStatements } from '../../src/sql/split-statements.ts'
+import { tokensOf } from '../../src/sql/tokens.ts'
+import { createDatabases } from '../support/databases.ts'
+import { withClient } from '../schema/servers.ts'
 
 /** Statements that hold every kind of semicolon that ends nothing. All of them can be run again and again. */
 const statements = [

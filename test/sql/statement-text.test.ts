@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { outlivesSweep, readControl } from '../../src/shard/query/statement-text.ts'
+import { outlivesSweep, readControl } from '../../src/sql/statement-text.ts'
 
 const nothing = { begins: false, commits: false, goesOn: false, controls: false }
 

@@ -1,5 +1,5 @@
-import { onAbort } from '../../pool/abort-group.ts'
-import { deferred } from '../../pool/deferred.ts'
+import { onAbort } from './abort-group.ts'
+import { deferred } from './deferred.ts'
 
 /**
  * One signal for what ends a piece of work from outside: the caller's own signal, or the end of its time. The reason is

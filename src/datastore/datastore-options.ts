@@ -1,11 +1,11 @@
-import { assertBoolean, assertOptions, resolveNumbers } from './arguments.ts'
-import type { FeedOptions } from './catalog/topology-feed.ts'
-import { DEFAULT_EPOCH_MS } from './key/layout.ts'
-import type { Logger } from './pool/logger.ts'
-import type { MigrationSource } from './schema/migrations/sources/migration-source.ts'
-import { resolveSource, type MigrationsOption } from './schema/migrations/sources/resolve-source.ts'
-import type { ConnectionEntry, Server } from './topology/connection-entry.ts'
-import { formatShardRanges, parseShardRanges } from './topology/shard-range.ts'
+import { assertBoolean, assertOptions, resolveNumbers } from '../arguments/arguments.ts'
+import type { FeedOptions } from '../catalog/topology-feed.ts'
+import { DEFAULT_EPOCH_MS } from '../key/layout.ts'
+import type { Logger } from '../pool/logger.ts'
+import type { MigrationSource } from '../schema/migrations/sources/migration-source.ts'
+import { resolveSource, type MigrationsOption } from '../schema/migrations/sources/resolve-source.ts'
+import type { ConnectionEntry, Server } from '../topology/connection-entry.ts'
+import { formatShardRanges, parseShardRanges } from '../topology/shard-range.ts'
 
 /** What a {@link Datastore} is made of. All times are milliseconds. */
 export interface DatastoreOptions {

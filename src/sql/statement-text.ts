@@ -1,4 +1,6 @@
-import { redactSql } from '../../pool/redact.ts'
+import { joinTokens } from './redact.ts'
+import { splitStatements } from './split-statements.ts'
+import type { SqlToken } from './tokens.ts'
 
 /** What a text does to the transaction that it is run in. */
 export interface TransactionControl {
@@ -57,20 +59,9 @@ const INDELIBLE = /^(?:load\b|set (?:session )?seed\b|do\b.*\blanguage (?!plpgsq
 
 /** The statements of a text in lower case, without comments, and with `?` for what is quoted. */
 export function listStatements(text: string): string[] {
-  const bare = redactSql(text)
-    .replaceAll(/"(?:[^"]|"")*(?:"|$)/g, '?')
-    .toLowerCase()
-  const statements = bare.split(';').map((statement) => statement.trim())
-  return dropBodyEnds(statements.filter((statement) => statement !== ''))
+  return splitStatements(text, 'toTheEnd').map(({ tokens }) => joinTokens(tokens, bareText).toLowerCase())
 }
 
-/** The body of a function in SQL's own form has semicolons, and an `end` that ends no transaction. */
-function dropBodyEnds(statements: readonly string[]): string[] {
-  let bodies = 0
-  return statements.filter((statement) => {
-    if (/\bbegin atomic\b/.test(statement)) bodies += 1
-    const isBodyEnd = bodies > 0 && statement === 'end'
-    if (isBodyEnd) bodies -= 1
-    return !isBodyEnd
-  })
+function bareText({ kind, text }: SqlToken): string {
+  return kind === 'word' || kind === 'parameter' || kind === 'symbol' ? text : '?'
 }

@@ -1,7 +1,7 @@
+import { resolveMigrateOptions, type MigrateOptions } from '../schema/migrations/options.ts'
+import type { MigrationReport } from '../schema/migrations/run/migration-run.ts'
 import type { DatastoreOptions, FleetDatastoreOptions } from './datastore-options.ts'
 import { Datastore } from './datastore.ts'
-import { resolveMigrateOptions, type MigrateOptions } from './schema/migrations/options.ts'
-import type { MigrationReport } from './schema/migrations/run/migration-run.ts'
 
 /** What {@link migrate} takes: the servers, or the catalog that knows them, the migrations, and how they are run. */
 export type MigrateRequest =
