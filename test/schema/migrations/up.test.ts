@@ -105,12 +105,12 @@ describe('migrate up', () => {
     await expect(made.db.migrations.plan()).rejects.toMatchObject(refusal)
     await made.write({ '0001_notes.sql': notes, '0003_x.sql': 'select 3' })
     await expect(made.db.migrations.up()).rejects.toMatchObject({
-      message: 'nothing was run: 0002_late has not run, but 0003_x has, which comes after it (2 shards, the first 1)',
+      message: 'nothing was run: 2 shards (1-2): 0002_late has not run, but 0003_x has, which comes after it',
     })
     await made.write({ '0002_late.sql': undefined })
     await made.rows(2, `insert into $shard.hv_migrations (id, name, checksum) values ('hv0099', 'future', '')`)
     await expect(made.db.migrations.up()).rejects.toMatchObject({
-      message: 'nothing was run: hv0099_future is of a newer release than this one (shard 2)',
+      message: 'nothing was run: shard 2: hv0099_future is of a newer release than this one',
     })
     expect(await appliedIn(made)).toEqual(['0001 0003', '0001 0003'])
   })
