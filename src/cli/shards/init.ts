@@ -4,7 +4,7 @@ import { formatShardRanges, parseShardRanges } from '../../topology/shard-range.
 import type { Context } from '../context.ts'
 import { printReport, printSql, summarizePlan, tellUnplaced } from './provision-report.ts'
 import { provisionWithProgress, type ProvisionRun } from './provision-run.ts'
-import { tellOutsideSpread } from '../spread-note.ts'
+import { tellOutsideSpread } from './spread-note.ts'
 
 /** `npx pg-hypervault init`: makes the shards on the configured servers. */
 export function addInitCommand(program: Command, context: Context): void {

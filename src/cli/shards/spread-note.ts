@@ -1,5 +1,5 @@
-import { describeOutside } from '../topology/spread.ts'
-import type { Context } from './context.ts'
+import { describeOutside } from '../../topology/spread.ts'
+import type { Context } from '../context.ts'
 
 /** Tells that shards get no values, where that is so, and what to type. */
 export function tellOutsideSpread(
