@@ -1,13 +1,13 @@
 import { isHypervaultError } from '../../errors.ts'
 import type { Channel, FlightOutcome, FlightTerms, Passenger } from '../../pool/channel.ts'
-import { Fifo } from '../../pool/fifo.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { statementError } from '../../shard/statement-error.ts'
 import { Apart, type Interruption } from './apart.ts'
 import { isDivisible, isOfOneRow } from './divisible.ts'
 import type { LaneSite } from './lane-site.ts'
-import { Operation } from './operation.ts'
+import { OperationQueue } from './operation-queue.ts'
+import type { Operation } from './operation.ts'
 
 /*
  * A lane coalesces the concurrent operations of one sort on one shard. Nothing waits for company: an operation on an
@@ -55,7 +55,7 @@ export interface Batch<Input, Output, Cargo> {
 export abstract class Lane<Input, Output, Cargo> implements Passenger {
   readonly waitsForRows: boolean = false
   protected readonly site: LaneSite
-  readonly #waiting = new Fifo<Operation<Input, Output, Cargo>>()
+  readonly #waiting: OperationQueue<Input, Output, Cargo>
   #returned: Batch<Input, Output, Cargo>[] = []
   readonly #apart: Apart<Input, Output, Cargo>
   readonly #findSuccessor: () => Lane<Input, Output, Cargo>
@@ -70,7 +70,6 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   readonly #terms: FlightTerms = {
     isDue: (waitedMs, isWanted) => waitedMs >= this.#apart.patienceMs && (isWanted || this.#isWaitedFor) && 'ifBlocked',
   }
-  #timer: NodeJS.Timeout | undefined
 
   /** @param findSuccessor the lane of this sort where the shard lives now; this one, unless the shard has moved */
   constructor(site: LaneSite, findSuccessor: () => Lane<Input, Output, Cargo>) {
@@ -83,7 +82,16 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
         for (const operation of operations) this.#returned.push({ items: [operation], attempts: 0 })
         this.#board()
       },
-      isOver: (operation) => this.#isOver(operation),
+      isOver: (operation) => this.#waiting.isOver(operation),
+    })
+    const { heldBack } = this.#apart
+    this.#waiting = new OperationQueue({
+      waitTimeoutMs: site.waitTimeoutMs,
+      timeoutError: (waitedMs) => (this.#refusal as Error | undefined) ?? site.pool.timeoutError(waitedMs),
+      others: {
+        oldestStartedAt: () => heldBack.first()?.startedAt,
+        expire: () => heldBack.keep((operation) => !this.#waiting.isOver(operation)),
+      },
     })
   }
 
@@ -91,7 +99,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   add(input: Input, signal: AbortSignal | undefined): Promise<Output> {
     const output = this.#enter(input, signal)
     this.#board()
-    this.#watch()
+    this.#waiting.watch()
     return output
   }
 
@@ -99,7 +107,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   addAll(inputs: readonly Input[], signal: AbortSignal | undefined): Promise<Output[]> {
     const outputs = Promise.all(inputs.map((input) => this.#enter(input, signal)))
     this.#board()
-    this.#watch()
+    this.#waiting.watch()
     return outputs
   }
 
@@ -153,11 +161,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   }
 
   #enter(input: Input, signal: AbortSignal | undefined): Promise<Output> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    // Bound: the signal, and the timer of the lane; see #expire(). A statement has that of its channel.
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(new Operation(input, this.load(input), signal, resolve, reject))
-    })
+    return this.#waiting.enter(input, () => this.load(input), signal)
   }
 
   #board(): void {
@@ -288,7 +292,7 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
   #takeOver(operations: readonly Operation<Input, Output, Cargo>[]): void {
     for (const operation of operations) if (!operation.isSettled) this.#waiting.push(operation)
     this.#board()
-    this.#watch()
+    this.#waiting.watch()
   }
 
   #lost(batch: Batch<Input, Output, Cargo>, error: unknown, wasRead: boolean): void {
@@ -310,39 +314,12 @@ export abstract class Lane<Input, Output, Cargo> implements Passenger {
     for (const operation of this.#waiting.drain()) operation.reject(error)
   }
 
-  /** One timer for all that wait: they have the same time, so the first in the queue is the first to run out of it. */
-  #watch(): void {
-    if (this.#timer !== undefined) return
-    const oldest = this.#waiting.peek() ?? this.#apart.heldBack.first()
-    if (oldest === undefined) return
-    const leftMs = oldest.startedAt + this.site.waitTimeoutMs - performance.now()
-    this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
-  }
-
-  #expire(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!this.#isOver(next)) break
-      this.#waiting.shift()
-    }
-    this.#apart.heldBack.keep((operation) => !this.#isOver(operation))
-    this.#watch()
-  }
-
   /** Also those that came back: they wait for a connection again. */
   #expireAll(): void {
-    this.#returned = this.#returned.filter(({ items }) => items.filter((each) => !this.#isOver(each)).length > 0)
-    this.#expire()
-  }
-
-  /** Whether an operation needs nothing any more; rejects it if it has waited too long. */
-  #isOver(operation: Operation<Input, Output, Cargo>): boolean {
-    const { waitTimeoutMs, pool } = this.site
-    return operation.expire(
-      waitTimeoutMs,
-      (waitedMs) => (this.#refusal as Error | undefined) ?? pool.timeoutError(waitedMs),
+    this.#returned = this.#returned.filter(
+      ({ items }) => items.filter((each) => !this.#waiting.isOver(each)).length > 0,
     )
+    this.#waiting.expire()
   }
 }
 

@@ -1,13 +1,13 @@
 import { isHypervaultError, type HypervaultError } from '../../errors.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
 import { Channel, type ChannelSettings, type FlightOutcome, type Passenger } from '../../pool/channel.ts'
-import { Fifo } from '../../pool/fifo.ts'
 import type { ServerPool } from '../../pool/server-pool.ts'
 import type { StatementLog, StatementPlace } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { manyShardsError, statementError } from '../../shard/statement-error.ts'
-import { Operation } from '../lane/operation.ts'
+import { OperationQueue } from '../lane/operation-queue.ts'
+import type { Operation } from '../lane/operation.ts'
 
 /*
  * Reads that may take long, such as a find without an index, on a few connections of their own. They do not travel on the
@@ -61,15 +61,18 @@ export class ReadDesk {
   readonly #pool: ServerPool
   readonly #log: StatementLog
   readonly #settings: ReadDeskSettings
-  readonly #waiting = new Fifo<ReadOperation>()
+  readonly #waiting: OperationQueue<Read, TextRow[], undefined>
   #returned: ReadOperation[] = []
   readonly #runners: readonly Runner[]
-  #timer: NodeJS.Timeout | undefined
 
   constructor(pool: ServerPool, log: StatementLog, settings: ReadDeskSettings) {
     this.#pool = pool
     this.#log = log
     this.#settings = settings
+    this.#waiting = new OperationQueue({
+      waitTimeoutMs: settings.waitTimeoutMs,
+      timeoutError: (waitedMs) => pool.timeoutError(waitedMs),
+    })
     this.#runners = Array.from({ length: settings.maxConnections }, () => this.#makeRunner())
   }
 
@@ -96,12 +99,10 @@ export class ReadDesk {
     preface?: ShardStatement,
   ): Promise<TextRow[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    // Bound: the signal, and #watch(), which rejects what waits too long; see #expire().
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(new Operation({ shardIds, statement, preface }, undefined, signal, resolve, reject))
-      this.#wake(shardIds)
-      this.#watch()
-    })
+    const rows = this.#waiting.enter({ shardIds, statement, preface }, () => undefined, signal)
+    this.#wake(shardIds)
+    this.#waiting.watch()
+    return rows
   }
 
   #makeRunner(): Runner {
@@ -180,37 +181,14 @@ export class ReadDesk {
       if (this.#runners.every(({ isIdle }) => isIdle)) this.#rejectAll(error)
       return
     }
-    this.#returned = this.#returned.filter((operation) => !this.#isOver(operation))
-    this.#expire()
+    this.#returned = this.#returned.filter((operation) => !this.#waiting.isOver(operation))
+    this.#waiting.expire()
     const next = this.#returned[0] ?? this.#waiting.peek()
     if (next !== undefined) this.#wake(next.input.shardIds)
   }
 
   #rejectAll(error: unknown): void {
     for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext()) next.reject(error)
-  }
-
-  /** One timer for all that wait: the first in the queue is the first to run out of its time. */
-  #watch(): void {
-    const oldest = this.#waiting.peek()
-    if (this.#timer !== undefined || oldest === undefined) return
-    const leftMs = oldest.startedAt + this.#settings.waitTimeoutMs - performance.now()
-    this.#timer = setTimeout(() => this.#expire(), Math.max(0, leftMs)).unref()
-  }
-
-  #expire(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!this.#isOver(next)) break
-      this.#waiting.shift()
-    }
-    this.#watch()
-  }
-
-  /** Whether a read needs nothing any more; rejects it if it has waited too long. */
-  #isOver(operation: ReadOperation): boolean {
-    return operation.expire(this.#settings.waitTimeoutMs, (waitedMs) => this.#pool.timeoutError(waitedMs))
   }
 }
 
