@@ -1,11 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { root, runPage } from './run-page.ts'
 
 const folder = new URL('docs/guide/', root)
-/** Pages that are only about things outside this process, such as bundlers: they have no `ts` block to run. */
-const withoutProgram = ['runtimes.md']
-const pages = readdirSync(folder).filter((page) => !withoutProgram.includes(page))
+const hasProgram = (page: string): boolean => readFileSync(new URL(page, folder), 'utf8').includes('```ts\n')
+const pages = readdirSync(folder).filter(hasProgram)
 
 it('the guide has pages', () => {
   expect(pages).toContain('finding.md')
