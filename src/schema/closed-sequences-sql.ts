@@ -58,10 +58,15 @@ export const openSequences = `(
   join pg_catalog.pg_class as hv_class on hv_class.oid = seqrelid,
   lateral (select ${statesSql('hv_class.relnamespace')} -> hv_class.relname) as hv_states (hv_state))`
 
+/** SQL for the value of a closed sequence of this type. */
+const closedValueOf = (type: string): string => {
+  const { smallint, integer, bigint } = closedValues
+  return `(case ${type} when 'smallint'::regtype then '${smallint}' when 'integer'::regtype then '${integer}' else '${bigint}' end)::bigint`
+}
+
 /** Closes all sequences of a shard that are open. Behind {@link raiseFenceSql} only, in the same transaction. */
 export function closeSequencesSql(shardId: number): string {
   const schema = shardSchema(shardId)
-  const { smallint, integer, bigint } = closedValues
   return [
     'do $hv$',
     'declare',
@@ -71,7 +76,7 @@ export function closeSequencesSql(shardId: number): string {
     'begin',
     '  for hv_sequence in',
     '    select seqrelid::regclass as hv_name, relname as hv_key, seqtypid::regtype as hv_type,',
-    `      (case seqtypid when 'smallint'::regtype then '${smallint}' when 'integer'::regtype then '${integer}' else '${bigint}' end)::bigint as hv_value`,
+    `      ${closedValueOf('seqtypid')} as hv_value`,
     '    from pg_catalog.pg_sequence join pg_catalog.pg_class on oid = seqrelid',
     `    where relnamespace = '${schema}'::regnamespace and not hv_all ? relname::text`,
     '    order by seqrelid',
@@ -90,6 +95,24 @@ export function closeSequencesSql(shardId: number): string {
     `  execute format('comment on function ${fenceOf(shardId)} is %L', hv_all);`,
     'end $hv$',
   ].join('\n')
+}
+
+/**
+ * The closed sequences that were altered, restarted or set since: `(name, statements that close it again)`. What was done to
+ * them would be lost when they are opened, because they become what they were.
+ *
+ * @param schema SQL for the oid of the schema
+ */
+export function touchedSequencesSql(schema: string): string {
+  const value = closedValueOf('seqtypid')
+  return `
+select relname, format('alter sequence %1$s increment 1 minvalue %2$s maxvalue %3$s start %3$s restart cache 1 no cycle; select setval(%4$L, %3$s)',
+  seqrelid::regclass, ${value} - 1, ${value}, seqrelid::regclass::text)
+from pg_catalog.pg_sequence join pg_catalog.pg_class on oid = seqrelid
+where relnamespace = ${schema} and ${statesSql('relnamespace')} ? relname::text and (
+  (seqincrement, seqmin, seqmax, seqstart, seqcache, seqcycle) is distinct from (1, ${value} - 1, ${value}, ${value}, 1, false)
+  or pg_sequence_last_value(seqrelid) is distinct from ${value})
+order by relname`
 }
 
 /** PL/pgSQL that opens the sequences of a shard: declarations, and statements. It may wait for locks, so bound them. */

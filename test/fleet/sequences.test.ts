@@ -202,6 +202,63 @@ describe('the sequences of a shard that moves', () => {
   )
 })
 
+/** What may be done to a sequence that is closed, although nothing can be drawn from it. */
+const alterations: readonly string[] = [
+  'alter sequence shard0001.tickets restart',
+  'alter sequence shard0001.tickets increment 5',
+  'alter sequence shard0001.tickets cache 7',
+  'alter sequence shard0001.tickets cycle',
+  'alter sequence shard0001.tickets maxvalue 100 restart with 50',
+  'alter table shard0001.own alter column n restart',
+  `select setval('shard0001.tickets', -9223372036854775807)`,
+]
+
+describe('a closed sequence that is altered', () => {
+  it('ends the move, or keeps the old shard, until it is closed again', async () => {
+    await using servers = await createFleet()
+    await using fleet = await Fleet.open({ catalog: { ...servers.catalogConnection } })
+    await queryServer(
+      servers,
+      0,
+      'create sequence shard0001.tickets; create table shard0001.own (n int generated always as identity primary key)',
+    )
+    await queryServer(servers, 0, `select nextval('shard0001.tickets')`)
+    const before = await queryServer(servers, 0, states)
+    const alterAt =
+      (server: number, text: string) =>
+      async (name: string): Promise<void> => {
+        if (name === 'fenced') await queryServer(servers, server, text)
+      }
+    const endAt = (name: string): void => {
+      if (name === 'way back: slot done') throw new Error('enough')
+    }
+    await expect(fleet.moveShard(1, { to: 's3', onCheckpoint: endAt })).rejects.toThrow('enough')
+    const closeAgain = async (server: number, failing: Promise<unknown>, text: string): Promise<void> => {
+      const error = await failing.catch((thrown: unknown) => thrown)
+      expect(error, text).toMatchObject({ code: 'HV_MOVE_CHANGED' })
+      const [different = ''] = (error as { details: { different: string[] } }).details.different
+      expect(different).toContain(`was altered behind the fence of s${server + 1}`)
+      if (server !== 0 || (await fleet.moves())[0]?.phase === 'mirroring')
+        await queryServer(servers, server, different.split('close it again: ')[1] ?? '')
+    }
+    for (const text of alterations)
+      for (const server of [0, 2])
+        await closeAgain(server, fleet.resume(1, { maxPauseMs: 60_000, onCheckpoint: alterAt(server, text) }), text)
+    expect(await queryServer(servers, 0, states)).toEqual(before)
+    expect(await fleet.resume(1, { maxPauseMs: 60_000 })).toMatchObject({ mismatches: [] })
+    expect(await queryServer(servers, 2, states)).toEqual(before)
+    for (const text of alterations) {
+      await queryServer(servers, 0, text)
+      await expect(fleet.reverse(1, { maxPauseMs: 60_000 }), text).rejects.toMatchObject({ code: 'HV_MOVE_CHANGED' })
+      await closeAgain(0, fleet.complete(1), text)
+    }
+    await expect(queryServer(servers, 0, 'alter sequence shard0001.tickets restart with 9')).rejects.toThrow(/greater/)
+    await fleet.complete(1)
+    expect(await queryServer(servers, 2, states)).toEqual(before)
+    expect(await listLeftovers(servers)).toEqual([])
+  })
+})
+
 describe('a sequence outside the shard', () => {
   const outside: Readonly<Record<string, string>> = {
     'the default of column n of shard0001.bound': "create table shard0001.bound (n int default nextval('public.far'))",

@@ -93,12 +93,11 @@ async function cross(context: MoveContext, sides: ComparedSides, crossing: Cross
         maxPauseMs: limits.maxPauseMs,
         fenceTimeoutMs: limits.fenceTimeoutMs,
         signal,
-        assertUnchanged: async () => {
-          const [side] = sides.sessions
-          const looked = assertSameTables(side, move, [...names, ...sequences])
-          const [fence] = await Promise.all([readFenceOf(side, shardId), looked, assertUnchanged()])
-          journal.adopt(FENCE_READ, fence)
+        assertSameTables: async () => {
+          await assertSameTables(fromSession, move, [...names, ...sequences])
+          journal.adopt(FENCE_READ, await readFenceOf(fromSession, shardId))
         },
+        assertUnchanged,
         openSnapshots: () => sides.freeze(),
         startReverse: skipPast,
         switchOver: (leftMs) => {
@@ -119,8 +118,7 @@ async function warmUp(from: ServerSession, to: ServerSession, { move, epochMs }:
   const { shardId } = move
   await Promise.all([
     readLeft(from, { shardId, epochMs }),
-    to.read(findMarker(shardId, '')),
-    to.execute([carrySequencesSql(shardId, {})]),
+    to.read(findMarker(shardId, '')).then(() => to.execute([carrySequencesSql(shardId, {})])),
   ])
 }
 

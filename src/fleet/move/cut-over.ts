@@ -13,13 +13,12 @@ import { waitFor } from './wait.ts'
  *
  *   1. fence at `from`       writers in flight are waited out, later ones are refused: nothing is written any more, and no
  *                            number drawn from a sequence
- *   2. marker                a row written behind the fence; when `to` shows it, `to` has everything
- *      sequences             meanwhile, because nobody draws any more: `to` goes on where `from` stands
- *      look                  meanwhile: nobody else has the lease, and nobody has changed what the shard is made of
+ *   2. marker                a row written behind the fence; when `to` shows it, `to` has everything. Meanwhile the sequences
+ *                            are carried, and it is looked whether anybody has changed what the shard is made of
  *   3. snapshots             on both sides, of the same rows; they are compared after the switch, at leisure
- *      floor                 so that `to` issues no key that exists; the stream back begins here
- *   4. switch                one transaction of the catalog: the point of no return
- *   5. fence at `to` opened  with its sequences; it refused whoever did not know that the shard was not there yet; writers go on
+ *   4. floor                 so that `to` issues no key that exists; the stream back begins here
+ *   5. switch                one transaction of the catalog: the point of no return
+ *   6. fence at `to` opened  with its sequences; it refused whoever did not know that the shard was not there yet; writers go on
  *
  * Before the switch every failure, and running out of time, opens the fence: writers go on at `from`. That does not depend
  * on who is silent: what is under way at the end of the pause is not waited for. If nobody can tell whether the switch was
@@ -45,6 +44,8 @@ export interface Cutover {
   readonly maxPauseMs: number
   readonly fenceTimeoutMs: number
   readonly signal: AbortSignal | undefined
+  /** Throws when the shard has a table that is not carried over. Asked behind the fence. */
+  readonly assertSameTables: () => Promise<void>
   /** Throws when the shard was changed since both sides were compared. Asked behind the fence, on sessions of its own. */
   readonly assertUnchanged: () => Promise<void>
   /** Opens the snapshots that the proof compares. */
@@ -98,33 +99,30 @@ async function bringOverInTime(cutover: Cutover, startedAt: number): Promise<Omi
 }
 
 async function bringOver(cutover: Cutover, startedAt: number): Promise<Omit<CutoverEnd, 'pauseMs'>> {
-  const { from, to, shardId, epochMs } = cutover
+  const { to, shardId, epochMs } = cutover
   const assertInTime = (): void => assertPause(cutover, startedAt)
   await cutover.checkpoint('fenced')
-  const [issued] = await Promise.all([
-    carryOver(cutover, from.read(writeMarker(shardId, cutover.marker)), assertInTime),
-    cutover.assertUnchanged(),
-  ])
+  const [issued] = await Promise.all([carryOver(cutover, assertInTime), cutover.assertUnchanged()])
   await cutover.checkpoint('marker arrived')
   // Once more: behind a successor the stream back would begin too late.
   await cutover.assertHeld()
   const [lsn, hasFloor] = await Promise.all([
     cutover.openSnapshots(),
-    ensureKeyFloor(to, { shardId, epochMs, ...issued }),
-    cutover.startReverse(),
+    cutover.startReverse().then(() => ensureKeyFloor(to, { shardId, epochMs, ...issued })),
   ])
   await cutover.checkpoint('ready to switch')
   assertInTime()
   return { lsn, hasFloor }
 }
 
-/** Waits for the marker, and carries the sequences meanwhile. Gives what `from` may have issued. */
-async function carryOver(cutover: Cutover, written: Promise<unknown>, assertInTime: () => void): Promise<Issued> {
-  const { from, to, shardId, epochMs } = cutover
-  const left = readLeft(from, { shardId, epochMs })
+/** Sends the marker, and carries the sequences while it is on its way. Gives what `from` may have issued. */
+async function carryOver(cutover: Cutover, assertInTime: () => void): Promise<Issued> {
+  const { from, to, shardId, epochMs, marker } = cutover
+  const read = from.read(writeMarker(shardId, marker)).then(() => readLeft(from, { shardId, epochMs }))
   // An operator that was taken over carries nothing.
-  const [{ sequences, issued }] = await Promise.all([left, written, cutover.assertHeld()])
-  await Promise.all([waitForMarker(cutover, assertInTime), to.execute([carrySequencesSql(shardId, sequences)])])
+  const [{ sequences, issued }] = await Promise.all([read, cutover.assertHeld()])
+  const carried = to.execute([carrySequencesSql(shardId, sequences)])
+  await Promise.all([carried.then(() => waitForMarker(cutover, assertInTime)), cutover.assertSameTables()])
   return issued
 }
 

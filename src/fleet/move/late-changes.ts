@@ -5,7 +5,7 @@ import { selectTrace } from '../../schema/drift/shape/shape-trace-sql.ts'
 import type { ServerSession } from '../../server/server-session.ts'
 import { quoteLiteral } from '../../sql/quote.ts'
 import type { MoveContext } from './move-context.ts'
-import { changedError } from './same-definition.ts'
+import { assertSequencesClosed, changedError } from './same-definition.ts'
 import type { ComparedSides } from './snapshots.ts'
 
 /*
@@ -27,7 +27,9 @@ export async function watchDefinition(context: MoveContext, { sessions }: Compar
   const traces = await Promise.all(sessions.map(readTrace))
   const before = await Promise.all(sessions.map(readLines))
   return async () => {
-    const now = await Promise.all(sessions.map(readTrace))
+    const look = (session: ServerSession): Promise<string> =>
+      assertSequencesClosed(session, move).then(() => readTrace(session))
+    const now = await Promise.all(sessions.map(look))
     if (now.every((trace, side) => trace === traces[side])) return
     const lines = await Promise.all(sessions.map(readLines))
     const different = sessions.flatMap(({ serverId }, side) => differences(serverId, before[side], lines[side]))

@@ -1,6 +1,7 @@
 import { HypervaultError, isHypervaultError } from '../../errors.ts'
 import { isNextIdBody } from '../../key/next-id-sql.ts'
 import { shardSchema } from '../../key/shard-id.ts'
+import { touchedSequencesSql } from '../../schema/closed-sequences-sql.ts'
 import type { ServerSession } from '../../server/server-session.ts'
 import { readShardDefinition } from '../clone/read-shard-definition.ts'
 import type { ShardDefinition } from '../clone/shard-definition.ts'
@@ -18,7 +19,8 @@ import { MARKER_TABLE } from './object-names.ts'
  *   when nothing arrives     with what was read: a change is the likely reason
  *   before the fence         both sides, as a whole; on the way back at once, before anything waits
  *   behind the fence         tables and sequences, because one that was made since has no fence, and its rows would stay behind;
- *                            and each side as a whole with what it was before (late-changes.ts)
+ *                            and each side as a whole with what it was before (late-changes.ts); and its closed sequences,
+ *                            which become what they were when they are opened
  */
 
 type Sides = Readonly<Record<'source' | 'target', readonly string[]>>
@@ -71,6 +73,19 @@ export async function assertSameTables(
       move,
       late.map(([name, kind]) => `only at ${session.serverId}: ${kind} ${name}`),
     )
+}
+
+/** Looks for a closed sequence that somebody has altered or set: that would be lost. Throws `HV_MOVE_CHANGED`. */
+export async function assertSequencesClosed(session: ServerSession, move: MoveRecord): Promise<void> {
+  const schema = `'${shardSchema(move.shardId)}'::regnamespace`
+  const touched = await session.read({ text: touchedSequencesSql(schema) })
+  if (touched.length === 0) return
+  const { serverId } = session
+  const different = touched.map(
+    ([name, close]) =>
+      `sequence ${name} was altered behind the fence of ${serverId}: do so where the shard lives, and if it is still closed at ${serverId}, close it again: ${close}`,
+  )
+  throw changedError(move, different)
 }
 
 function readDefinition({ move }: MoveSight, link: FleetLink): Promise<ShardDefinition> {

@@ -4,7 +4,7 @@ import { readFence } from '../../schema/fence-sql.ts'
 import type { ServerSession } from '../../server/server-session.ts'
 import type { MoveSight } from './move-context.ts'
 import { compareLive, type Cross } from './prove.ts'
-import { assertSameTables } from './same-definition.ts'
+import { assertSameTables, assertSequencesClosed } from './same-definition.ts'
 import { assertSlot } from './slot-state.ts'
 
 /*
@@ -27,13 +27,14 @@ export async function readFenceOf(session: ServerSession, shardId: number): Prom
 /**
  * Proves that the old shard has nothing that the new one lacks.
  *
- * @throws `HV_MOVE_CHANGED` for a table that came later, `HV_MOVE_MISMATCH` for rows; `HV_MOVE_SLOT_LOST` when it cannot
+ * @throws `HV_MOVE_CHANGED` for a table that came later, or a sequence that was altered there, `HV_MOVE_MISMATCH` for rows; `HV_MOVE_SLOT_LOST` when it cannot
  *   be proved any more
  */
 export async function assertNoStrayWrites(context: MoveSight, cross?: Cross): Promise<void> {
   const { move, journal, source, target, objects } = context
   const { shardId, report } = move
   const isUntouched = await source.withSession(async (session) => {
+    await assertSequencesClosed(session, move)
     if ((await readFenceOf(session, shardId)) === journal.resultOf(FENCE_READ)) return true
     await assertSameTables(session, move, await listFenced(session, shardId))
     return false
