@@ -234,7 +234,7 @@ describe('while a server does not answer', () => {
       await until('the read waits', async () => (await waiters()) === 1)
       controller.abort(new Error('enough'))
       await rejected
-      expect(isAtRest(store)).toBe(true)
+      await until('it is at rest', () => isAtRest(store))
       expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
       await until('the server has ended it', async () => (await waiters()) === 0)
     })
