@@ -8,6 +8,7 @@ import type { ServerPools } from '../shard/server-pools.ts'
 import type { ShardFollower } from '../shard/shard-follower.ts'
 import type { Change, ChangeOptions, ChangeOutcome, ChangeRequest, Replacement } from './change/change.ts'
 import { conditionOf, hasCondition, type DeleteOutcome } from './change/condition.ts'
+import type { EntityGround } from './entity-ground.ts'
 import type { EntitySettings } from './entity-settings.ts'
 import { Finder } from './find/finder.ts'
 import type { KindRegistry } from './kind/kind-registry.ts'
@@ -22,7 +23,8 @@ import {
   type LoadSource,
 } from './load/load-options.ts'
 import { Load } from './load/load.ts'
-import { Loader, type LoadGround } from './load/loader.ts'
+import { Loader } from './load/loader.ts'
+import { writerSettings } from './load/writer-settings.ts'
 import type { EntityOptions, OperationOptions } from './operation-options.ts'
 import { rejectThrown } from './reject-thrown.ts'
 import { assertKey } from './rows/assert-key.ts'
@@ -62,7 +64,7 @@ export class EntityStore {
   /** Transactions of the caller. */
   readonly transactions: Transactions
   readonly #single: SingleStatements
-  readonly #loadGround: LoadGround
+  readonly #ground: EntityGround
   readonly #scanGround: ScanGround
 
   constructor(
@@ -73,15 +75,14 @@ export class EntityStore {
     kinds: KindRegistry,
   ) {
     this.#pools = pools
-    this.#terms = { follower, log, settings, findLanes: (shardId) => this.#lanesOf(shardId) }
     this.#settings = settings
-    this.finder = new Finder((shardId) => this.#siteOf(shardId), follower, log, settings)
-    const reader = new ServerReader((shardId) => this.#siteOf(shardId), log, settings)
-    const { epochMs, waitTimeoutMs } = settings
-    this.#scanGround = { epochMs, waitTimeoutMs, topology: () => pools.topology, follower, reader }
-    this.transactions = new Transactions((shardId) => this.#siteOf(shardId), follower, log, settings, kinds)
-    this.#single = new SingleStatements((shardId) => this.#siteOf(shardId), follower, log, settings)
-    this.#loadGround = { siteOf: (shardId) => this.#siteOf(shardId), follower, log, ...settings }
+    const ground: EntityGround = { siteOf: (shardId) => this.#siteOf(shardId), follower, log, settings }
+    this.#ground = ground
+    this.#terms = { ...ground, findLanes: (shardId) => this.#lanesOf(shardId) }
+    this.finder = new Finder(ground)
+    this.#scanGround = { ...ground, topology: () => pools.topology, reader: new ServerReader(ground) }
+    this.transactions = new Transactions(ground, kinds)
+    this.#single = new SingleStatements(ground)
   }
 
   /** Takes note of another topology: what is asked for from now on goes where the shards live now. */
@@ -116,7 +117,7 @@ export class EntityStore {
     if (typeof kind !== 'function') assertKind(kind)
     assertLoadSource(source)
     const kindOf = typeof kind === 'function' ? (kind as KindOf) : () => kind
-    const loader = new Loader(kindOf, source, resolveLoadOptions(options), this.#loadGround)
+    const loader = new Loader(kindOf, source, resolveLoadOptions(options), this.#ground)
     return new Load(loader, this.#settings.epochMs)
   }
 
@@ -124,7 +125,7 @@ export class EntityStore {
     assertCallOptions('findBatchEnd', options)
     assertTicket(ticket)
     const { pool } = this.#siteOf(ticket.shardId)
-    return lookUpEnd(ticket, { pool, settings: this.#loadGround }, options.signal)
+    return lookUpEnd(ticket, { pool, settings: writerSettings(this.#ground) }, options.signal)
   }
 
   count(options: CountOptions): Promise<CountReport> {

@@ -34,7 +34,6 @@ import { assertKind, type Entity } from './rows/entity.ts'
 import { countCollision, pauseAfter, retryKeyCollisions } from './rows/key-collision.ts'
 import { drawDistinctKeys } from './rows/key-drawer.ts'
 import {
-  findHstoreSchema,
   insertEntities,
   insertEntity,
   insertSome,
@@ -151,10 +150,9 @@ export class SessionEntities {
 
   /** The type `hstore` of this server, qualified and quoted: asked once for each server. */
   async hstoreType(): Promise<string> {
-    const { hstore } = this.#site
-    if (hstore.name === undefined) hstore.learn((await this.#session.run(findHstoreSchema))[0]?.[0])
-    if (hstore.name === undefined) throw extensionMissing(this.#session.serverId)
-    return hstore.name
+    const name = await this.#site.hstore.find((statement) => this.#session.run(statement))
+    if (name === undefined) throw extensionMissing(this.#session.serverId)
+    return name
   }
 
   /** Stores a few bodies as single puts that travel together are stored. */

@@ -1,34 +1,20 @@
 import type { Body } from '../hstore/body.ts'
 import { encodeHstore } from '../hstore/encode.ts'
 import type { Key } from '../key/key.ts'
-import type { StatementLog } from '../pool/statement-log.ts'
-import type { ShardFollower } from '../shard/shard-follower.ts'
 import { withShardSession } from '../shard/shard-session.ts'
 import { encodeChange, type ChangeOutcome, type ChangeRequest } from './change/change.ts'
 import { encodeCondition, type ChangeCondition, type DeleteOutcome } from './change/condition.ts'
-import type { EntitySettings } from './entity-settings.ts'
+import type { EntityGround } from './entity-ground.ts'
 import type { OperationOptions } from './operation-options.ts'
 import { assertKind, type Entity } from './rows/entity.ts'
 import { encodeBodies, SessionEntities } from './session-entities.ts'
-import type { ServerSite } from './site/server-site.ts'
 
 /** Operations that travel alone: each borrows a connection for its own statement, or its own transaction. */
 export class SingleStatements {
-  readonly #siteOf: (shardId: number) => ServerSite
-  readonly #follower: ShardFollower
-  readonly #log: StatementLog
-  readonly #settings: EntitySettings
+  readonly #ground: EntityGround
 
-  constructor(
-    siteOf: (shardId: number) => ServerSite,
-    follower: ShardFollower,
-    log: StatementLog,
-    settings: EntitySettings,
-  ) {
-    this.#siteOf = siteOf
-    this.#follower = follower
-    this.#log = log
-    this.#settings = settings
+  constructor(ground: EntityGround) {
+    this.#ground = ground
   }
 
   get(key: Key, options: OperationOptions): Promise<Entity | undefined> {
@@ -75,12 +61,13 @@ export class SingleStatements {
     { signal }: OperationOptions,
     work: (entities: SessionEntities) => Promise<T>,
   ): Promise<T> {
-    const { statementTimeoutMs, waitTimeoutMs, preparedMax } = this.#settings
-    return this.#follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, async () => {
-      const site = this.#siteOf(shardId)
-      const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal, preparedMax }
+    const { siteOf, follower, log, settings } = this.#ground
+    const { statementTimeoutMs, waitTimeoutMs, preparedMax } = settings
+    return follower.run(shardId, { timeoutMs: waitTimeoutMs, signal }, async () => {
+      const site = siteOf(shardId)
+      const request = { pool: site.pool, shardId, log, statementTimeoutMs, signal, preparedMax }
       const run = (): Promise<T> =>
-        withShardSession(request, (session) => work(new SessionEntities(session, site, this.#settings)))
+        withShardSession(request, (session) => work(new SessionEntities(session, site, settings)))
       const { name } = site.hstore
       try {
         return await run()

@@ -1,9 +1,7 @@
 import { assertCallOptions } from '../../arguments/call-options.ts'
-import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
-import type { ShardFollower } from '../../shard/shard-follower.ts'
 import { withShardSession } from '../../shard/shard-session.ts'
-import type { EntitySettings } from '../entity-settings.ts'
+import type { EntityGround } from '../entity-ground.ts'
 import type { OperationOptions } from '../operation-options.ts'
 import { ReadDesk } from '../read/read-desk.ts'
 import type { Entity } from '../rows/entity.ts'
@@ -18,27 +16,16 @@ const PLACES_FOR_OTHERS = 2
 
 /** Finds entities in one shard, on whatever server holds it. */
 export class Finder {
-  readonly #siteOf: (shardId: number) => ServerSite
-  readonly #follower: ShardFollower
-  readonly #log: StatementLog
-  readonly #settings: EntitySettings
+  readonly #ground: EntityGround
   readonly #desks = new WeakMap<ServerSite, ReadDesk>()
 
-  constructor(
-    siteOf: (shardId: number) => ServerSite,
-    follower: ShardFollower,
-    log: StatementLog,
-    settings: EntitySettings,
-  ) {
-    this.#siteOf = siteOf
-    this.#follower = follower
-    this.#log = log
-    this.#settings = settings
+  constructor(ground: EntityGround) {
+    this.#ground = ground
   }
 
   async find(shardId: number, query: FindQuery, options: OperationOptions): Promise<Entity[]> {
     assertCallOptions('find', options)
-    const { epochMs } = this.#settings
+    const { epochMs } = this.#ground.settings
     const checked = checkFind(shardId, query, epochMs)
     const rows = await this.#follow(shardId, options, () => this.#run(shardId, checked, options))
     return decodeFound(rows, epochMs)
@@ -46,11 +33,11 @@ export class Finder {
 
   async explain(shardId: number, query: FindQuery, options: OperationOptions): Promise<FindPlan> {
     assertCallOptions('explain', options)
-    const { epochMs, statementTimeoutMs } = this.#settings
+    const { epochMs, statementTimeoutMs } = this.#ground.settings
     const checked = checkFind(shardId, query, epochMs)
     return this.#follow(shardId, options, async () => {
-      const site = this.#siteOf(shardId)
-      const request = { pool: site.pool, shardId, log: this.#log, statementTimeoutMs, signal: options.signal }
+      const site = this.#ground.siteOf(shardId)
+      const request = { pool: site.pool, shardId, log: this.#ground.log, statementTimeoutMs, signal: options.signal }
       return withHstoreType({ site, query: checked, read: this.#reader(site, shardId, options) }, (hstoreType) =>
         withShardSession(request, (session) => explainFind(session, checked, hstoreType)),
       )
@@ -58,13 +45,13 @@ export class Finder {
   }
 
   #run(shardId: number, query: CheckedQuery, options: OperationOptions): Promise<readonly TextRow[]> {
-    const site = this.#siteOf(shardId)
+    const site = this.#ground.siteOf(shardId)
     const run = this.#reader(site, shardId, options)
     return withHstoreType({ site, query, read: run }, (hstoreType) => runFind({ shardId, query, hstoreType, run }))
   }
 
   #follow<T>(shardId: number, { signal }: OperationOptions, work: () => Promise<T>): Promise<T> {
-    return this.#follower.run(shardId, { timeoutMs: this.#settings.waitTimeoutMs, signal }, work)
+    return this.#ground.follower.run(shardId, { timeoutMs: this.#ground.settings.waitTimeoutMs, signal }, work)
   }
 
   #reader(site: ServerSite, shardId: number, { signal }: OperationOptions): FindRun['run'] {
@@ -76,7 +63,7 @@ export class Finder {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
     const maxConnections = Math.max(1, site.pool.max - PLACES_FOR_OTHERS)
-    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: true })
+    const desk = new ReadDesk(site.pool, this.#ground.log, { ...this.#ground.settings, maxConnections, isShared: true })
     this.#desks.set(site, desk)
     return desk
   }

@@ -1,6 +1,4 @@
-import type { StatementLog } from '../../pool/statement-log.ts'
-import type { ShardFollower } from '../../shard/shard-follower.ts'
-import type { EntitySettings } from '../entity-settings.ts'
+import type { EntityGround } from '../entity-ground.ts'
 import type { ServerSite } from '../site/server-site.ts'
 import { ChangeLane } from './change-lane.ts'
 import { DeleteLane } from './delete-lane.ts'
@@ -10,10 +8,7 @@ import type { LaneSite } from './lane-site.ts'
 import { PutLane } from './put-lane.ts'
 
 /** What the lanes of all shards have in common. */
-export interface LaneTerms {
-  readonly follower: ShardFollower
-  readonly log: StatementLog
-  readonly settings: EntitySettings
+export interface LaneTerms extends EntityGround {
   /** The lanes of a shard where it lives now. */
   findLanes(shardId: number): ShardLanes
 }

@@ -1,6 +1,6 @@
 import { isHypervaultError } from '../../errors.ts'
 import type { Body } from '../../hstore/body.ts'
-import type { ShardFollower } from '../../shard/shard-follower.ts'
+import type { EntityGround } from '../entity-ground.ts'
 import { assertKind } from '../rows/entity.ts'
 import type { ServerSite } from '../site/server-site.ts'
 import type { StoredBatch } from './batch-writer.ts'
@@ -14,7 +14,7 @@ import { Notice } from './notice.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import { ServerLoader, type LoadObserver } from './server-loader.ts'
 import { ShardQueue } from './shard-queue.ts'
-import type { WriterSettings } from './writer-settings.ts'
+import { writerSettings } from './writer-settings.ts'
 
 /*
  * The work behind one `load`. A reader takes rows from the source, asks for the shard of each and appends it, encoded,
@@ -36,14 +36,6 @@ import type { WriterSettings } from './writer-settings.ts'
  * of it has ended the account is made, so it is exact.
  */
 
-/** What a load needs of the entities. */
-export interface LoadGround extends WriterSettings {
-  readonly siteOf: (shardId: number) => ServerSite
-  readonly follower: ShardFollower
-  /** How long a shard that moves is followed. */
-  readonly waitTimeoutMs: number
-}
-
 /** A shard with rows, and who stores them. */
 interface ShardEntry {
   readonly queue: ShardQueue
@@ -54,7 +46,7 @@ interface ShardEntry {
 export class Loader implements LoadObserver {
   readonly #kindOf: KindOf
   readonly #settings: LoadSettings
-  readonly #ground: LoadGround
+  readonly #ground: EntityGround
   readonly #source: LoadSource
   readonly #ledger = new Ledger()
   readonly #meter: ProgressMeter
@@ -72,7 +64,7 @@ export class Loader implements LoadObserver {
   #isSettled = false
   #failure: LoadFailure | undefined
 
-  constructor(kindOf: KindOf, source: LoadSource, settings: LoadSettings, ground: LoadGround) {
+  constructor(kindOf: KindOf, source: LoadSource, settings: LoadSettings, ground: EntityGround) {
     this.#kindOf = kindOf
     this.#source = source
     this.#settings = settings
@@ -242,13 +234,19 @@ export class Loader implements LoadObserver {
   }
 
   #makeServer(site: ServerSite): ServerLoader {
-    return new ServerLoader(site, this.#ground, this.#settings.connectionsPerServer, this, this.#cut.signal)
+    return new ServerLoader(
+      site,
+      writerSettings(this.#ground),
+      this.#settings.connectionsPerServer,
+      this,
+      this.#cut.signal,
+    )
   }
 
   /** Waits until a shard is where it can be written to, and goes on there. */
   async #follow(queue: ShardQueue, { attempts, firstTriedAt }: Batch, error: unknown): Promise<void> {
-    const { follower, waitTimeoutMs } = this.#ground
-    const leftMs = firstTriedAt + waitTimeoutMs - performance.now()
+    const { follower, settings } = this.#ground
+    const leftMs = firstTriedAt + settings.waitTimeoutMs - performance.now()
     try {
       await follower.follow(error, { shardId: queue.shardId, attempt: attempts, leftMs, signal: this.#cut.signal })
       if (this.#failure === undefined) this.#enlist(queue.shardId, queue).server.resume(queue)

@@ -2,8 +2,8 @@ import { isHypervaultError } from '../../errors.ts'
 import { Key } from '../../key/key.ts'
 import { AbortGroup } from '../../pool/abort-group.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
-import type { ShardFollower } from '../../shard/shard-follower.ts'
 import type { Topology } from '../../topology/topology.ts'
+import type { EntityGround } from '../entity-ground.ts'
 import { decodeEntity } from '../rows/decode-entity.ts'
 import type { Entity } from '../rows/entity.ts'
 import { encodeCursor, type MissingStretch } from './cursor.ts'
@@ -42,12 +42,8 @@ import { isTooSlow } from './too-slow.ts'
  */
 
 /** What a scan needs of the entities. */
-export interface ScanGround {
-  readonly epochMs: number
-  /** How long a shard that moves is followed. */
-  readonly waitTimeoutMs: number
+export interface ScanGround extends EntityGround {
   readonly topology: () => Topology
-  readonly follower: ShardFollower
   readonly reader: ServerReader
 }
 
@@ -185,7 +181,9 @@ export class ScanRun {
     const { ids, rows } = run
     const last = ids.at(-1)
     if (last !== undefined) this.#after = BigInt.asUintN(64, last)
-    return rows.splice(0).map((row, index) => decodeEntity(new Key(ids[index] as bigint, this.#ground.epochMs), row))
+    return rows
+      .splice(0)
+      .map((row, index) => decodeEntity(new Key(ids[index] as bigint, this.#ground.settings.epochMs), row))
   }
 
   /** What comes before a failure is given first: the next page meets it again. */
@@ -269,10 +267,10 @@ export class ScanRun {
       const parts = this.#partsOf(group.shardIds)
       if (parts.length > 1) return this.#split(group, parts)
       const [shardId] = group.shardIds as [number]
-      const { waitTimeoutMs: timeoutMs, follower } = this.#ground
+      const { settings, follower } = this.#ground
       const { signal } = this.#cut
       if (group.shardIds.length > 1) return await this.#readOnce(group)
-      await follower.run(shardId, { timeoutMs, signal }, () => this.#readOnce(group))
+      await follower.run(shardId, { timeoutMs: settings.waitTimeoutMs, signal }, () => this.#readOnce(group))
     } catch (error) {
       if (isTooSlow(error) && group.tryNarrow()) return
       if (group.shardIds.length > 1 && isRefusal(error)) this.#split(group, halves(group.shardIds))

@@ -1,7 +1,6 @@
-import type { StatementLog } from '../../pool/statement-log.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
-import type { EntitySettings } from '../entity-settings.ts'
+import type { EntityGround } from '../entity-ground.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
 import type { IdBounds } from '../find/id-bounds.ts'
 import { ReadDesk } from '../read/read-desk.ts'
@@ -16,25 +15,21 @@ const MAX_CONNECTIONS = 3
 
 /** Does the reads of all scans and counts, on a few connections to each server. */
 export class ServerReader {
-  readonly #siteOf: (shardId: number) => ServerSite
-  readonly #log: StatementLog
-  readonly #settings: EntitySettings
+  readonly #ground: EntityGround
   readonly #desks = new WeakMap<ServerSite, ReadDesk>()
 
-  constructor(siteOf: (shardId: number) => ServerSite, log: StatementLog, settings: EntitySettings) {
-    this.#siteOf = siteOf
-    this.#log = log
-    this.#settings = settings
+  constructor(ground: EntityGround) {
+    this.#ground = ground
   }
 
   /** Rows `(id, type, body, updated)` of shards that live on one server, in the order of the query. */
   async read(read: PageRead, query: CheckedQuery, signal: AbortSignal): Promise<TextRow[]> {
     const [first] = read.shardIds as [number]
-    const site = this.#siteOf(first)
+    const site = this.#ground.siteOf(first)
     const desk = this.#deskOf(site)
     const ask = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(first, statement, signal)
     return withHstoreType({ site, query, read: ask }, (hstoreType) =>
-      desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#settings)),
+      desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#ground.settings)),
     )
   }
 
@@ -45,13 +40,13 @@ export class ServerReader {
     query: CheckedQuery,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const site = this.#siteOf(shardId)
+    const site = this.#ground.siteOf(shardId)
     const desk = this.#deskOf(site)
     const run = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(shardId, statement, signal)
     return withHstoreType({ site, query, read: run }, async (hstoreType) => {
       const statement = countStatement(shardId, stretch, query, hstoreType)
       if (statement === undefined) return 0
-      const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#settings))
+      const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#ground.settings))
       return Number(row?.[0])
     })
   }
@@ -60,7 +55,11 @@ export class ServerReader {
     const known = this.#desks.get(site)
     if (known !== undefined) return known
     const maxConnections = Math.min(site.pool.max, MAX_CONNECTIONS)
-    const desk = new ReadDesk(site.pool, this.#log, { ...this.#settings, maxConnections, isShared: false })
+    const desk = new ReadDesk(site.pool, this.#ground.log, {
+      ...this.#ground.settings,
+      maxConnections,
+      isShared: false,
+    })
     this.#desks.set(site, desk)
     return desk
   }

@@ -2,7 +2,6 @@ import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import { needsHstore } from '../find/conditions.ts'
 import type { CheckedQuery } from '../find/find-query.ts'
-import { findHstoreSchema } from '../rows/statements.ts'
 import { extensionMissing } from './hstore-type.ts'
 import type { ServerSite } from './server-site.ts'
 
@@ -44,8 +43,7 @@ async function ensureHstoreType(
   read: (statement: ShardStatement) => Promise<readonly TextRow[]>,
 ): Promise<string | undefined> {
   if (hstore.name !== undefined || !needsHstore(query)) return hstore.name
-  const [row] = await read(findHstoreSchema)
-  hstore.learn(row?.[0])
-  if (hstore.name === undefined) throw extensionMissing(pool.serverId)
-  return hstore.name
+  const name = await hstore.find(read)
+  if (name === undefined) throw extensionMissing(pool.serverId)
+  return name
 }

@@ -1,6 +1,8 @@
 import { HypervaultError } from '../../errors.ts'
 import type { Channel, Passenger } from '../../pool/channel.ts'
 import { sqlstateOf } from '../../pool/failure.ts'
+import type { TextRow } from '../../pool/text-rows.ts'
+import type { ShardStatement } from '../../shard/shard-session.ts'
 import { findHstoreSchema } from '../rows/statements.ts'
 
 /** SQLSTATEs by which a server refuses a statement that names what is not there, or not there any more. */
@@ -45,6 +47,12 @@ export class HstoreType implements Passenger {
 
   strand(): void {
     this.#isAsking = false
+  }
+
+  /** The name, found out by `read` if it is not known; undefined where the server lacks the extension. */
+  async find(read: (statement: ShardStatement) => Promise<readonly TextRow[]>): Promise<string | undefined> {
+    if (this.#name === undefined) this.learn((await read(findHstoreSchema))[0]?.[0])
+    return this.#name
   }
 
   /** Takes over a schema that was found out elsewhere. */

@@ -6,7 +6,6 @@ import type { ShardHome } from '../../shard/shard-site.ts'
 import type { Server } from '../../topology/connection-entry.ts'
 import type { EntitySettings } from '../entity-settings.ts'
 import { ApartDesk } from '../lane/apart-desk.ts'
-import { findHstoreSchema } from '../rows/statements.ts'
 import { extensionMissing, HstoreType, typeIn } from './hstore-type.ts'
 import { UpdatedColumns } from './updated-column.ts'
 
@@ -71,9 +70,8 @@ export class ServerSite implements ShardHome {
   }
 
   async findHstoreSchema(session: ShardSession): Promise<string | undefined> {
-    const { hstore } = this
-    if (hstore.name === undefined) hstore.learn((await session.run(findHstoreSchema))[0]?.[0])
-    return hstore.schema
+    await this.hstore.find((statement) => session.run(statement))
+    return this.hstore.schema
   }
 
   isHstoreRefuted(schema: string | undefined, error: unknown): boolean {

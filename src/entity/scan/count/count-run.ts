@@ -38,10 +38,10 @@ export class CountRun {
 
   /** Never rejects. */
   async #countShard(shardId: number): Promise<void> {
-    const { follower, waitTimeoutMs: timeoutMs } = this.#ground
+    const { follower, settings } = this.#ground
     const { signal } = this.#options
     try {
-      const count = await follower.run(shardId, { timeoutMs, signal }, () =>
+      const count = await follower.run(shardId, { timeoutMs: settings.waitTimeoutMs, signal }, () =>
         this.#countStretch(shardId, this.#options.query.bounds),
       )
       this.#counts.push({ shardId, count })
