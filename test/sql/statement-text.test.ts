@@ -26,6 +26,9 @@ test.each<[string, Partial<typeof nothing>]>([
   ['select case when true then 1 end; select 2', {}],
   ['create function f() returns int begin atomic select 1; select 2; end; select f()', {}],
   ['create function f() returns int begin atomic select 1; end; end; select 1', { goesOn: true, controls: true }],
+  ['/* a /* b */ c */ commit', { commits: true, controls: true }],
+  [`/* a /* b */ ' */ select 1; commit; -- '`, { commits: true, controls: true }],
+  ['/* a /* b */ ; commit; */ select 1', {}],
   ['prepare p as select 1', {}],
   [`commit prepared 'x'`, {}],
 ])('%j', (text, expected) => {

@@ -37,11 +37,18 @@ describe('a migration in TypeScript', () => {
       `await shard.query('create table t ()'); await shard.query('select nothing').catch(() => {})`,
       'current transaction is aborted, commands ignored until end of transaction block',
     ],
-    [
-      'commits',
-      `await shard.query('create table t ()'); await shard.query('COMMIT')`,
+    ...[
+      'COMMIT',
+      '-- done\ncommit',
+      '/* a /* b */ */ end',
+      'insert into t values (1); commit',
+      'begin',
+      'rollback',
+    ].map((text) => [
+      `is given ${JSON.stringify(text)}`,
+      `await shard.query('create table t (n int)'); await shard.query(${JSON.stringify(text)})`,
       'a migration has a transaction of its own: it can neither begin nor end one',
-    ],
+    ]),
   ])('that %s leaves the shard as it was', async (_, body, message) => {
     await using made = await makeMigrations({ '0001_bad.js': `export async function up(shard) { ${body} }` }, '1-2')
     await expect(made.db.migrations.up()).rejects.toMatchObject({
@@ -50,6 +57,20 @@ describe('a migration in TypeScript', () => {
     })
     expect(await appliedIn(made)).toEqual([''])
     expect(await made.rows(1, `select to_regclass('$shard.t') as t`)).toEqual([{ t: null }])
+  })
+
+  it.each([
+    ['is a generator', `export async function* up(shard) { await shard.query('create table t ()') }`],
+    ['is a generator', `export function* up(shard) { yield shard.query('create table t ()') }`],
+    ['returns a function', `export const up = (shard) => async () => { await shard.query('create table t ()') }`],
+  ])('that %s has done nothing, and is not recorded as done: %s', async (what, text) => {
+    await using made = await makeMigrations({ '0001_idle.js': text }, '1-2')
+    const failure = { shardId: 1, migration: '0001_idle', message: expect.stringContaining(what) as string }
+    await expect(made.db.migrations.up()).rejects.toMatchObject({
+      code: 'HV_MIGRATION_FAILED',
+      details: { failures: [failure] },
+    })
+    expect(await appliedIn(made)).toEqual([''])
   })
 
   it('may go without a transaction, and is run again when it did not come to its end', async () => {

@@ -3,10 +3,8 @@ import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { HypervaultError } from '../../../errors.ts'
 import { shardSchema } from '../../../key/shard-id.ts'
 import type { Lease } from '../../../pool/lease.ts'
+import { readControl } from '../../../sql/statement-text.ts'
 import type { MigrationShard } from '../migration.ts'
-
-/** Statements that would end the transaction of the migration, or seem to begin another one. */
-const CONTROL = /^\s*(?:begin|start\s+transaction|commit|end|abort|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i
 
 /** Statements that may follow one upon the other behind an `up` that has returned; a program could go on for ever. */
 const MAX_ROUNDS = 1_000
@@ -117,7 +115,7 @@ export class ShardHandle implements MigrationShard {
     }
     this.#lease.assertHeld()
     const text = typeof query === 'string' ? query : query.text
-    if (this.#isTransactional && CONTROL.test(text)) {
+    if (this.#isTransactional && readControl(text).controls) {
       throw new Error('a migration has a transaction of its own: it can neither begin nor end one')
     }
     // Bound: `statement_timeout` in the session; the watch of the server cuts the connection if it is silent.

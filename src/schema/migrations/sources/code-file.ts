@@ -27,7 +27,7 @@ export async function readCodeFile({ id, name, folder, file }: CodeFile, run: Ru
   const origin = join(folder, file)
   const load = async (): Promise<MigrationCode> => {
     const up = await loadUp(origin)
-    return (shard) => run(up, shard)
+    return (shard) => run(async (argument) => assertRan(await up(argument)), shard)
   }
   return Object.freeze({ kind: 'code', id, name, checksum: checksumOf(text), ...readHeader(text, origin), load })
 }
@@ -45,4 +45,14 @@ async function tryLoad(origin: string): Promise<unknown> {
     const { problem, hint } = describeLoadFailure(error)
     throw migrationInvalid(origin, problem, error, hint)
   }
+}
+
+/** A generator does nothing until somebody goes through it, and a function that is returned until it is called. */
+function assertRan(result: unknown): void {
+  const isGenerator = typeof (Object(result) as { next?: unknown }).next === 'function'
+  if (!isGenerator && typeof result !== 'function') return
+  const what = isGenerator ? 'is a generator' : 'returns a function'
+  throw new Error(
+    `the up of a migration ${what}, which nobody runs: make it an async function that awaits its statements`,
+  )
 }
