@@ -129,7 +129,10 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
     this.#desk.takeBack(connection)
   }
 
-  /** Lends a connection for the time of `work`, and resolves to what `work` returns. Throws what `getConnection` throws. */
+  /**
+   * Lends a connection for the time of `work`, and resolves to what `work` returns. The signal also ends the work: its
+   * connection is cut, and what is in flight is cancelled at the server. Throws what `getConnection` throws.
+   */
   async cursor<T>(
     shardId: number,
     work: (client: ShardConnection) => T | Promise<T>,
@@ -137,8 +140,9 @@ export class Datastore extends DatastoreEntities implements AsyncDisposable {
   ): Promise<T> {
     assertFunction('work', work)
     assertCallOptions('cursor', options)
-    await using connection = await this.getConnection(shardId, options)
-    return await work(connection)
+    const { signal } = options
+    const lease = await this.#generation.pools.poolOf(shardId).acquire({ signal })
+    return await this.#desk.lendFor(lease, { shardId, signal }, work)
   }
 
   /**

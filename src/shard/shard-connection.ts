@@ -35,13 +35,15 @@ const detaching: ReadonlySet<PropertyKey> = new Set([
  * One loan. The client itself goes on to the next borrower, so the caller gets a proxy that ends with the loan: a second
  * `release()` can then never take the connection away from somebody else. What the caller attached is detached at the
  * end, and a client whose type parsers were changed is not lent again. What the caller assigns, such as a `query` or a
- * `release` of its own, stays on an object of the loan that stands before the client.
+ * `release` of its own, stays on an object of the loan that stands before the client; when the caller deletes it, that of the
+ * loan is there again, and never that of the client, which knows nothing of loans.
  */
 class Loan implements ProxyHandler<PoolClient> {
   readonly #lease: Lease
   readonly #shardId: number
   readonly #log: StatementLog
   readonly #listeners: [string | symbol, Listener][] = []
+  #own: object = {}
 
   constructor(lease: Lease, shardId: number, log: StatementLog) {
     this.#lease = lease
@@ -62,6 +64,7 @@ class Loan implements ProxyHandler<PoolClient> {
       },
       [Symbol.asyncDispose]: () => this.#dispose(),
     }
+    this.#own = own
     const lent = new Proxy(before(this.#lease.client, own), this) as ShardConnection
     return lent
   }
@@ -83,6 +86,10 @@ class Loan implements ProxyHandler<PoolClient> {
       const result: unknown = Reflect.apply(value, client, args)
       return result === client ? proxy : result
     }
+  }
+
+  deleteProperty(overlay: PoolClient, property: PropertyKey): boolean {
+    return deleteBefore(overlay, this.#own, property)
   }
 
   #watch(property: PropertyKey, args: unknown[]): void {
@@ -155,6 +162,13 @@ class Loan implements ProxyHandler<PoolClient> {
 /** An object that has properties of its own, and all those of another one behind them. */
 export function before<T extends object>(behind: T, own: object): T {
   return Object.create(behind, Object.getOwnPropertyDescriptors(own)) as T
+}
+
+/** Deletes what was assigned to such an object since, so that it has its own property again if there was one. */
+export function deleteBefore(overlay: object, own: object, property: PropertyKey): boolean {
+  const descriptor = Reflect.getOwnPropertyDescriptor(own, property)
+  if (descriptor === undefined) return Reflect.deleteProperty(overlay, property)
+  return Reflect.defineProperty(overlay, property, descriptor)
 }
 
 /** Wraps what was leased into the connection that the caller sees. */

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { Client } from 'pg'
+import { Client, type PoolClient } from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Datastore, Key, type ConnectionEntry, type DatastoreOptions } from '../../src/index.ts'
+import { deferred } from '../../src/pool/deferred.ts'
 import { provision } from '../../src/schema/provision.ts'
 import { createDatabases, type TestDatabases } from '../support/databases.ts'
 import { until } from '../support/until.ts'
@@ -224,6 +225,35 @@ describe('a cursor', () => {
     await expect(db.cursor(5, () => 1, { signal: AbortSignal.timeout(10) })).rejects.toMatchObject({
       name: 'TimeoutError',
     })
+  })
+
+  const works: Record<string, (client: PoolClient) => unknown> = {
+    'a statement': (client) => client.query('select pg_sleep(60)'),
+    'a statement whose failure it hides': (client) => client.query('select pg_sleep(60)').catch(() => undefined),
+    'a wait of its own': () => new Promise(() => undefined),
+    'a connection that it has given back': (client) => {
+      client.release()
+      return new Promise(() => undefined)
+    },
+  }
+  it.each(Object.entries(works))('is ended by its signal, also in its work: %s', async (_name, work) => {
+    await using db = open({ poolMax: 1 })
+    const stop = new AbortController()
+    const isBegun = deferred<void>()
+    const call = db.cursor(
+      5,
+      (client) => {
+        const result = work(client)
+        isBegun.resolve()
+        return result
+      },
+      { signal: stop.signal },
+    )
+    await isBegun.promise
+    const reason = new Error('enough')
+    stop.abort(reason)
+    await expect(call).rejects.toBe(reason)
+    expect(await db.cursor(5, () => 'lent again')).toBe('lent again')
   })
 })
 

@@ -208,6 +208,25 @@ describe('what is assigned to a lent client', () => {
     expect((await db.shard(2).pool.query(shardOf)).rows).toEqual([{ shard: 2 }])
     expect(db.stats()[0]).toMatchObject({ lent: 0, created: 1 })
   })
+
+  it.each<[string, (db: Datastore) => Promise<PoolClient>]>([
+    ['a pool', (db) => db.shard(1).pool.connect()],
+    ['getConnection', (db) => db.getConnection(1)],
+  ])('leaves that of the loan when it is deleted again: %s', async (_, borrow) => {
+    await using db = open({ poolMax: 1 })
+    const client: Partial<PoolClient> & { tag?: string } = await borrow(db)
+    const before = await client.query?.('set work_mem = 1000; select current_schema() as place')
+    Object.assign(client, { query: () => undefined })
+    client.release = () => undefined
+    client.tag = 'mine'
+    for (const name of ['query', 'release', 'tag'] as const) delete client[name]
+    expect('tag' in client).toBe(false)
+    expect(await client.query?.('set work_mem = 1000; select current_schema() as place')).toEqual(before)
+    client.release?.()
+    expect((await db.shard(2).pool.query(shardOf)).rows).toEqual([{ shard: 2 }])
+    expect((await db.shard(2).pool.query('show work_mem')).rows).toEqual([{ work_mem: '4MB' }])
+    expect(db.stats()[0]).toMatchObject({ lent: 0, created: 1 })
+  })
 })
 
 describe('query_timeout', () => {

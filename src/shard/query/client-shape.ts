@@ -1,5 +1,5 @@
 import type { QueryResult } from 'pg'
-import { before, isSubmittable, type ShardConnection } from '../shard-connection.ts'
+import { before, deleteBefore, isSubmittable, type ShardConnection } from '../shard-connection.ts'
 import type { ClientLoan } from './pool-client.ts'
 import { answer, readStatement, splitCallback, type Callback } from './query-arguments.ts'
 
@@ -11,20 +11,26 @@ export function shapeClient(loan: ClientLoan): ShardConnection {
     query: (...args: unknown[]) => runOn(loan, args),
     [Symbol.asyncDispose]: () => loan[Symbol.asyncDispose](),
   }
-  return new Proxy(before(connection, own), new ClientShape(loan, connection))
+  return new Proxy(before(connection, own), new ClientShape(loan, connection, own))
 }
 
 class ClientShape implements ProxyHandler<ShardConnection> {
   readonly #loan: ClientLoan
   readonly #first: ShardConnection
+  readonly #own: object
 
-  constructor(loan: ClientLoan, first: ShardConnection) {
+  constructor(loan: ClientLoan, first: ShardConnection, own: object) {
     this.#loan = loan
     this.#first = first
+    this.#own = own
   }
 
   getPrototypeOf(): object | null {
     return Reflect.getPrototypeOf(this.#first)
+  }
+
+  deleteProperty(overlay: ShardConnection, property: PropertyKey): boolean {
+    return deleteBefore(overlay, this.#own, property)
   }
 
   get(overlay: ShardConnection, property: PropertyKey, proxy: unknown): unknown {
