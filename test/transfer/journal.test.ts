@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -8,6 +8,7 @@ import { ImportState, type ImportEvent } from '../../src/transfer/import/import-
 import { RejectsFile } from '../../src/transfer/import/rejects-file.ts'
 import { JournalFile } from '../../src/transfer/journal/journal-file.ts'
 import { LockFile } from '../../src/transfer/journal/lock-file.ts'
+import { findProcessStart } from '../../src/transfer/journal/process-start.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
@@ -83,7 +84,34 @@ describe('a lock', () => {
     await expect(LockFile.take(join(folder, '.', 'journal'))).rejects.toMatchObject({ code: 'HV_JOURNAL_BUSY' })
   })
 
-  it.each(['', JSON.stringify({ pid: 4_194_999, host: 'another' })])('that says %j is left alone', async (text) => {
+  it.runIf(process.platform === 'linux')('of a process whose number another one has by now is taken over', async () => {
+    const { ppid: pid } = process
+    const start = await findProcessStart(pid)
+    const holder = { pid, host: hostname() }
+    for (const held of [{ ...holder, start }, holder]) {
+      await writeFile(path, JSON.stringify(held))
+      await expect(LockFile.take(path)).rejects.toMatchObject({ code: 'HV_JOURNAL_BUSY', details: { pid } })
+    }
+    for (const earlier of ['another boot 5', start?.replace(/\d+$/, '5')]) {
+      await writeFile(path, JSON.stringify({ ...holder, start: earlier }))
+      await using _lock = await LockFile.take(path)
+      const taken = JSON.parse(await readFile(path, 'utf8')) as { start: unknown }
+      expect(taken).toEqual({ pid: process.pid, host: hostname(), start: await findProcessStart(process.pid) })
+    }
+  })
+
+  it.each(['', '{"pid":12', '\0\0\0', '[]', '{"pid":null,"host":"x"}', '{"pid":-1,"host":"x"}', 'null'])(
+    'that was left behind in the middle, as %j, is taken over when it is old',
+    async (text) => {
+      await writeFile(path, text)
+      await expect(LockFile.take(path)).rejects.toMatchObject({ code: 'HV_JOURNAL_BUSY' })
+      expect(await readFile(path, 'utf8')).toBe(text)
+      await utimes(path, 0, Date.now() / 1_000 - 60)
+      await (await LockFile.take(path))[Symbol.asyncDispose]()
+    },
+  )
+
+  it.each([JSON.stringify({ pid: 4_194_999, host: 'another' })])('that says %j is left alone', async (text) => {
     await writeFile(path, text)
     await expect(LockFile.take(path)).rejects.toMatchObject({ code: 'HV_JOURNAL_BUSY' })
     expect(await readFile(path, 'utf8')).toBe(text)
