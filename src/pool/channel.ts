@@ -3,6 +3,7 @@ import { classifyFailure, isLastWord } from './failure.ts'
 import type { Lease, LeaseHolder } from './lease.ts'
 import { mayWaitForLock } from './lock-wait.ts'
 import { OpenConnection } from './open-connection.ts'
+import { boundByQueryTimeout } from './pg-internals.ts'
 import { sendStatement, type ServerStatement } from './send-statement.ts'
 import type { ServerClient } from './server-client.ts'
 import type { ServerPool } from './server-pool.ts'
@@ -132,8 +133,9 @@ export class Channel implements LeaseHolder {
 
   constructor(pool: ServerPool, settings: ChannelSettings) {
     this.#pool = pool
-    this.#settings = settings
-    this.#checkMs = Math.min(CHECK_MS, settings.statementTimeoutMs)
+    const statementTimeoutMs = boundByQueryTimeout(pool.clientConfig, settings.statementTimeoutMs)
+    this.#settings = { ...settings, statementTimeoutMs }
+    this.#checkMs = Math.min(CHECK_MS, statementTimeoutMs)
   }
 
   /** Passengers that wait and statements in flight. */

@@ -8,6 +8,8 @@ export interface FlightStatement {
   readonly values: readonly unknown[]
   /** Under which the server is to keep it; undefined if it is not. */
   readonly name: string | undefined
+  /** After which pg gives it up; see `noQueryTimeout`. */
+  readonly queryTimeoutMs: number | undefined
   /** Names of other statements that the server is to forget before. */
   readonly dropped: readonly string[]
 }
@@ -27,6 +29,8 @@ export class FlightQuery extends Query {
   readonly name: string | undefined
   readonly values: unknown[]
   readonly callback: (error: unknown) => void
+  /** The time for a statement is that of who sends it, who has the server cancel it. */
+  readonly query_timeout: number | undefined
   readonly #dropped: readonly string[]
   readonly #rows: TextRow[] = []
 
@@ -36,6 +40,7 @@ export class FlightQuery extends Query {
     this.name = statement.name
     this.values = statement.values as unknown[]
     this.#dropped = statement.dropped
+    this.query_timeout = statement.queryTimeoutMs
     this.callback = (error) => end(error, this.#rows)
   }
 

@@ -100,6 +100,37 @@ export function queryTimeoutOf(clientConfig: ClientConfig): number {
   return Number(parametersOf(clientConfig).query_timeout) || 0
 }
 
+/** What pg takes for no `query_timeout`: it ends a statement here that goes on at the server, and its outcome is unknown. */
+export const NO_QUERY_TIMEOUT = 2_147_483_647
+
+/** The time for a statement of Hypervault itself on such a connection: `query_timeout` bounds it too. */
+export function boundByQueryTimeout(clientConfig: ClientConfig, timeoutMs: number): number {
+  return Math.min(timeoutMs, queryTimeoutOf(clientConfig) || Infinity)
+}
+
+/** The same on a connection that is open. */
+export function boundByClient(client: object, timeoutMs: number): number {
+  return Math.min(timeoutMs, queryTimeoutOfClient(client) || Infinity)
+}
+
+/**
+ * The `query_timeout` of a statement of Hypervault itself, which has a bound of its own: none. Undefined where none is set for the
+ * connection: pg would begin a timer for each statement.
+ */
+export function noQueryTimeout(client: object): number | undefined {
+  return queryTimeoutOfClient(client) === 0 ? undefined : NO_QUERY_TIMEOUT
+}
+
+/** Whether pg has given a statement up because of its `query_timeout`. The connection is of no use then. */
+export function isReadTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout' && !('severity' in error)
+}
+
+function queryTimeoutOfClient(client: object): number {
+  const { connectionParameters } = client as { readonly connectionParameters?: ConnectionParameters }
+  return Number(connectionParameters?.query_timeout) || 0
+}
+
 function readParameters(client: object): ConnectionParameters {
   return (client as { readonly connectionParameters: ConnectionParameters }).connectionParameters
 }

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
 import { sqlstateOf } from './failure.ts'
 import { FlightQuery, type FlightEnd } from './flight-query.ts'
+import { noQueryTimeout } from './pg-internals.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
 
 /** A statement of Hypervault itself. */
@@ -31,8 +32,9 @@ export function sendStatement(target: StatementTarget, statement: ServerStatemen
 
 function sendOnce({ client, statements }: StatementTarget, { text, values }: ServerStatement, end: FlightEnd): void {
   const name = statements?.use(text)
+  const dropped = statements?.takeDropped() ?? []
   // Bound: that of the caller: a channel, or a session of a shard.
-  client.query(new FlightQuery({ text, values, name, dropped: statements?.takeDropped() ?? [] }, end))
+  client.query(new FlightQuery({ text, values, name, dropped, queryTimeoutMs: noQueryTimeout(client) }, end))
 }
 
 /** SQLSTATEs of a prepared statement that must be prepared anew; the server has not begun to execute it. */

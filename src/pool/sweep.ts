@@ -1,5 +1,5 @@
 import { Query } from 'pg'
-import { setPipelined } from './pg-internals.ts'
+import { NO_QUERY_TIMEOUT, setPipelined } from './pg-internals.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { PendingSweep, ServerClient } from './server-client.ts'
 import { SESSION_SQL } from './session.ts'
@@ -66,7 +66,7 @@ export class Sweep implements PendingSweep {
 class SweepQuery extends Query {
   readonly callback: (error: Error | null) => void
   /** None: it begins with the statement before, whose time is not its own. See `bound`. */
-  readonly query_timeout = 2_147_483_647
+  readonly query_timeout = NO_QUERY_TIMEOUT
 
   constructor(text: string, end: (error: Error | null) => void) {
     super(text)

@@ -3,6 +3,7 @@ import { HypervaultError, isHypervaultError } from '../errors.ts'
 import { onAbort } from '../pool/abort-group.ts'
 import type { Lease } from '../pool/lease.ts'
 import { OverdueStatement } from '../pool/overdue-statement.ts'
+import { boundByClient, isReadTimeout, noQueryTimeout } from '../pool/pg-internals.ts'
 import { PreparedStatements } from '../pool/prepared-statements.ts'
 import { sendStatement } from '../pool/send-statement.ts'
 import type { ServerPool } from '../pool/server-pool.ts'
@@ -51,7 +52,7 @@ export class ShardSession {
     this.shardId = shardId
     this.#lease = lease
     this.#log = log
-    this.#timeoutMs = timeoutMs
+    this.#timeoutMs = boundByClient(lease.client, timeoutMs)
     this.#statements = statements
   }
 
@@ -120,7 +121,9 @@ export class ShardSession {
     } catch (error) {
       record.fail(error)
       const { client } = this.#lease
-      throw await this.#noteFailure(callerError(error, { serverId, shardId, isDead: isDead(client) }))
+      const told = isReadTimeout(error) ? error : callerError(error, { serverId, shardId, isDead: isDead(client) })
+      if (isReadTimeout(error)) this.#giveUp()
+      throw await this.#noteFailure(told)
     }
   }
 
@@ -266,8 +269,11 @@ export class ShardSession {
   }
 
   #query({ text, values }: Omit<ShardStatement, 'isWrite'>): Promise<QueryArrayResult<(string | null)[]>> {
+    const { client } = this.#lease
+    const config = { text, values: [...values], rowMode: 'array' as const, types: asText }
+    const query_timeout = noQueryTimeout(client)
     // Bound: the timer of #observe().
-    return this.#lease.client.query({ text, values: [...values], rowMode: 'array', types: asText })
+    return client.query(query_timeout === undefined ? config : Object.assign(config, { query_timeout }))
   }
 
   /** Sends several statements in one message; the result is that of the first. */

@@ -45,7 +45,7 @@ export function overdueError(
   { serverId, shardId, timeoutMs }: { readonly serverId: string; readonly shardId: number; readonly timeoutMs: number },
 ): HypervaultError<'HV_STATEMENT_FAILED'> {
   const where = `shard ${shardId} on server ${serverId}`
-  const message = `a statement in ${where} was cancelled after statementTimeoutMs, ${timeoutMs} ms: nothing was executed`
+  const message = `a statement in ${where} was cancelled after ${timeoutMs} ms, its time: nothing was executed`
   return new HypervaultError('HV_STATEMENT_FAILED', message, { serverId, shardId, sqlstate: CANCELED }, { cause })
 }
 

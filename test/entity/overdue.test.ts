@@ -1,7 +1,8 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Datastore, type Key } from '../../src/index.ts'
+import { Datastore, type Key, type Transaction } from '../../src/index.ts'
 import { startCluster, type Cluster } from '../../src/testing.ts'
+import { until } from '../support/until.ts'
 
 let cluster: Cluster
 
@@ -11,11 +12,21 @@ beforeAll(async () => {
 })
 afterAll(() => cluster.stop())
 
-function openCounting(): { db: Datastore; countOf: (part: string) => number } {
+interface Bounds {
+  readonly statementTimeoutMs: number
+  /** In the entry of the server. */
+  readonly query_timeout?: number
+}
+
+function openCounting({ statementTimeoutMs, ...entry }: Bounds = { statementTimeoutMs: 1_000 }): {
+  db: Datastore
+  countOf: (part: string) => number
+} {
   const texts: string[] = []
   const note = (event: object): void => void texts.push(String((event as { sql?: unknown }).sql))
   const logger = { debug: note, info: note, warn: note, error: note }
-  const db = new Datastore({ connections: cluster.connections, statementTimeoutMs: 1_000, logger })
+  const connections = cluster.connections.map((connection) => ({ ...connection, ...entry }))
+  const db = new Datastore({ connections, statementTimeoutMs, logger })
   return { db, countOf: (part) => texts.filter((text) => text.includes(part)).length }
 }
 
@@ -42,8 +53,11 @@ describe('a change of a locked row whose time is over', () => {
     'delete that travels alone': (db, key) => db.delete(key, alone),
   }
 
-  it.each(Object.entries(changes))('was sent once and is known not to be done: %s', async (_name, change) => {
-    const { db, countOf } = openCounting()
+  const bounds: Bounds[] = [{ statementTimeoutMs: 1_000 }, { statementTimeoutMs: 120_000, query_timeout: 1_000 }]
+  const cases = bounds.flatMap((bound) => Object.entries(changes).map(([name, change]) => ({ name, bound, change })))
+
+  it.each(cases)('was sent once and is known not to be done: $name, $bound', async ({ bound, change }) => {
+    const { db, countOf } = openCounting(bound)
     await using _ = db
     const key = await putSome(db)
     await onServer(async (holder) => {
@@ -54,6 +68,32 @@ describe('a change of a locked row whose time is over', () => {
       expect(countOf('shard0001.entities') - before).toBe(1)
     })
     expect(await db.get(key)).toMatchObject({ body: { a: 'b' } })
+  })
+})
+
+describe('query_timeout in a transaction', () => {
+  const entry = { statementTimeoutMs: 120_000, query_timeout: 1_000 }
+  it.each<[string, Bounds, (tx: Transaction, text: string) => Promise<unknown>]>([
+    ['of the server', entry, (tx, text) => tx.query(text)],
+    ['of the server, hidden', entry, (tx, text) => tx.query(text).catch(() => undefined)],
+    ['of the server, for an entity', entry, (tx) => tx.putMany(1, [{}])],
+    [
+      'of the statement',
+      { statementTimeoutMs: 120_000 },
+      (tx, text) => tx.query({ text, query_timeout: 500 } as never),
+    ],
+  ])('ends it, also at the server: %s', async (_name, bound, work) => {
+    const { db } = openCounting(bound)
+    await using _ = db
+    await db.put(1, 1, {})
+    await onServer(async (holder) => {
+      await holder.query('begin; lock table shard0001.entities in share mode')
+      const waiting = `select from pg_stat_activity where wait_event_type = 'Lock'`
+      const text = 'update entities set type = 2'
+      await expect(db.transaction(1, (tx) => work(tx, text))).rejects.toThrow(/Query read timeout|connection/)
+      await until('nobody waits at the server', async () => (await holder.query(waiting)).rowCount === 0)
+    })
+    expect(await db.put(1, 1, {})).toBeDefined()
   })
 })
 

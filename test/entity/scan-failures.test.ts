@@ -241,6 +241,31 @@ describe('while a server does not answer', () => {
     expect(numbersOf(await pagesOf(store, {}))).toEqual(all)
   })
 
+  const count = (store: Datastore): Promise<unknown> => store.count({ shards: [12] })
+  const scan = (store: Datastore): Promise<unknown> => pagesOf(store, { shards: [12] })
+  it.each<[string, object, (store: Datastore) => Promise<unknown>]>([
+    ['count', {}, count],
+    ['scan', {}, scan],
+    ['count', { statement_timeout: 300 }, count],
+    ['scan', { query_timeout: 600 }, scan],
+  ])('a %s waits for a locked table once, and not again for each part of it: %j', async (_name, entry, read) => {
+    const ends: unknown[] = []
+    const debug = ({ sql, code }: { sql?: unknown; code?: unknown }): void => {
+      if (String(sql).includes('entities')) ends.push(code)
+    }
+    const silent = (): void => undefined
+    await using store = new Datastore({
+      connections: connections.map((connection) => ({ ...connection, ...entry })),
+      poolBlockTimeoutMs: 60_000,
+      statementTimeoutMs: 1_000,
+      logger: { debug, info: silent, warn: silent, error: silent } as never,
+    })
+    await withLock(async () => {
+      await expect(read(store)).rejects.toThrow()
+      expect(ends).toEqual(['55P03'])
+    })
+  })
+
   it('leaving a scan ends what it reads ahead, on the server too', async () => {
     await using store = openStore()
     const pages = store.scan({ pageSize: 50 }).pages()

@@ -1,3 +1,4 @@
+import { boundByQueryTimeout } from '../../pool/pg-internals.ts'
 import type { EntityGround } from '../entity-ground.ts'
 import type { ServerSite } from '../site/server-site.ts'
 import { ChangeLane } from './change-lane.ts'
@@ -62,7 +63,7 @@ function laneSite(shardId: number, server: ServerSite, { follower, log, settings
     pool: server.pool,
     log,
     waitTimeoutMs: settings.waitTimeoutMs,
-    statementTimeoutMs: settings.statementTimeoutMs,
+    statementTimeoutMs: boundByQueryTimeout(server.pool.clientConfig, settings.statementTimeoutMs),
     apart: server.apart,
     pickChannel: (waitsForRows) => server.pickChannel(shardId, waitsForRows),
     follow: (refusal, attempt, leftMs) => follower.follow(refusal, { shardId, attempt, leftMs }),

@@ -1,3 +1,4 @@
+import { boundByQueryTimeout } from '../../pool/pg-internals.ts'
 import type { TextRow } from '../../pool/text-rows.ts'
 import type { ShardStatement } from '../../shard/shard-session.ts'
 import type { EntityGround } from '../entity-ground.ts'
@@ -8,7 +9,7 @@ import { withHstoreType } from '../site/hstore-of-site.ts'
 import type { ServerSite } from '../site/server-site.ts'
 import { countStatement } from './count/count-statement.ts'
 import { pageStatement, type PageRead } from './page-statement.ts'
-import { boundedPreface, walkPreface } from './walk-settings.ts'
+import { boundedPreface, walkPreface, type ReadBounds } from './walk-settings.ts'
 
 /** Most connections to a server that all scans of a datastore share. */
 const MAX_CONNECTIONS = 3
@@ -29,7 +30,7 @@ export class ServerReader {
     const desk = this.#deskOf(site)
     const ask = (statement: ShardStatement): Promise<readonly TextRow[]> => desk.read(first, statement, signal)
     return withHstoreType({ site, query, read: ask }, (hstoreType) =>
-      desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#ground.settings)),
+      desk.readMany(read.shardIds, pageStatement(read, query, hstoreType), signal, walkPreface(this.#boundsAt(site))),
     )
   }
 
@@ -46,9 +47,14 @@ export class ServerReader {
     return withHstoreType({ site, query, read: run }, async (hstoreType) => {
       const statement = countStatement(shardId, stretch, query, hstoreType)
       if (statement === undefined) return 0
-      const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#ground.settings))
+      const [row] = await desk.read(shardId, statement, signal, boundedPreface(this.#boundsAt(site)))
       return Number(row?.[0])
     })
+  }
+
+  #boundsAt({ pool }: ServerSite): ReadBounds {
+    const { statementTimeoutMs, waitTimeoutMs } = this.#ground.settings
+    return { statementTimeoutMs: boundByQueryTimeout(pool.clientConfig, statementTimeoutMs), waitTimeoutMs }
   }
 
   #deskOf(site: ServerSite): ReadDesk {

@@ -31,18 +31,27 @@ export function boundedPreface(bounds: ReadBounds): ShardStatement {
   return preface([], bounds)
 }
 
+/** The part of the time for a statement that a wait for a lock may take at most. */
+const LOCK_SHARE = 0.8
+
 /**
  * The server gives up before the connection is cut, so that a read that takes long can be told from a lost one; and it waits
- * for a lock no longer than a caller does for a connection. Bounds of the server that are tighter stay.
+ * for a lock no longer than a caller does for a connection, and always less than for the whole: a smaller part of a read that
+ * was too slow is worth a try, one of a table that is locked is not. Bounds of the server that are tighter stay.
  */
 function preface(terms: readonly string[], { statementTimeoutMs, waitTimeoutMs }: ReadBounds): ShardStatement {
-  const all = [...terms, tighten('statement_timeout', '$1'), tighten('lock_timeout', '$2')]
+  const timeout = `least(${currentMs('statement_timeout')}, $1::integer)`
+  const lockTimeout = `least(${currentMs('lock_timeout')}, $2::integer, greatest(1, ${LOCK_SHARE} * ${timeout}))`
+  const all = [...terms, setMs('statement_timeout', timeout), setMs('lock_timeout', lockTimeout)]
   const values = [String(Math.ceil(statementTimeoutMs / 2)), String(waitTimeoutMs)]
   return { text: `select ${all.join(',\n  ')}`, values, isWrite: false }
 }
 
 /** A time of 0 is none. */
-function tighten(name: string, limit: string): string {
-  const current = `nullif(extract(epoch from current_setting('${name}')::interval) * 1000, 0)`
-  return `set_config('${name}', least(${current}, ${limit}::integer)::integer::text, true)`
+function currentMs(name: string): string {
+  return `nullif(extract(epoch from current_setting('${name}')::interval) * 1000, 0)`
+}
+
+function setMs(name: string, value: string): string {
+  return `set_config('${name}', ${value}::integer::text, true)`
 }
