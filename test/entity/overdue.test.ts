@@ -122,6 +122,8 @@ describe('a write that the synchronous standby has not confirmed', () => {
       await admin.query('select pg_reload_conf()')
       const show = 'show synchronous_standby_names'
       while ((await admin.query<Record<string, string>>(show)).rows[0]?.synchronous_standby_names !== name);
+      // It is in force when the checkpointer has taken it over, which it does before a checkpoint.
+      await admin.query('checkpoint')
     })
   const writes: Record<string, (db: Datastore, key: Key) => Promise<unknown>[]> = {
     put: (db) => [db.put(3, 1, {})],
