@@ -231,8 +231,7 @@ export class ClientLoan implements AsyncDisposable {
     if (stand === undefined) return false
     const { lease, uses } = stand
     if (!lease.isReturned) await whenReady(lease.client)
-    const isGone = isDead(lease.client) || isHypervaultError(error, 'HV_SHARD_MISSING')
-    if (uses !== 1 || !(isGone || isHypervaultError(error, 'HV_SHARD_MOVED'))) return false
+    if (uses !== 1 || !(isDead(lease.client) || isDeparture(error))) return false
     this.#stepOff(false)
     return true
   }
@@ -243,7 +242,7 @@ export class ClientLoan implements AsyncDisposable {
    */
   async #findsHstore(error: unknown, signal: AbortSignal | undefined): Promise<boolean> {
     const stand = this.#stand
-    if (stand === undefined) return false
+    if (stand === undefined || isDeparture(error)) return false
     const { hstoreSchema, lease, uses } = stand
     if (!this.#site.findHome().isHstoreRefuted(hstoreSchema, error) || uses !== 1) return false
     if (!lease.isReturned) await whenReady(lease.client)
@@ -268,6 +267,11 @@ export class ClientLoan implements AsyncDisposable {
     const message = `this client of shard ${shardId} has no connection any more`
     return new HypervaultError('HV_CONNECTION_RETURNED', message, { serverId: this.#serverId, shardId })
   }
+}
+
+/** Says that the shard is not there, or not any more. */
+function isDeparture(error: unknown): boolean {
+  return isHypervaultError(error, 'HV_SHARD_MISSING') || isHypervaultError(error, 'HV_SHARD_MOVED')
 }
 
 function makeQuery(config: StatementConfig, callback: Answer): Query {
