@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { countTests } from '../../scripts/count-tests.mjs'
+import { countTests, listSlowest } from '../../scripts/count-tests.mjs'
 
 const good = { exitCode: 0, failedSteps: 0 }
 
@@ -39,4 +39,16 @@ test('no report at all is a failure, whatever the exit code says', () => {
 
 test('a run in which everything passed has no failure', () => {
   expect(countTests({ testResults: [file('passed', 'passed', 'passed')] }, good)).toEqual({ passed: 2, failed: 0 })
+})
+
+test('the slowest files are listed, slowest first, by their path in the repository', () => {
+  const took = (name: string, ms: number) => ({
+    ...file('passed'),
+    name: `/a/test/b/test/${name}`,
+    startTime: 5,
+    endTime: 5 + ms,
+  })
+  const testResults = [took('a.test.ts', 900), took('b.test.ts', 12_340), took('c.test.ts', 1_000), file('failed')]
+  expect(listSlowest({ testResults }, 2)).toEqual(['    12.3 s  test/b.test.ts', '     1.0 s  test/c.test.ts'])
+  expect(listSlowest(undefined, 2)).toEqual([])
 })
