@@ -6,7 +6,7 @@
  * `retryable` means: the same call may succeed later and doing it again cannot store anything twice.
  */
 
-/** What each code carries in `details`. */
+/** The type of `details` for each code. */
 export interface ErrorDetails {
   HV_CATALOG_LAYOUT: { found: number; known: number }
   HV_CATALOG_MISSING: Record<never, never>
@@ -134,7 +134,7 @@ export interface ErrorDetails {
   HV_UPDATED_MISSING: { serverId: string; shardId: number }
 }
 
-/** A stable name of one kind of failure, `HV_<AREA>_<FACT>`. */
+/** The stable name of one kind of failure, `HV_<AREA>_<FACT>`. */
 export type ErrorCode = keyof ErrorDetails
 
 interface ErrorEntry {
@@ -148,69 +148,70 @@ interface ErrorEntry {
 /** All codes, in alphabetical order. */
 export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze({
   HV_CATALOG_LAYOUT: {
-    meaning: 'The tables of the catalog are not those of this release.',
-    hint: 'Use the release that made them, or a newer one.',
+    meaning: 'The tables of the catalog have a layout that this release does not know.',
+    hint: 'Use the release that created them, or a newer one.',
     retryable: false,
   },
   HV_CATALOG_MISSING: {
-    meaning: 'The database that should be the catalog has no tables of Hypervault.',
-    hint: 'Run `npx pg-hypervault catalog init`, or correct the connection of the catalog.',
+    meaning: 'The database configured as the catalog does not have the tables of Hypervault.',
+    hint: 'Run `npx pg-hypervault catalog init`, or correct the connection to the catalog.',
     retryable: false,
   },
   HV_CLOSED: {
     meaning: 'The datastore was used after `disconnect()` and before `reinstantiate()`.',
-    hint: 'Call reinstantiate(), or make a new Datastore.',
+    hint: 'Call reinstantiate(), or create a new Datastore.',
     retryable: false,
   },
   HV_COMMIT_UNKNOWN: {
-    meaning: 'The connection ended during the COMMIT of a transaction. All of it was written, or nothing.',
-    hint: 'Look whether what the transaction writes is there before you do it again.',
+    meaning: 'The connection ended during the COMMIT of a transaction. Either all of it was written or nothing.',
+    hint: 'Check whether the changes were stored before you run the transaction again.',
     retryable: false,
   },
   HV_CONFIG_INVALID: {
-    meaning: 'A configuration file cannot be read, or what it, a variable or an option says is not accepted.',
-    hint: 'Correct what the message names.',
+    meaning: 'A configuration file cannot be read, or a setting in it, in a variable or in an option is invalid.',
+    hint: 'Correct the setting that the message names.',
     retryable: false,
   },
   HV_CONFIG_NOT_FOUND: {
-    meaning: 'The command line found no configuration.',
+    meaning: 'The command found no configuration.',
     hint: 'Create hypervault.config.json here, or name a file with --config.',
     retryable: false,
   },
   HV_CONNECTION_FOREIGN: {
-    meaning: '`putConnection()` was given something that this datastore did not lend.',
-    hint: 'Return a connection to the datastore that getConnection() was called on.',
+    meaning: '`putConnection()` was given a connection that this datastore did not hand out.',
+    hint: 'Return each connection to the datastore whose getConnection() returned it.',
     retryable: false,
   },
   HV_CONNECTION_LOST: {
-    meaning: 'The connection ended while a statement was running; the statement changes nothing, or is yours to judge.',
-    hint: 'Read again; before you write again, look whether the first write is there.',
+    meaning:
+      'The connection ended while a read was running, or a statement of your own whose effect Hypervault cannot judge.',
+    hint: 'Read again. Before you write again, check whether the first write was stored.',
     retryable: false,
   },
   HV_CONNECTION_RETURNED: {
-    meaning: 'A connection was used or returned after it had been returned.',
-    hint: 'Return a connection once, and do not keep it afterwards.',
+    meaning: 'A connection was used, or returned again, after it had been returned.',
+    hint: 'Return each connection once, and do not use it afterwards.',
     retryable: false,
   },
   HV_CONNECT_FAILED: {
     meaning: 'No connection to a server could be opened. Nothing was executed.',
-    hint: 'Check that the server is up and that host, port, user, password and database are right.',
+    hint: 'Check that the server is running and that host, port, user, password and database are correct.',
     retryable: true,
   },
   HV_COUNT_FAILED: {
-    meaning: 'Some shards could not be counted. The details have the counts of the others.',
-    hint: "Remove the causes and count again, or count what can be counted with onShardError: 'skip'.",
+    meaning: 'Some shards could not be counted. The details contain the counts of the others.',
+    hint: "Fix the causes and count again, or count only the available shards with onShardError: 'skip'.",
     retryable: true,
   },
   HV_CURSOR_FOREIGN: {
-    meaning: 'A scan was given the cursor of another query. Nothing was sent.',
-    hint: 'Ask with the order, kind, where, times and shards of the query that the cursor came from.',
+    meaning: 'A scan was given a cursor that belongs to another query. Nothing was sent.',
+    hint: 'Use the same order, kind, where, times and shards as the query that returned the cursor.',
     retryable: false,
   },
   HV_CURSOR_INVALID: {
     meaning:
-      'A scan was given something that is not a cursor, a damaged cursor, or one of another version. Nothing was sent.',
-    hint: 'Hand on the cursor of a page as it is, or begin from the start.',
+      'A scan was given a damaged cursor, a cursor of another version, or a value that is not a cursor. Nothing was sent.',
+    hint: 'Pass the cursor of a page unchanged, or start again without one.',
     retryable: false,
   },
   HV_EMBEDDED_MISSING: {
@@ -224,279 +225,280 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
     retryable: false,
   },
   HV_EXPORT_STOPPED: {
-    meaning: 'An export to a file ended before all was written. What is written stays.',
-    hint: 'Remove the cause and do the same again: it goes on.',
+    meaning: 'An export to a file ended early. The entities written so far are kept.',
+    hint: 'Fix the cause and run the same export again: it continues.',
     retryable: true,
   },
   HV_EXTENSION_MISSING: {
-    meaning: 'A server lacks the extension hstore, and it could not be created.',
+    meaning: 'A server lacks the extension hstore, and Hypervault could not create it.',
     hint: 'Install the PostgreSQL contrib package on that server, or let its owner run: create extension hstore',
     retryable: false,
   },
   HV_FILE_FAILED: {
-    meaning: 'A file that an import, an export or another command writes cannot be used.',
-    hint: 'Remove the cause that the message names, and do the same again: it goes on.',
+    meaning: 'A file that an import, an export or another command reads or writes cannot be used.',
+    hint: 'Fix the cause that the message names, and run the same command again: it continues.',
     retryable: true,
   },
   HV_HSTORE_MALFORMED: {
-    meaning: 'A text is not the output of hstore.',
-    hint: 'Report it together with the PostgreSQL version: a server never sends such a text.',
+    meaning: 'A string is not valid hstore output.',
+    hint: 'Report it together with the PostgreSQL version: a server never sends such output.',
     retryable: false,
   },
   HV_IMPORT_MALFORMED: {
-    meaning: 'The input of an import cannot be read any further. Everything before the fault is done.',
-    hint: 'Correct the input from that line on, and do the same again: it goes on there.',
+    meaning: 'An import cannot read its input any further. All rows before the error are processed.',
+    hint: 'Correct the input from that line on, and run the same import again: it continues there.',
     retryable: false,
   },
   HV_IMPORT_STOPPED: {
-    meaning: 'An import ended before its input did. What is stored stays.',
-    hint: 'Remove the cause and do the same again: it goes on.',
+    meaning: 'An import ended before the end of its input. The rows stored so far are kept.',
+    hint: 'Fix the cause and run the same import again: it continues.',
     retryable: true,
   },
   HV_IMPORT_UNKNOWN: {
-    meaning:
-      'After a crash nobody can tell of some rows of an import whether they are stored. Nothing more was stored.',
-    hint: 'Look for the rows in these shards; then do the same again with --unknown again, or --unknown skip.',
+    meaning: 'After a crash, it is unknown whether some rows of an import were stored. No further rows were stored.',
+    hint: 'Look for the rows in these shards. Then repeat the import with --unknown again to store them, or --unknown skip.',
     retryable: false,
   },
   HV_INDEX_FAILED: {
-    meaning: 'An index could not be made or dropped in some shards. In the others it was.',
-    hint: 'Remove the causes and do the same again: it goes on with the shards that are left.',
+    meaning: 'An index could not be created or dropped in some shards. In the others it was.',
+    hint: 'Fix the causes and run the same again: it continues with the remaining shards.',
     retryable: true,
   },
   HV_JOURNAL_BUSY: {
-    meaning: 'Another process is at work on the same import or export. Nothing was done.',
-    hint: 'Wait until it has ended. If there is none, remove the file that the message names.',
+    meaning: 'Another process is running the same import or export. Nothing was done.',
+    hint: 'Wait until that process has ended. If there is no such process, remove the file that the message names.',
     retryable: true,
   },
   HV_JOURNAL_MALFORMED: {
-    meaning: 'A file that should say how far an import or export has come says something else. Nothing was done.',
-    hint: 'Name the right file. If that is lost, --restart begins anew, and an import then stores again what it had stored.',
+    meaning: 'The file that should record the progress of an import or export has other content. Nothing was done.',
+    hint: 'Name the right file. If it is lost, start over with --restart; an import then stores rows again that it has already stored.',
     retryable: false,
   },
   HV_JOURNAL_MISMATCH: {
     meaning: 'An import or export cannot continue, because something has changed since it began. Nothing was done.',
-    hint: 'Go on as it was begun; or begin anew with --restart, and an import then stores again what it had stored.',
+    hint: 'Continue with the original input and options, or start over with --restart; an import then stores rows again that it has already stored.',
     retryable: false,
   },
   HV_KEY_COLLISION: {
-    meaning: 'The server gave out keys that exist already, several times in a row. Nothing was written.',
-    hint: 'Check the clock of the server: it stepped back, or the shard takes more than 1024 keys per millisecond.',
+    meaning: 'The server generated keys that already exist, several times in a row. Nothing was written.',
+    hint: 'Check the clock of the server: it stepped back, or the shard generates more than 1024 keys per millisecond.',
     retryable: true,
   },
   HV_KEY_TAKEN: {
-    meaning:
-      'Rows that keep their keys were to be stored, and some of these keys are there already. Nothing was written.',
-    hint: 'Entities are not overwritten by a load: give onRefused to go on without them, or delete what is there first.',
+    meaning: 'A load of rows with their own keys found that some of these keys already exist. Nothing was written.',
+    hint: 'A load does not overwrite entities. Pass onRefused to skip these rows, or delete the existing entities first.',
     retryable: false,
   },
   HV_KIND_MISMATCH: {
-    meaning: 'The entity of a key is of another kind than the one it was asked for as. Nothing was written.',
-    hint: 'Use the key with db.kind() of its own kind; exists() tells whether it is of a kind without this error.',
+    meaning: 'The entity with this key has a different kind from the one requested. Nothing was written.',
+    hint: 'Use db.kind() with the kind of that entity. To check the kind without this error, call exists().',
     retryable: false,
   },
   HV_KIND_UNREADABLE: {
-    meaning: 'A stored entity is not what its kind says. The path names the field; the value is not shown.',
-    hint: 'Look at it with db.get(key), correct it with db.update(key), or let the definition of the kind allow it.',
+    meaning:
+      'A stored entity does not match the definition of its kind. The path names the field; the value is not shown.',
+    hint: 'Read it with db.get(key), correct it with db.update(key), or change the definition of the kind to allow it.',
     retryable: false,
   },
   HV_LEASE_LOST: {
-    meaning: 'Another operator took over the work on a shard, so this one stops before its next side effect.',
-    hint: 'Look at `npx pg-hypervault move list`, and leave it to the other one.',
+    meaning: 'Another operator has taken over the work on a shard, so this one stops before its next side effect.',
+    hint: 'Run `npx pg-hypervault move list`, and leave the work to the other operator.',
     retryable: false,
   },
   HV_LOAD_FAILED: {
     meaning:
       'A load ended before its source did. The details say which rows are stored, which are not, and which are unknown.',
-    hint: 'Remove the cause, and load what remainingRows() gives for the same source and error.details.',
+    hint: 'Fix the cause, then load the rows that remainingRows() returns for the same source and error.details.',
     retryable: false,
   },
   HV_MIGRATION_BEHIND: {
-    meaning: 'A migration that is required has not run in every shard, or a server could not be asked.',
-    hint: 'Run `npx pg-hypervault migrate up`, and start what needs the migration after it.',
+    meaning: 'A required migration has not run in every shard, or a server could not be queried.',
+    hint: 'Run `npx pg-hypervault migrate up`, then start the application that needs the migration.',
     retryable: true,
   },
   HV_MIGRATION_FAILED: {
-    meaning: 'Migrations have not run in some shards. In the others they have.',
-    hint: 'Remove the causes and run `npx pg-hypervault migrate up` again: it goes on with the shards that are left.',
+    meaning: 'Migrations failed or did not run in some shards. In the others they have run.',
+    hint: 'Fix the causes and run `npx pg-hypervault migrate up` again: it continues with the remaining shards.',
     retryable: true,
   },
   HV_MIGRATION_INVALID: {
-    meaning: 'Migrations cannot be read, or say what cannot be run. Nothing was run.',
+    meaning: 'Migration files cannot be read, or contain something that cannot be run. Nothing was run.',
     hint: 'Correct the file that the message names.',
     retryable: false,
   },
   HV_MIGRATION_REFUSED: {
     meaning:
-      'What has run in some shards does not fit the migrations: a file is missing, was changed, or comes too late, or a newer release was here. Nothing was run.',
-    hint: 'Put the files back as they were when they ran, give new ones higher numbers, or use the newer release.',
+      'The migrations recorded in some shards do not match the files: a file is missing, was changed or is numbered too low, or a newer release was used. Nothing was run.',
+    hint: 'Restore the files as they were when they ran, give new files higher numbers, or use the newer release.',
     retryable: false,
   },
   HV_MIGRATION_UNAWAITED: {
     meaning:
-      'A migration written as a program returned while a statement of it was under way, or sent one afterwards. It is not recorded as done; what it did is rolled back, if it has a transaction.',
-    hint: 'Await every statement in `up`, those in loops, callbacks and Promise.all included, and run it again.',
+      'A migration written as a program returned while one of its statements was still running, or sent a statement afterwards. It is not recorded as done. If it runs in a transaction, its changes are rolled back.',
+    hint: 'Await every statement in `up`, including those in loops, callbacks and Promise.all, and run the migration again.',
     retryable: false,
   },
   HV_MOVE_BLOCKED: {
-    meaning: 'Transactions that last too long keep a move from its next step. Writers go on where they were.',
+    meaning: 'Long transactions keep a move from its next step. Clients keep writing where they wrote before.',
     hint: 'End the transactions that the message names, and run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_MOVE_CHANGED: {
-    meaning: 'The tables of a shard were changed while it moved. Writers go on at the source.',
-    hint: 'Run: npx pg-hypervault move abort, and move the shard again.',
+    meaning: 'The tables of a shard were changed while it moved. Clients keep writing to the source.',
+    hint: 'Run: npx pg-hypervault move abort. Then move the shard again.',
     retryable: false,
   },
   HV_MOVE_DEPENDENTS: {
     meaning:
-      'Something outside of a shard depends on it, so the shard is not taken away from the server. Nothing outside was changed.',
-    hint: 'Drop what the message names, or let it depend on nothing in the shard, and run the same command again, or: npx pg-hypervault move resume',
+      'Objects outside a shard depend on it, so the shard was not dropped from the server. Nothing outside the shard was changed.',
+    hint: 'Drop the objects that the message names, or remove their dependency on the shard. Then run the same command again, or: npx pg-hypervault move resume',
     retryable: false,
   },
   HV_MOVE_LEASED: {
-    meaning: 'Another operator is at work on this shard.',
-    hint: 'Wait for it, or end the process that the message names, and run: npx pg-hypervault move resume',
+    meaning: 'Another operator is working on this shard.',
+    hint: 'Wait for that operator, or end the process that the message names. Then run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_MOVE_MISMATCH: {
-    meaning: 'The rows of source and target differ.',
+    meaning: 'The rows on the source and the target differ.',
     hint: 'Before the switch run: npx pg-hypervault move abort. After it: npx pg-hypervault move reverse.',
     retryable: false,
   },
   HV_MOVE_PAUSE: {
-    meaning: 'The writers would have to wait longer than allowed. They go on at the source.',
-    hint: 'Run: npx pg-hypervault move resume, at a quieter time or with a larger --max-pause.',
+    meaning: 'Writes would have been paused longer than allowed. Clients keep writing to the source.',
+    hint: 'At a quieter time, or with a larger --max-pause, run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_MOVE_PHASE: {
-    meaning: 'A move is not in a phase in which this can be done. Nothing was changed.',
-    hint: 'Look at `npx pg-hypervault move status`.',
+    meaning: 'The phase of the move does not allow this. Nothing was changed.',
+    hint: 'Run `npx pg-hypervault move status` to see the phase.',
     retryable: false,
   },
   HV_MOVE_REFUSED: {
-    meaning: 'A shard cannot move. Nothing was made.',
-    hint: 'Remove each of the problems that the message lists, and run: npx pg-hypervault move resume',
+    meaning: 'A shard cannot be moved. Nothing was created.',
+    hint: 'Fix each problem that the message lists. Then run: npx pg-hypervault move resume',
     retryable: false,
   },
   HV_MOVE_SLOT_LOST: {
     meaning:
-      'A server has taken the slot of a stream away: it would have kept too much WAL, or was idle for too long. The shard stays where it lives.',
+      'A server has invalidated a replication slot of the move: the slot retained too much WAL, or was idle for too long. The shard stays on its current server.',
     hint: 'Before the switch run: npx pg-hypervault move abort. After it: npx pg-hypervault move complete.',
     retryable: false,
   },
   HV_MOVE_STALLED: {
-    meaning: 'Copy or catch-up is making no progress. Writers go on at the source.',
-    hint: 'Look into the log of the target, and run: npx pg-hypervault move resume, or abort.',
+    meaning: 'Copy or catch-up is making no progress. Clients keep writing to the source.',
+    hint: 'Read the server log of the target. Then run: npx pg-hypervault move resume, or: npx pg-hypervault move abort',
     retryable: true,
   },
   HV_MOVE_UNDER_WAY: {
-    meaning: 'The shard has a move that is not over. Nothing was changed.',
-    hint: 'Run `npx pg-hypervault move list`, and complete, resume or abort that one.',
+    meaning: 'The shard already has an unfinished move. Nothing was changed.',
+    hint: 'Run `npx pg-hypervault move list`, and complete, resume or abort that move.',
     retryable: false,
   },
   HV_MOVE_UNKNOWN: {
-    meaning: 'There is no move of this number.',
-    hint: 'Look at `npx pg-hypervault move list`.',
+    meaning: 'There is no move with this number.',
+    hint: 'Run `npx pg-hypervault move list` to see the moves.',
     retryable: false,
   },
   HV_MOVE_UNREACHABLE: {
-    meaning: 'One server of a move cannot connect to the other, with the settings that the catalog has for it.',
-    hint: 'Let the role in from there: host and port, firewall, pg_hba.conf, TLS, password; then run: npx pg-hypervault move resume.',
+    meaning: 'One server of a move cannot connect to the other with the settings recorded in the catalog.',
+    hint: 'Let the role connect from that server: check host and port, firewall, pg_hba.conf, TLS and password. Then run: npx pg-hypervault move resume',
     retryable: true,
   },
   HV_OUTCOME_UNKNOWN: {
-    meaning: 'The connection ended while a write was running. It may or may not have been executed.',
-    hint: 'Look whether the write is there before you do it again.',
+    meaning: 'The connection ended while a write was running. The write may or may not have been executed.',
+    hint: 'Check whether the write was stored before you repeat it.',
     retryable: false,
   },
   HV_POOL_TIMEOUT: {
-    meaning: 'No connection of a server became free within poolBlockTimeoutMs. Nothing was executed.',
+    meaning: 'No connection to a server became free within poolBlockTimeoutMs. Nothing was executed.',
     hint: 'Return connections sooner, raise poolMax, or find out why the server does not accept connections.',
     retryable: true,
   },
   HV_PROVISION_FAILED: {
-    meaning: 'Provisioning ended with an error on at least one server. What was committed stays.',
-    hint: 'Remove the causes and run `npx pg-hypervault init` again: it goes on with what is left.',
+    meaning: 'Provisioning failed on at least one server. Committed changes are kept.',
+    hint: 'Fix the causes and run `npx pg-hypervault init` again: it continues with the remaining work.',
     retryable: true,
   },
   HV_REBALANCE_STOPPED: {
-    meaning: 'A move of a rebalance failed, and no further one began. What has moved stays; each move is whole.',
-    hint: 'Look at npx pg-hypervault move list, resume or abort what is there, and run: npx pg-hypervault rebalance --plan',
+    meaning:
+      'A move of a rebalance failed, and no further move was started. Shards that have moved stay on their new servers.',
+    hint: 'Run: npx pg-hypervault move list, resume or abort the unfinished moves, and then run: npx pg-hypervault rebalance --plan',
     retryable: false,
   },
   HV_SERVER_BUSY: {
     meaning:
-      'Provisioning, or work on an index, waited longer than lockTimeoutMs for others. What was committed stays.',
-    hint: 'Wait until the other provisioning, or the long transaction on a shard, has ended, and start again.',
+      'Provisioning, or work on an index, waited for a lock longer than lockTimeoutMs. Committed changes are kept.',
+    hint: 'Wait until the other provisioning run, or the long transaction on a shard, has ended. Then start again.',
     retryable: true,
   },
   HV_SERVER_EXISTS: {
-    meaning: 'The catalog has a server of this name already. Nothing was changed.',
+    meaning: 'The catalog already has a server with this name. Nothing was changed.',
     hint: 'Choose another name, or remove that server first.',
     retryable: false,
   },
   HV_SERVER_IN_USE: {
-    meaning: 'A server that should be removed still holds shards, or takes part in a move. Nothing was changed.',
-    hint: 'Run `npx pg-hypervault server drain`, move its shards away, and complete the moves.',
+    meaning: 'A server to be removed still holds shards, or takes part in a move. Nothing was changed.',
+    hint: 'Run `npx pg-hypervault server drain`, move its shards to other servers, and complete the moves.',
     retryable: false,
   },
   HV_SERVER_UNKNOWN: {
-    meaning: 'The catalog has no server of this name. Nothing was changed.',
-    hint: 'Look at `npx pg-hypervault server list`, or add the server.',
+    meaning: 'The catalog has no server with this name. Nothing was changed.',
+    hint: 'Run `npx pg-hypervault server list` to see the names, or add the server.',
     retryable: false,
   },
   HV_SERVER_UNSUPPORTED: {
-    meaning: 'A server runs a PostgreSQL that is older than 15.',
+    meaning: 'A server runs a PostgreSQL version older than 15.',
     hint: 'Upgrade that server to PostgreSQL 15 or newer.',
     retryable: false,
   },
   HV_SERVER_UNUSABLE: {
     meaning:
-      'What the catalog says of a server cannot be used here: its settings are malformed, or a file or variable that they name is missing or not allowed by the option `secrets`, or the host is not. No password was sent; the other servers are not concerned.',
-    hint: 'Put the file or the variable there, which the next connection finds; or correct the settings: npx pg-hypervault server set SERVER.',
+      'The settings of a server in the catalog cannot be used here: they are malformed, a file or variable that they name is missing, or the option `secrets` does not allow the file, the variable or the host. No password was sent. Other servers are not affected.',
+    hint: 'Provide the file or the variable (the next connection uses it), or correct the settings: npx pg-hypervault server set SERVER',
     retryable: false,
   },
   HV_SHARD_CONFLICT: {
-    meaning: 'A logical shard exists on two servers, or on another one than the connections say.',
-    hint: 'Correct the shard ranges, or drop the schema that is not wanted after you looked at what is in it.',
+    meaning:
+      'A logical shard exists on two servers, or on a different server from the one configured in `connections`.',
+    hint: 'Correct the shard ranges, or drop the unwanted schema after checking its contents.',
     retryable: false,
   },
   HV_SHARD_INCOMPATIBLE: {
-    meaning: 'A schema has the name of a logical shard, but not what a shard is made of.',
-    hint: 'Rename the schema if it is not a shard; otherwise bring its table `entities` to the layout in docs/internals/on-disk.md.',
+    meaning: 'A schema has the name of a logical shard, but not the definition of a shard.',
+    hint: 'Rename the schema if it is not a shard. Otherwise change its table `entities` to the layout in docs/internals/on-disk.md.',
     retryable: false,
   },
   HV_SHARD_MISMATCH: {
-    meaning: 'A transaction was given a key of another shard than its own. Nothing was sent.',
-    hint: 'Begin a transaction in the shard of the key: db.transaction(key.shardId, …).',
+    meaning: 'A transaction was given a key that belongs to another shard. Nothing was sent.',
+    hint: 'Start a transaction in the shard of the key: db.transaction(key.shardId, …).',
     retryable: false,
   },
   HV_SHARD_MISSING: {
-    meaning: 'The server that should hold a logical shard has no such schema.',
+    meaning: 'The server that should hold a logical shard does not have its schema.',
     hint: 'Run `npx pg-hypervault init`, or correct the shard ranges.',
     retryable: false,
   },
   HV_SHARD_MOVED: {
     meaning:
-      'The fence of a move refused a write: the shard is moving, or lives on another server now. Nothing was written.',
-    hint: 'Do it again, or run the transaction again: it then goes where the shard lives.',
+      'The fence of a move refused a write: the shard is moving, or now lives on another server. Nothing was written.',
+    hint: 'Repeat the write or the transaction: it is then sent to the server where the shard lives.',
     retryable: true,
   },
   HV_SHARD_PLACED: {
-    meaning: 'A shard that should be placed on a server lives on one already. Nothing was changed.',
+    meaning: 'A shard to be placed on a server already lives on one. Nothing was changed.',
     hint: 'Leave it there, or move it: npx pg-hypervault move SHARD --to SERVER',
     retryable: false,
   },
   HV_SHARD_UNKNOWN: {
-    meaning: 'No entry of `connections` holds this logical shard. Nothing was sent.',
-    hint: 'Use a shard inside the configured ranges, or add the range to an entry.',
+    meaning: 'No entry of `connections` includes this logical shard. Nothing was sent.',
+    hint: 'Use a shard within the configured ranges, or add the shard to the range of an entry.',
     retryable: false,
   },
   HV_SPREAD_DIFFERS: {
     meaning:
-      'Values are spread over other shards than the caller takes for granted, so `shardFor` would look for them in the wrong ones. Nothing was sent.',
-    hint: "Give the recorded list to the Datastore, such as spread: '1-17'; `npx pg-hypervault spread show` prints it.",
+      'The recorded list of shards that values are spread over differs from the list in use, so `shardFor` would return the wrong shards. Nothing was sent.',
+    hint: "Pass the recorded list to the Datastore, such as spread: '1-17'. To see it, run `npx pg-hypervault spread show`.",
     retryable: false,
   },
   HV_SPREAD_MISSING: {
@@ -511,39 +513,40 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze
   },
   HV_STATEMENT_REFUSED: {
     meaning:
-      'A statement cannot be run where it was asked for: on its own in the schema of a shard, or inside a transaction that it would end. Nothing was executed.',
-    hint: 'Run it by db.cursor(shardId, …), with the schema in front of its names; or leave begin and commit to transaction().',
+      'A statement cannot be run in this way: as a single statement in the schema of a shard, or inside a transaction that it would end. Nothing was executed.',
+    hint: 'Run it with db.cursor(shardId, …) and schema-qualified names, or leave begin and commit to transaction().',
     retryable: false,
   },
   HV_TRANSACTION_ABORTED: {
-    meaning: 'The work of a transaction went on after a statement had failed, and ended well. Nothing was written.',
-    hint: 'Let the error through, or do what may fail in a nested transaction: tx.transaction().',
+    meaning:
+      'The work of a transaction caught the error of a failed statement and returned normally. Nothing was written.',
+    hint: 'Rethrow the error, or run statements that may fail in a nested transaction: tx.transaction().',
     retryable: false,
   },
   HV_TRANSACTION_BUSY: {
-    meaning: 'A transaction was used while one nested in it was not finished. Nothing was sent.',
-    hint: 'Inside the nested transaction use the object that it is given, and await it before you go on.',
+    meaning: 'A transaction was used before a transaction nested in it had ended. Nothing was sent.',
+    hint: 'Inside the nested transaction, use the object passed to it, and await its end before you continue.',
     retryable: false,
   },
   HV_TRANSACTION_ENDED: {
     meaning: 'A transaction was used after its end. Nothing was sent.',
-    hint: 'Await everything that belongs to the transaction before its work returns, and do not keep its object.',
+    hint: 'Await every statement of the transaction before its work returns, and do not use its object afterwards.',
     retryable: false,
   },
   HV_TRANSACTION_TIMEOUT: {
     meaning: 'A transaction took longer than its timeoutMs. Nothing was written.',
-    hint: 'Do less in one transaction, raise timeoutMs, or find out what it waits for.',
+    hint: 'Shorten the transaction, raise timeoutMs, or find out what it waits for.',
     retryable: true,
   },
   HV_UPDATED_MISSING: {
     meaning:
-      'A condition asks for the time of the last change, but the shard has no column `updated`. Nothing was written.',
+      'A condition needs the time of the last change, but the shard has no column `updated`. Nothing was written.',
     hint: 'Run `npx pg-hypervault adopt` to add the column, or use ifBody.',
     retryable: false,
   },
 })
 
-/** What may differ from the table in one case. */
+/** Parts of an error that may differ from the table. */
 export interface ErrorExtras {
   cause?: unknown
   hint?: string
@@ -551,12 +554,12 @@ export interface ErrorExtras {
 
 const brand: unique symbol = Symbol.for('pg-hypervault.error') as never
 
-/** The one error class. Its message holds ids and numbers, never a password or a value of an entity. */
+/** The only error class. Its message contains ids and numbers, never a password or a value of an entity. */
 export class HypervaultError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
   readonly details: Readonly<ErrorDetails[C]>
   readonly retryable: boolean
-  /** The command to type or the setting to change. */
+  /** The command to run or the setting to change. */
   readonly hint: string
 
   constructor(code: C, message: string, details: ErrorDetails[C], extras: ErrorExtras = {}) {
@@ -569,18 +572,18 @@ export class HypervaultError<C extends ErrorCode = ErrorCode> extends Error {
     Object.defineProperty(this, brand, { value: true })
   }
 
-  /** As {@link isHypervaultError}, so that `instanceof` narrows alike. */
+  /** Same check as {@link isHypervaultError}, so that `instanceof` narrows in the same way. */
   static override [Symbol.hasInstance](error: unknown): error is AnyHypervaultError {
     return isHypervaultError(error)
   }
 }
 
-/** An error with one of these codes: a `switch` on its `code` says what is in its `details`. */
+/** An error with one of these codes. A `switch` on `code` narrows `details`. */
 export type AnyHypervaultError<C extends ErrorCode = ErrorCode> = { [Code in C]: HypervaultError<Code> }[C]
 
 /**
- * Tells a Hypervault error (with this code, if one is given); also one of another copy of the package. A `switch` on its
- * `code` narrows its `details`.
+ * Returns whether an error is a Hypervault error (with this code, if one is given), including errors of another copy of
+ * the package. A `switch` on its `code` narrows its `details`.
  */
 export function isHypervaultError<C extends ErrorCode = ErrorCode>(
   error: unknown,

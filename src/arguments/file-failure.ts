@@ -14,26 +14,26 @@ type Explanation = readonly [what: string, hint: string]
 const explanations: Readonly<Record<string, Explanation>> = {
   EACCES: ['permission is denied', 'Choose another place, or let this user read and write there.'],
   EPERM: ['it is not permitted', 'Choose another place, or let this user read and write there.'],
-  EROFS: ['the file system is read-only', 'Choose a place that can be written to.'],
-  ENOENT: ['its folder does not exist', 'Make the folder, or name another one.'],
-  ENOTDIR: ['a part of its path is a file and not a folder', 'Name a file in a folder.'],
+  EROFS: ['the file system is read-only', 'Choose a place that is writable.'],
+  ENOENT: ['its folder does not exist', 'Create the folder, or name another one.'],
+  ENOTDIR: ['part of its path is a file, not a folder', 'Name a file in a folder.'],
   EISDIR: ['it is a folder', 'Name a file.'],
-  EEXIST: ['it is there already', 'Remove it, or choose another name.'],
-  ELOOP: ['its links lead in a circle', 'Correct the links, or name the file itself.'],
-  ENOSPC: ['the disk is full', 'Make room on the disk, then do the same again: it goes on.'],
-  EDQUOT: ['the quota of the disk is used up', 'Make room on the disk, then do the same again: it goes on.'],
+  EEXIST: ['it already exists', 'Remove it, or choose another name.'],
+  ELOOP: ['its symbolic links form a loop', 'Correct the links, or name the file itself.'],
+  ENOSPC: ['the disk is full', 'Free space on the disk, then run the same again: it continues.'],
+  EDQUOT: ['the disk quota is exhausted', 'Free space on the disk, then run the same again: it continues.'],
   EFBIG: ['it is larger than the file system allows', 'Choose another place.'],
   ENAMETOOLONG: ['its name is too long', 'Choose a shorter name.'],
   EMFILE: ['this process has too many open files', 'Raise the limit of open files: ulimit -n 4096'],
-  ENFILE: ['the system has too many open files', 'Raise the limit of open files of the system.'],
-  EIO: ['the disk does not work', 'Look into the log of the system, and choose another disk.'],
+  ENFILE: ['the system has too many open files', 'Raise the system limit of open files.'],
+  EIO: ['the disk reports an input/output error', 'Check the system log, and choose another disk.'],
 }
 
 /** What is another matter for a file that is only read. */
 const ofReading: Readonly<Record<string, Explanation>> = {
   EACCES: ['permission is denied', 'Let this user read it: chmod u+r, or chown.'],
   EPERM: ['it is not permitted', 'Let this user read it: chmod u+r, or chown.'],
-  ENOENT: ['it is not there', 'Correct the name, or the folder that it is looked for in.'],
+  ENOENT: ['it does not exist', 'Correct the name or the folder.'],
 }
 
 /** Explains an error of the file system; undefined for any other. */

@@ -143,7 +143,7 @@ describe('hypervault export', { timeout: 180_000 }, () => {
     const stopped = await folder.run('export', 'other.ndjson')
     expect({ stdout: stopped.stdout, exitCode: stopped.exitCode }).toEqual({ stdout: '', exitCode: 1 })
     expect(stopped.stderr).toContain('HV_EXPORT_STOPPED')
-    expect(stopped.stderr).toContain('do the same again')
+    expect(stopped.stderr).toContain('run the same export again')
     const first = await run()
     expect(parseDocument(first)).toMatchObject({
       entities: 175,

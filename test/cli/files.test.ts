@@ -51,7 +51,7 @@ const cases: readonly FileCase[] = [
     name: 'a configuration whose links lead in a circle',
     links: { 'x.json': 'x.json' },
     args: ['status', '--config', 'x.json'],
-    says: ['x.json: it cannot be read: its links lead in a circle', 'name the file itself'],
+    says: ['x.json: it cannot be read: its symbolic links form a loop', 'name the file itself'],
   },
   {
     name: 'a configuration below a file',
@@ -76,7 +76,7 @@ const cases: readonly FileCase[] = [
   config(
     'x.mjs',
     "import fs from 'node:fs'; fs.readFileSync('./none.pem')",
-    'it uses ./none.pem, which fails: it is not there',
+    'it uses ./none.pem, which fails: it does not exist',
     'Correct the name',
   ),
   config('x.mjs', "throw new Error('no way\\nhunter2')", 'no way', 'throws that while it is loaded'),
@@ -86,7 +86,7 @@ const cases: readonly FileCase[] = [
   {
     name: 'a folder of migrations that is not there',
     args: ['migrate', 'plan', '--dir', 'none'],
-    says: ['none: it is not there', 'npx pg-hypervault migrate new'],
+    says: ['none: it does not exist', 'npx pg-hypervault migrate new'],
   },
   {
     name: 'a folder of migrations that is a file',
@@ -105,24 +105,24 @@ const cases: readonly FileCase[] = [
     folders: ['db'],
     links: { 'db/0001_x.sql': 'nowhere' },
     args: ['migrate', 'plan', '--dir', 'db'],
-    says: ['db/0001_x.sql: it is not there', 'Correct the name'],
+    says: ['db/0001_x.sql: it does not exist', 'Correct the name'],
   },
   {
     name: 'a new migration in a folder that is a file',
     files: { db: '' },
     args: ['migrate', 'new', 'x', '--dir', 'db'],
-    says: ['db cannot be used: it is there already', 'Remove it, or choose another name.'],
+    says: ['db cannot be used: it already exists', 'Remove it, or choose another name.'],
   },
   {
     name: 'a new migration below a file',
     files: { db: '' },
     args: ['migrate', 'new', 'x', '--dir', 'db/new'],
-    says: ['db/new cannot be used: a part of its path is a file', 'Name a file in a folder.'],
+    says: ['db/new cannot be used: part of its path is a file', 'Name a file in a folder.'],
   },
   {
     name: 'an import of a file that is not there',
     args: ['import', 'none.csv', '--kind', '1', '--shard', '1'],
-    says: ['none.csv cannot be read: it is not there', 'Correct the name'],
+    says: ['none.csv cannot be read: it does not exist', 'Correct the name'],
   },
   {
     name: 'an import of a folder',
@@ -156,15 +156,15 @@ describe('a file that cannot be used is named with the remedy', () => {
     const [said, [exitCode]] = await Promise.all([text(child.stderr as NodeJS.ReadableStream), once(child, 'close')])
     expect(exitCode).toBe(1)
     expect(said).toContain('standard output could not be written: the disk is full')
-    expect(said).toContain('Make room on the disk, then do the same again.')
+    expect(said).toContain('Free space on the disk, then run the same again.')
   })
 
   test.each([
     ['EACCES', 'read', 'permission is denied', 'Let this user read it'],
     ['EACCES', 'write', 'permission is denied', 'let this user read and write there'],
-    ['ENOSPC', 'write', 'the disk is full', 'Make room'],
-    ['EROFS', 'write', 'the file system is read-only', 'can be written to'],
-    ['ENOENT', 'write', 'its folder does not exist', 'Make the folder'],
+    ['ENOSPC', 'write', 'the disk is full', 'Free space'],
+    ['EROFS', 'write', 'the file system is read-only', 'is writable'],
+    ['ENOENT', 'write', 'its folder does not exist', 'Create the folder'],
   ] as const)('%s of a file to %s', (code, use, what, hint) => {
     expect(explainFile(Object.assign(new Error('refused'), { code }), use)).toMatchObject({
       reason: code,

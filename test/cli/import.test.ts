@@ -132,7 +132,7 @@ describe('hypervault import', { timeout: 120_000 }, () => {
   test.each([
     [['import', 'rows.csv'], 'give either --shard-by or --shard'],
     [['import', 'rows.csv', '--shard', '1', '--shard-by', 'a'], 'give either --shard-by or --shard'],
-    [['import', 'none.csv', '--shard', '1'], 'none.csv cannot be read: it is not there'],
+    [['import', 'none.csv', '--shard', '1'], 'none.csv cannot be read: it does not exist'],
     [['import', '.', '--shard', '1'], ' cannot be read: it is a folder'],
     [['import', 'rows.txt', '--shard', '1'], 'tells the form of'],
     [['import', 'rows.csv', '--shard', '9000'], '--shard must be'],

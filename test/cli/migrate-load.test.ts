@@ -181,7 +181,7 @@ test(
     const partly = await runCli(['migrate', 'up'], { cwd: folder.path })
     expect(partly.exitCode).toBe(4)
     expect(partly.stderr).toContain(`s2, shard ${last}, 0004_more: column "more" of relation "notes" already exists`)
-    const next = /then type: npx pg-hypervault (.*)\n/.exec(partly.stderr)?.[1] ?? ''
+    const next = /then run: npx pg-hypervault (.*)\n/.exec(partly.stderr)?.[1] ?? ''
     expect(next).toBe(`migrate up --shards ${last}`)
     await withClient(connections[1], (client) =>
       client.query(`alter table ${shardSchema(last)}.notes drop column more`),

@@ -86,7 +86,7 @@ describe('hypervault migrate', () => {
     expect(exitCode).toBe(4)
     expect(stderr).toContain('s1, shard 2, 0001_notes: relation "notes" already exists')
     expect(stderr).toContain('4 shards are done, 1 failed\n')
-    const next = /Remove the causes, then type: (.*)\n/.exec(stderr)?.[1]
+    const next = /Fix the causes, then run: (.*)\n/.exec(stderr)?.[1]
     expect(next).toBe('npx pg-hypervault migrate up --dir db --shards 2')
     const json = parseDocument(await folder.run('migrate', 'up', '--dir', 'db', '--no-canary', '--json'))
     expect(json).toMatchObject({
@@ -106,7 +106,7 @@ describe('hypervault migrate', () => {
     expect(exitCode).toBe(1)
     expect(stderr).toContain('stopped by itself: the canary failed, so no other shard was touched')
     expect(stderr).toContain('0 shards are done, 1 failed, 4 are left')
-    expect(stderr).toContain('then type: npx pg-hypervault migrate up --dir db\n')
+    expect(stderr).toContain('then run: npx pg-hypervault migrate up --dir db\n')
   })
 
   test('finishes the shard at hand at Ctrl-C, and the same command goes on', async () => {

@@ -254,7 +254,7 @@ describe('a file that cannot be used', () => {
       code: 'HV_FILE_FAILED',
       details: { file, reason },
       message: expect.stringContaining(file) as string,
-      hint: expect.stringMatching(/^(?:Make the folder|Name a file)/) as string,
+      hint: expect.stringMatching(/^(?:Create the folder|Name a file)/) as string,
     })
   })
 
@@ -262,7 +262,7 @@ describe('a file that cannot be used', () => {
     await expect(uses.rejects?.('/dev/full')).rejects.toMatchObject({
       code: 'HV_FILE_FAILED',
       details: { file: '/dev/full', reason: 'ENOSPC' },
-      hint: 'Make room on the disk, then do the same again: it goes on.',
+      hint: 'Free space on the disk, then run the same again: it continues.',
     })
   })
 })

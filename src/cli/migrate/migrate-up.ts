@@ -135,7 +135,7 @@ async function tellFailures(
   if (stopped !== undefined) output.problem(`stopped by itself: ${stopped}`)
   const counts = [`${formatCount(completed.length)} shards are done`, `${formatCount(failed.length)} failed`]
   output.talk([...counts, ...(left.length > 0 ? [`${formatCount(left.length)} are left`] : [])].join(', '))
-  output.talk(`Remove the causes, then type: ${next}`)
+  output.talk(`Fix the causes, then run: ${next}`)
 }
 
 /** The command that goes on with these shards, with the options that were given; connections may hold a password. */

@@ -102,6 +102,6 @@ class FileExport {
 function stopped(error: unknown, entities: number, file: string): unknown {
   if (!isHypervaultError(error)) return error
   const message = `the export stopped after ${entities} entities were written: ${error.message}`
-  const hint = `${error.hint} Then do the same again: it goes on.`
+  const hint = `${error.hint} Then run the same export again: it continues.`
   return new HypervaultError('HV_EXPORT_STOPPED', message, { entities, file }, { cause: error, hint })
 }

@@ -138,7 +138,7 @@ export class ImportRun {
     const { rows, rejected } = this.#report()
     const reason = cause instanceof Error ? cause.message : String(cause)
     const message = `the import stopped after ${rows} rows were stored: ${reason}`
-    const hint = isHypervaultError(cause) ? `${cause.hint} Then do the same again: it goes on.` : undefined
+    const hint = isHypervaultError(cause) ? `${cause.hint} Then run the same import again: it continues.` : undefined
     return new HypervaultError('HV_IMPORT_STOPPED', message, { rows, rejected }, { cause, ...(hint && { hint }) })
   }
 

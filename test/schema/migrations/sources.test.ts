@@ -81,7 +81,7 @@ describe('a folder', () => {
       details: { problem: 'two migrations have the number 0001: 0001_a, 0001_b' },
     })
     await expect(loadMigrations(fromFolder('/nowhere/at/all'))).rejects.toMatchObject({
-      details: { origin: '/nowhere/at/all', problem: 'it is not there' },
+      details: { origin: '/nowhere/at/all', problem: 'it does not exist' },
     })
   })
 
@@ -146,7 +146,7 @@ describe('Drizzle Kit', () => {
   it.each([
     [{ 'meta/_journal.json': '{}' }, 'no journal of Drizzle Kit'],
     [{ 'meta/_journal.json': JSON.stringify({ ...journal, dialect: 'mysql' }) }, 'it is for mysql'],
-    [{ 'meta/_journal.json': JSON.stringify(journal) }, 'it is not there'],
+    [{ 'meta/_journal.json': JSON.stringify(journal) }, 'it does not exist'],
   ])('that lacks something is refused: %j', async (files, problem) => {
     await expect(fromDrizzle(await makeFiles(files)).load()).rejects.toMatchObject({
       code: 'HV_MIGRATION_INVALID',

@@ -30,7 +30,7 @@ function listError(folder: string, error: unknown): unknown {
   if (code === 'ENOENT') {
     return migrationInvalid(
       folder,
-      'it is not there',
+      'it does not exist',
       error,
       'Name the folder of the migrations, or make it: npx pg-hypervault migrate new NAME',
     )
