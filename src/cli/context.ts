@@ -67,7 +67,7 @@ export class Context {
     const { config, connections, catalog, epochMs } = this.#options
     if ([config, connections, catalog, epochMs].every((each) => each === undefined)) return
     const flags = '--config, --connections, --catalog and --epoch-ms'
-    throw new UsageError(`this command takes no ${flags}: it reads no configuration`)
+    throw new UsageError(`this command does not accept ${flags}: it reads no configuration`)
   }
 
   get isJson(): boolean {
@@ -93,8 +93,9 @@ export class Context {
   async loadCatalog(): Promise<CatalogConfig> {
     const config = await findCatalog(this.#sources())
     if (config !== undefined) return this.#keepSecrets(config)
-    const hint = 'Give --catalog postgres://…, HYPERVAULT_CATALOG, or { "catalog": "postgres://…" } in the file.'
-    throw new UsageError('this command works on the catalog of a fleet, and the configuration names none', hint)
+    const hint =
+      'Add --catalog postgres://…, set HYPERVAULT_CATALOG, or put { "catalog": "postgres://…" } into the file.'
+    throw new UsageError('this command needs the catalog of a fleet, and the configuration names none', hint)
   }
 
   /** Works with the datastore of the configuration, and disconnects. The signal ends the opening. */

@@ -9,7 +9,10 @@ export function assertNoneInherited(command: Command): void {
   for (let above = command.parent; above?.parent != null; above = above.parent) {
     const given = above.options.find((option) => above?.getOptionValueSource(option.attributeName()) === 'cli')
     if (given === undefined) continue
-    const hint = `Add --help to npx pg-hypervault ${above.name()} ${command.name()} to see what it takes.`
-    throw new UsageError(`${above.name()} ${command.name()} takes no ${given.long ?? given.flags} in front of it`, hint)
+    const hint = `Add --help to npx pg-hypervault ${above.name()} ${command.name()} to see its options.`
+    throw new UsageError(
+      `${above.name()} ${command.name()} does not accept ${given.long ?? given.flags} before its name`,
+      hint,
+    )
   }
 }

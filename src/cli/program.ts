@@ -22,28 +22,28 @@ import { readVersion } from './version.ts'
 
 const EXAMPLES = `
 Examples:
-  npx pg-hypervault dev --json > hypervault.config.json   two servers to play with
+  npx pg-hypervault dev --json > hypervault.config.json   two servers to try it out
   npx pg-hypervault init                                  shards on the configured servers
   npx pg-hypervault put 5 1 beep=boop
   npx pg-hypervault get 307821103844175873
   npx pg-hypervault status
 
-Configuration: flags win over the environment, the environment over the file.
-  hypervault.config.ts, .mjs or .json in the working folder, or the file of
-  --config: the options of a Datastore, such as
+Configuration: flags override the environment, which overrides the file.
+  hypervault.config.ts, .mjs or .json in the working folder, or the file given
+  by --config, holds the options of a Datastore, such as
     { "connections": [{ "shards": "1-9", "host": "10.0.0.1", "database": "x" }] }
-    { "catalog": "postgres://…" }, and the servers come from a fleet's catalog
-  HYPERVAULT_CONFIG        file to use instead
+    { "catalog": "postgres://…" }; the servers then come from a fleet's catalog
+  HYPERVAULT_CONFIG        another configuration file
   HYPERVAULT_CONNECTIONS   connections as JSON
   HYPERVAULT_CATALOG       connection string of the catalog of a fleet
   HYPERVAULT_EPOCH_MS      zero of the keys' clock
   HYPERVAULT_DEBUG=1       print the stack of an error
-  PGHOST, PGUSER, PGPASSWORD … fill in what a connection leaves out;
+  PGHOST, PGUSER, PGPASSWORD … supply settings that a connection omits;
   NO_COLOR is respected
 
-Data goes to standard output, all else to standard error. Exit code 0: done,
-1: failed, 2: wrong call or configuration, 4: some failed, such as the index of
-some shards, and the others are done.`
+Data goes to standard output, everything else to standard error. Exit code
+0: done, 1: failed, 2: wrong call or configuration, 4: partly done, such as an
+index that could not be created in some shards.`
 
 /** All commands, with what they have in common. */
 export function createProgram(context: Context): Command {
@@ -52,7 +52,7 @@ export function createProgram(context: Context): Command {
     .version(readVersion())
     .option('--json', 'print JSON: one document, or one per line for key and get')
     .option('--config <file>', 'configuration file (default: the one in the working folder)')
-    .option('--connections <json>', 'connections as JSON; passwords are better kept in a file or a variable')
+    .option('--connections <json>', 'connections as JSON; better keep passwords in a file or a variable')
     .option('--catalog <url>', 'connection string of the catalog of a fleet')
     .option('--epoch-ms <ms>', "zero of the keys' clock, in milliseconds since 1970")
     .addHelpText('after', EXAMPLES)

@@ -31,7 +31,7 @@ describe('a body on the command line', () => {
     [['{"a":"\\u0000"}'], 'body.a must not contain NUL'],
     [['{"a":"x"'], 'body: it is not JSON'],
     [['-'], 'body: it is not JSON'],
-    [['a=1', 'b'], 'body: part 2 is no key=value pair'],
+    [['a=1', 'b'], 'body: part 2 is not a key=value pair'],
     [['a=1', 'a=2'], 'body: the key "a" is given twice'],
   ])('%j is a usage error that says %s', async (args, message) => {
     const refusal = read(args)

@@ -7,7 +7,7 @@ import { cliCommand, makeFolder, runCli } from './run-cli.ts'
 const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
 const connections = '[{"shards":"1-3","host":"127.0.0.1","port":1}]'
-const QUESTION = 'Index nope is dropped in all shards. Go on? [y/N]'
+const QUESTION = 'Index nope is dropped in all shards. Continue? [y/N]'
 
 interface Answered {
   readonly said: string
@@ -73,7 +73,7 @@ test('where there is no terminal, nobody is asked', async () => {
   await using folder = await makeFolder()
   const env = { HYPERVAULT_CONNECTIONS: connections }
   const { stderr, exitCode } = await runCli(['index', 'drop', 'nope'], { cwd: folder.path, env, input: 'y\n' })
-  expect(stderr).toContain('there is no terminal to ask at')
+  expect(stderr).toContain('there is no terminal to ask for confirmation')
   expect(stderr).toContain('add --yes')
   expect(exitCode).toBe(2)
 })

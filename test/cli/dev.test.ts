@@ -136,7 +136,7 @@ describe('hypervault dev', () => {
     [['--shards', '5'], `--shards must look like '1-9'`],
     [['--servers', '3', '--shards', '1-3'], '2 shards cannot be spread over 3 servers'],
     [['--pg-version', '14'], 'version must be one of 15, 16, 17, 18, got 14'],
-    [['--config', 'x.json'], 'this command takes no --config'],
+    [['--config', 'x.json'], 'this command does not accept --config'],
   ])('%j is a wrong call', async (args, message) => {
     await using folder = await makeFolder()
     const { stdout, stderr, exitCode } = await runCli(['dev', ...args], { cwd: folder.path })

@@ -64,7 +64,7 @@ describe('a subcommand', () => {
     expect(inFront.length).toBeGreaterThan(20)
     for (const typed of [...strangers.map((each) => each.typed), ...inFront]) {
       const { exitCode, stdout, stderr } = await run(typed)
-      const said = /unknown (option|command)|takes no/.test(stderr) ? 'refused' : stderr
+      const said = /unknown (option|command)|does not accept/.test(stderr) ? 'refused' : stderr
       expect({ typed, exitCode, said, stdout }).toEqual({ typed, exitCode: 2, said: 'refused', stdout: '' })
     }
   })
@@ -97,23 +97,23 @@ describe('a subcommand', () => {
   })
 
   it.each([
-    ['move complete 1', 'move 1 would lose its way back'],
-    ['move 1 --to s2 --keep-reverse 0ms', 'shard 1 loses its way back'],
-    ['rebalance --apply', 'there is no way back'],
-    ['server remove s1', 'is taken out of the catalog'],
+    ['move complete 1', 'move 1 could no longer be reversed'],
+    ['move 1 --to s2 --keep-reverse 0ms', 'shard 1 can no longer be reversed'],
+    ['rebalance --apply', 'the move can no longer be reversed'],
+    ['server remove s1', 'is removed from the catalog'],
     ['index drop hv_index_x', 'is dropped in all shards'],
   ])('"%s" wants --yes where there is no terminal, before anything is connected to', async (typed, what) => {
     const { exitCode, stderr } = await run(typed.split(' '))
     expect(exitCode).toBe(2)
     expect(stderr).toContain(what)
-    expect(stderr).toContain('no terminal to ask at')
+    expect(stderr).toContain('no terminal to ask for confirmation')
     expect(stderr).toContain('add --yes')
   })
 
   it.each([
-    ['rebalance --plan --concurrent 4', '--concurrent goes with --apply'],
-    ['rebalance --plan --keep-reverse', '--keep-reverse goes with --apply'],
-    ['rebalance --plan --sample 5s', '--sample goes with --by writes'],
+    ['rebalance --plan --concurrent 4', '--concurrent requires --apply'],
+    ['rebalance --plan --keep-reverse', '--keep-reverse requires --apply'],
+    ['rebalance --plan --sample 5s', '--sample requires --by writes'],
   ])('"%s" is refused, because a plan looks at no such option', async (typed, what) => {
     const { exitCode, stderr } = await run(typed.split(' '))
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(what) })

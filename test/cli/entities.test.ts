@@ -67,7 +67,7 @@ describe('hypervault get', () => {
     const key = (await folder.run('put', '2', '1', 'a=b')).stdout.trim()
     const { stdout, stderr, exitCode } = await folder.run('get', '--json', '1024', '9216', key)
     expect(parseDocument({ stdout, stderr, exitCode })).toMatchObject({ key, body: { a: 'b' } })
-    expect(stderr).toContain('hypervault: 1024 is not there (shard 1)\n')
+    expect(stderr).toContain('hypervault: 1024 does not exist (shard 1)\n')
     expect(stderr).toContain('hypervault: 9216 could not be read: no server holds shard 9\n')
     expect(exitCode).toBe(1)
   })

@@ -77,7 +77,7 @@ describe('the same failure in 200 shards is one line with a count', () => {
     })
     const verified = await folder.run('migrate', 'verify')
     expect(linesAbout('notes_kind', verified)).toEqual([
-      'hypervault: s1, 200 shards (0-199): index notes_kind is not valid',
+      'hypervault: s1, 200 shards (0-199): index notes_kind is invalid',
     ])
     const fixed = await folder.run('migrate', 'verify', '--fix')
     expect(linesAbout('notes_kind', fixed)).toEqual(['s1, 200 shards (0-199): index notes_kind was rebuilt'])

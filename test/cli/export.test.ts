@@ -158,7 +158,7 @@ describe('hypervault export', { timeout: 180_000 }, () => {
       keysTo(200).toSorted(),
     )
     const again = await folder.run('export', 'other.ndjson')
-    expect(again.stdout).toBe('200 entities written, with those of the runs before\n')
+    expect(again.stdout).toBe('200 entities written, including those of earlier runs\n')
   })
 
   test.each([
@@ -174,9 +174,9 @@ describe('hypervault export', { timeout: 180_000 }, () => {
     [['export', 'out.csv', '--columns', 'a,a'], 'columns[1] is the same'],
     [['export', 'out.csv', '--columns', 'body'], "columns must not be 'body' alone"],
     [['export', 'out.csv', '--state', 'out.csv'], 'must be different files'],
-    [['export', 'there.csv'], 'is there, and no export to it is under way'],
-    [['export', '--restart'], '--state and --restart are for a file'],
-    [['export', '--json'], '--json reports on a file'],
+    [['export', 'there.csv'], 'already exists, and no export to it is under way'],
+    [['export', '--restart'], '--state and --restart require a file'],
+    [['export', '--json'], '--json requires a file'],
   ])('%j is a wrong call: 2', async (args, what) => {
     await using folder = await makeFolder({ 'there.csv': 'mine' })
     const full = args.map((arg) => (/\.csv$|\.ndjson$/.test(arg) ? join(folder.path, arg) : arg))

@@ -45,7 +45,7 @@ const cases: readonly FileCase[] = [
     name: 'a configuration that is a link to nothing',
     links: { 'hypervault.config.json': 'nowhere' },
     args: ['status'],
-    says: ['hypervault.config.json is a link to a file that is not there'],
+    says: ['hypervault.config.json is a link to a file that does not exist'],
   },
   {
     name: 'a configuration whose links lead in a circle',

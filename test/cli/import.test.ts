@@ -130,15 +130,15 @@ describe('hypervault import', { timeout: 120_000 }, () => {
   })
 
   test.each([
-    [['import', 'rows.csv'], 'give either --shard-by or --shard'],
-    [['import', 'rows.csv', '--shard', '1', '--shard-by', 'a'], 'give either --shard-by or --shard'],
+    [['import', 'rows.csv'], 'give one of --shard-by, --shard'],
+    [['import', 'rows.csv', '--shard', '1', '--shard-by', 'a'], 'give one of --shard-by, --shard'],
     [['import', 'none.csv', '--shard', '1'], 'none.csv cannot be read: it does not exist'],
     [['import', '.', '--shard', '1'], ' cannot be read: it is a folder'],
-    [['import', 'rows.txt', '--shard', '1'], 'tells the form of'],
+    [['import', 'rows.txt', '--shard', '1'], 'the format of'],
     [['import', 'rows.csv', '--shard', '9000'], '--shard must be'],
     [['import', 'rows.csv', '--shard', '1', '--kind', '70000'], 'kind must be'],
     [['import', 'rows.csv', '--shard', '1', '--format', 'xml'], "argument 'xml' is invalid"],
-    [['import', 'rows.csv', '--shard', '1', '--delimiter', '::'], '--delimiter must be one mark'],
+    [['import', 'rows.csv', '--shard', '1', '--delimiter', '::'], '--delimiter must be one character'],
     [['import', 'rows.csv', '--shard', '1', '--columns', 'a,,b'], '--columns must be different names'],
     [['import', 'rows.csv', '--shard', '1', '--rejects', './rows.csv'], 'must be different files'],
   ])('%j is a wrong call: 2', async (args, what) => {

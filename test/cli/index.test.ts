@@ -33,7 +33,7 @@ describe('hypervault index', () => {
   test('creates, lists and drops an index in all shards, and tells progress', async () => {
     await using folder = await makeTestFolder('1-4', '10-12')
     await folder.run('init')
-    expect((await folder.run('index', 'list')).stderr).toContain('There is no index')
+    expect((await folder.run('index', 'list')).stderr).toContain('There are no indexes')
     const created = await folder.run('index', 'create', 'email', '--kind', '-1', '--unique')
     expect(created.exitCode).toBe(0)
     expect(created.stdout).toMatch(

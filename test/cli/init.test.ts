@@ -31,7 +31,7 @@ describe('hypervault init', () => {
     })
     const { stdout, stderr, exitCode } = await folder.run('init')
     expect(stdout).toMatch(/s1 +\S+ +1 +2 +0\n$/)
-    expect(stderr).toContain('s1 holds shards that no entry of connections places, let be: 7-8')
+    expect(stderr).toContain('s1 holds shards that no entry of connections includes; they were left unchanged: 7-8')
     expect(exitCode).toBe(0)
   })
 

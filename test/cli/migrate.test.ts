@@ -104,7 +104,7 @@ describe('hypervault migrate', () => {
     await using folder = await makeMigrations({ '0001_bad.sql': 'select nothing' })
     const { exitCode, stderr } = await folder.run('migrate', 'up', '--dir', 'db')
     expect(exitCode).toBe(1)
-    expect(stderr).toContain('stopped by itself: the canary failed, so no other shard was touched')
+    expect(stderr).toContain('the run stopped: the canary failed, so no other shard was touched')
     expect(stderr).toContain('0 shards are done, 1 failed, 4 are left')
     expect(stderr).toContain('then run: npx pg-hypervault migrate up --dir db\n')
   })
@@ -123,7 +123,9 @@ describe('hypervault migrate', () => {
       await client.query('rollback')
       const [exitCode] = (await once(child, 'close')) as [number]
       expect(exitCode).toBe(1)
-      expect(await said).toContain('What has run stays. To go on: npx pg-hypervault migrate up --dir db\n')
+      expect(await said).toContain(
+        'Migrations that have run are kept. To continue, run: npx pg-hypervault migrate up --dir db\n',
+      )
     })
     const ran = await rowsOf<{ id: string }>(
       folder.connections[0],
@@ -175,8 +177,8 @@ describe('hypervault migrate', () => {
     const init = await folder.run('init')
     expect(init).toMatchObject({ exitCode: 0 })
     expect((await folder.run('migrate', 'status', '--require', '0003')).exitCode).toBe(0)
-    expect((await folder.run('migrate', 'up')).stderr).toContain('Nothing was left to run.')
-    expect((await folder.run('migrate', 'plan')).stderr).toContain('Nothing is left to run.')
+    expect((await folder.run('migrate', 'up')).stderr).toContain('No migrations were left to run.')
+    expect((await folder.run('migrate', 'plan')).stderr).toContain('No migrations are left to run.')
   })
 
   test('holds back what is breaking, and says how to run it', async () => {
@@ -186,7 +188,9 @@ describe('hypervault migrate', () => {
     })
     const { stdout, stderr } = await folder.run('migrate', 'up', '--dir', 'db')
     expect(stdout).toMatch(/^migration +shards\n0001_notes +5\n$/)
-    expect(stderr).toContain('0002_b is breaking and held back: when no code needs what it takes away, add --breaking')
+    expect(stderr).toContain(
+      '0002_b is breaking and held back. When no code needs the objects that it removes, add --breaking',
+    )
     expect((await folder.run('migrate', 'up', '--dir', 'db', '--breaking')).stdout).toContain('0002_b')
   })
 
@@ -195,15 +199,15 @@ describe('hypervault migrate', () => {
     await folder.run('migrate', 'up', '--dir', 'db')
     const clean = await folder.run('migrate', 'verify')
     expect(clean).toMatchObject({ exitCode: 0, stdout: '' })
-    expect(clean.stderr).toContain('All 5 shards are made of the same.\n')
+    expect(clean.stderr).toContain('All 5 shards have the same definition.\n')
     expect(clean.stderr).toContain('Not compared: rows,')
     await withClient(folder.connections[0], async (client) => {
       await client.query(`update pg_index set indisvalid = false where indexrelid = 'shard0002.notes_text'::regclass`)
     })
     const broken = await folder.run('migrate', 'verify')
     expect(broken.exitCode).toBe(1)
-    expect(broken.stderr).toContain('s1, shard 2: index notes_text is not valid\n')
-    const next = /To rebuild the indexes, type: npx pg-hypervault (.*)\n/.exec(broken.stderr)?.[1]
+    expect(broken.stderr).toContain('s1, shard 2: index notes_text is invalid\n')
+    const next = /To rebuild the indexes, run: npx pg-hypervault (.*)\n/.exec(broken.stderr)?.[1]
     const fixed = await folder.run(...(next ?? '').split(' '))
     expect(fixed).toMatchObject({ exitCode: 0, stdout: '' })
     expect(fixed.stderr).toContain('s1, shard 2: index notes_text was rebuilt\n')
@@ -215,7 +219,7 @@ describe('hypervault migrate', () => {
     expect(drifted.exitCode).toBe(1)
     expect(drifted.stdout.split('\n').map((line) => line.trimEnd())).toEqual([
       'group  shards  which',
-      '    1       3  1-3    what the others are compared with',
+      '    1       3  1-3    reference for the others',
       '    2       1  11',
       '',
       'group 2',
@@ -223,8 +227,8 @@ describe('hypervault migrate', () => {
       "  + column notes.text text not null default 'none'::text",
       '',
     ])
-    expect(drifted.stderr).toContain('shard 10 is not there')
-    expect(drifted.stderr).toContain('Type: npx pg-hypervault init')
+    expect(drifted.stderr).toContain('shard 10 is missing')
+    expect(drifted.stderr).toContain('Run: npx pg-hypervault init')
     const chosen = parseDocument(await folder.run('migrate', 'verify', '--reference', '11', '--json'))
     expect(chosen).toMatchObject({
       groups: [

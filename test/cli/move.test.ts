@@ -70,7 +70,7 @@ describe('hypervault move', () => {
       steps: expect.arrayContaining([expect.objectContaining({ step: 'copy', state: 'done' })]) as object[],
     })
     expect((await run('move', 'complete', '1', '--yes')).stderr).toContain('Move 1 of shard 1 is completed.')
-    expect((await run('move', 'list')).stderr).toContain('No move is under way. Add --all')
+    expect((await run('move', 'list')).stderr).toContain('No move is under way. To see finished moves, add --all')
     expect(parseDocument(await run('move', 'list', '--all', '--json'))).toMatchObject({
       moves: [{ phase: 'completed' }],
     })
@@ -88,7 +88,7 @@ describe('hypervault move', () => {
   test('with --dry-run prints every statement without a password, and changes nothing', async () => {
     const { stdout, stderr, exitCode } = await run('move', '1', '--to', 's3', '--dry-run')
     expect(exitCode).toBe(0)
-    expect(stderr).toContain('Nothing stands in the way.')
+    expect(stderr).toContain('The move is possible.')
     expect(stdout).toMatch(/^-- subscription, at s3: .*\ncreate subscription .*password=\*\*\*/m)
     expect(stdout).toContain('-- switch, at catalog: one transaction, the point of no return')
     expect(stdout).not.toContain(fleet.connections[0]?.password)
@@ -110,7 +110,7 @@ describe('hypervault move', () => {
     expect((await run('move', '1', '--to', 's3', '--throttle', '20MB/s')).exitCode).toBe(0)
     const status = await run('move', 'status', '1')
     expect(status.stdout).toMatch(
-      /^throttle: the rows are copied at no more than 20.0 MB\/s\n.*\n.* throttled copy +begun\n/ms,
+      /^throttle: rows are copied at no more than 20.0 MB\/s\n.*\n.* throttled copy +begun\n/ms,
     )
   })
 

@@ -31,19 +31,11 @@ describe('the command line', () => {
   test.each([
     [['pot'], "unknown command 'pot'", 'Did you mean put?'],
     [['key', '--jsn'], "unknown option '--jsn'", 'Did you mean --json?'],
-    [['put', '1'], "missing required argument 'kind'", 'Add --help to see how it is called.'],
-    [['put', '1.5', '1', 'a=b'], 'shard must be an integer, got "1.5"', 'Add --help to see how it is called.'],
-    [
-      ['put', '8192', '1', 'a=b'],
-      'shard must be an integer from 0 to 8191, got 8192',
-      'Add --help to see how it is called.',
-    ],
-    [
-      ['put', '1', '40000', 'a=b'],
-      'kind must be an integer from -32768 to 32767',
-      'Add --help to see how it is called.',
-    ],
-    [['get', '12x'], 'a key must be a decimal integer', 'Add --help to see how it is called.'],
+    [['put', '1'], "missing required argument 'kind'", 'Add --help to see the usage.'],
+    [['put', '1.5', '1', 'a=b'], 'shard must be an integer, got "1.5"', 'Add --help to see the usage.'],
+    [['put', '8192', '1', 'a=b'], 'shard must be an integer from 0 to 8191, got 8192', 'Add --help to see the usage.'],
+    [['put', '1', '40000', 'a=b'], 'kind must be an integer from -32768 to 32767', 'Add --help to see the usage.'],
+    [['get', '12x'], 'a key must be a decimal integer', 'Add --help to see the usage.'],
   ])('%j is a wrong call: one line what, one line hint, 2', async (args, what, hint) => {
     await using folder = await makeFolder()
     const { stdout, stderr, exitCode } = await runCli(args, { cwd: folder.path })

@@ -7,9 +7,9 @@ const load = (serverId: string, state: ServerLoad['state'], shards: number): Ser
 }
 
 test.each([
-  [[load('s1', 'active', 2), load('s2', 'draining', 0)], 'Nothing is to be moved.'],
-  [[load('s1', 'draining', 2), load('s2', 'draining', 1)], 'though s1, s2 still hold shards: no server is active'],
-  [[load('s1', 'active', 2), load('s2', 'draining', 1)], 'though s2 still hold shards: their moves are under way'],
+  [[load('s1', 'active', 2), load('s2', 'draining', 0)], 'No shard needs to move.'],
+  [[load('s1', 'draining', 2), load('s2', 'draining', 1)], 'although s1, s2 still hold shards: no server is active'],
+  [[load('s1', 'active', 2), load('s2', 'draining', 1)], 'although s2 still hold shards: their moves are under way'],
 ])('a plan without moves says why', (loads, text) => {
   expect(explainNothing(loads)).toContain(text)
 })

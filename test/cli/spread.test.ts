@@ -14,7 +14,7 @@ describe('hypervault spread', () => {
     const plan = await folder.run('spread', 'set', '1-4', '--dry-run')
     expect(plan).toMatchObject({
       exitCode: 0,
-      stderr: expect.stringMatching(/over 1-5, and are to be spread over 1-4[^]*75 % of all values[^]*No row is moved/),
+      stderr: expect.stringMatching(/over 1-5. The new spread is 1-4[^]*75 % of all values[^]*No row is moved/),
     })
     expect(await folder.run('spread', 'set', '1-4')).toMatchObject({
       exitCode: 2,

@@ -91,8 +91,8 @@ describe('hypervault status', () => {
     })
     const { stdout, exitCode } = await folder.run('status')
     expect(stdout).toMatch(/^s1 +incomplete +\S+ +6\/8/m)
-    expect(stdout).toContain('s1: missing shards 2-3; npx pg-hypervault init makes them')
-    expect(stdout).toContain('s1, shard 5: not fit to be a shard: column body is missing')
+    expect(stdout).toContain('s1: missing shards 2-3; to create them: npx pg-hypervault init')
+    expect(stdout).toContain('s1, shard 5: cannot be used as a shard: column body is missing')
     expect(exitCode).toBe(1)
   })
 

@@ -5,7 +5,7 @@ import type { Body } from '../../hstore/body.ts'
 import { parseJsonText } from '../terminal/json-text.ts'
 import { checkUsage, UsageError } from './usage-error.ts'
 
-const HINT = `Give key=value pairs, one JSON object such as '{"beep":"boop","gone":null}', or - for standard input.`
+const HINT = `Pass key=value pairs, one JSON object such as '{"beep":"boop","gone":null}', or - for standard input.`
 
 /** Reads a body: `key=value` pairs, one JSON object of text and null, or `-` for such an object on standard input. */
 export async function readBody(args: readonly string[], stdin: Readable): Promise<Body> {
@@ -35,7 +35,7 @@ function parsePairs(args: readonly string[]): Body {
 
 function parsePair(text: string, index: number): [string, string] {
   const at = text.indexOf('=')
-  if (at === -1) throw new UsageError(`body: part ${index + 1} is no key=value pair`, HINT)
+  if (at === -1) throw new UsageError(`body: part ${index + 1} is not a key=value pair`, HINT)
   return [text.slice(0, at), text.slice(at + 1)]
 }
 

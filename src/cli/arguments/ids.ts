@@ -11,7 +11,7 @@ export function parseKey(text: string, epochMs: number): Key {
 /** The ids given as arguments, or those on standard input, one per line. Ends early when nobody reads the answers. */
 export async function* readIds(args: readonly string[], { stdin, output }: Context): AsyncGenerator<string> {
   if (args.length > 0) return yield* args
-  if (stdin.isTTY) output.talk('Type ids, one per line; Ctrl-D ends.')
+  if (stdin.isTTY) output.talk('Type ids, one per line; end with Ctrl-D.')
   const lines = createInterface({ input: stdin, crlfDelay: Infinity })
   // Destroyed, not only closed: a writer that goes on would keep this Node.js alive.
   output.closed.addEventListener('abort', () => stdin.destroy(), { once: true })

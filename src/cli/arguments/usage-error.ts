@@ -2,7 +2,7 @@
 export class UsageError extends Error {
   readonly hint: string
 
-  constructor(message: string, hint = 'Add --help to see how it is called.') {
+  constructor(message: string, hint = 'Add --help to see the usage.') {
     super(message)
     this.name = 'UsageError'
     this.hint = hint

@@ -77,7 +77,7 @@ async function missing(cwd: string, file: string): Promise<HypervaultError<'HV_C
     (stats) => stats.isSymbolicLink(),
     () => false,
   )
-  const what = isLink ? `${file} is a link to a file that is not there` : `there is no configuration file ${file}`
+  const what = isLink ? `${file} is a link to a file that does not exist` : `there is no configuration file ${file}`
   return new HypervaultError('HV_CONFIG_NOT_FOUND', what, { folder: cwd, file })
 }
 

@@ -16,7 +16,7 @@ export function addGetCommand(program: Command, context: Context): void {
     .command('get')
     .summary('print entities by their keys')
     .description(
-      'Prints the entities of keys. One that is not there is told on standard error, the others are printed, exit code 1.',
+      'Prints the entities with these keys. Missing entities are reported on standard error; the exit code is then 1.',
     )
     .argument('<key...>', 'decimal keys')
     .addHelpText(
@@ -68,7 +68,7 @@ async function answer(key: Key, shard: ShardAnswer | undefined, context: Context
   const entity = 'entities' in shard ? shard.entities.get(key.id) : undefined
   if (entity !== undefined) return printEntity(entity, context)
   context.exitCode = 1
-  if ('entities' in shard) context.output.problem(`${key} is not there (shard ${key.shardId})`)
+  if ('entities' in shard) context.output.problem(`${key} does not exist (shard ${key.shardId})`)
 }
 
 /** The keys of shards that did not answer: one line for each cause. */

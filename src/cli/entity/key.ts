@@ -15,7 +15,7 @@ export function addKeyCommand(program: Command, context: Context): void {
     .description(
       'Decodes keys, given as arguments or on standard input, one per line. Needs no server and no configuration.',
     )
-    .argument('[id...]', 'decimal ids; none: read standard input')
+    .argument('[id...]', 'decimal ids; without any, read standard input')
     .addHelpText(
       'after',
       `
@@ -23,8 +23,8 @@ Examples:
   npx pg-hypervault key 307821103844175873
   psql -Atc 'select id from shard0012.entities' | npx pg-hypervault key --json
 
-With --json: one document per line, { "key", "created", "shardId", "addedId", "serverId" }. The server is known when there is
-a configuration. An id that is none is told on standard error, the others are printed, and the exit code is 2.`,
+With --json: one document per line, { "key", "created", "shardId", "addedId", "serverId" }. The server is shown if there is
+a configuration. Invalid ids are reported on standard error, the others are printed, and the exit code is 2.`,
     )
     .action((ids: string[]) => runKey(ids, context))
 }
@@ -55,7 +55,7 @@ async function tryLoadTopology(config: PartialConfig, context: Context): Promise
   try {
     return await context.loadTopology(config)
   } catch (error) {
-    context.output.problem(`servers are not told: ${toFailure(error).what}`)
+    context.output.problem(`servers cannot be shown: ${toFailure(error).what}`)
     return undefined
   }
 }

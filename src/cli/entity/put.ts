@@ -9,10 +9,10 @@ import type { Context } from '../context.ts'
 export function addPutCommand(program: Command, context: Context): void {
   program
     .command('put')
-    .summary('store an entity, print its key')
+    .summary('store an entity and print its key')
     .description('Stores an entity in a logical shard and prints its key, after the commit.')
     .argument('<shard>', 'logical shard, 0 to 8191')
-    .argument('<kind>', 'small integer that tells entity types apart')
+    .argument('<kind>', 'small integer that identifies the type of entity')
     .argument(
       '<body...>',
       'key=value pairs, one JSON object of text and null, or - to read such an object from standard input',

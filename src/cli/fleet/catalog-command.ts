@@ -28,9 +28,9 @@ const historyColumns: readonly Column[] = [
 export function addCatalogCommand(program: Command, context: Context): void {
   const catalog = program
     .command('catalog')
-    .summary('make the catalog of a fleet, fill it, read its history')
+    .summary('create the catalog of a fleet, fill it, read its history')
     .description(
-      'The catalog of a fleet: a database with the tables of Hypervault (schema hypervault) that say which servers there are and where each shard lives.',
+      'Manages the catalog of a fleet: the database whose tables (schema hypervault) record the servers and where each shard lives.',
     )
   addInitCommand(catalog, context)
   addImportCommand(catalog, context)
@@ -40,15 +40,15 @@ export function addCatalogCommand(program: Command, context: Context): void {
 function addInitCommand(catalog: Command, context: Context): void {
   catalog
     .command('init')
-    .summary('make the tables, or bring them to the layout of this release')
-    .description('Makes the tables of the catalog, or brings them to the layout of this release. Safe to repeat.')
+    .summary('create the tables, or update them to the layout of this release')
+    .description('Creates the tables of the catalog, or updates them to the layout of this release. Safe to repeat.')
     .addHelpText(
       'after',
       `
 Example:
   npx pg-hypervault catalog init --catalog postgres://admin@10.0.0.1/fleet
 
-With --json: { "layouts" }, how many layouts were added; 0 when there was nothing to do.`,
+With --json: { "layouts" }, the number of layouts added; 0 if there was nothing to do.`,
     )
     .option('--dry-run', 'count the layouts that would be added, and change nothing')
     .action(({ dryRun = false }: DryRunOption) =>
@@ -59,17 +59,17 @@ With --json: { "layouts" }, how many layouts were added; 0 when there was nothin
 function addImportCommand(catalog: Command, context: Context): void {
   catalog
     .command('import')
-    .summary('register the servers of connections, with their shards')
+    .summary('register the configured servers with their shards')
     .description(
-      'Registers the servers of the configured connections in the catalog, with the shards that live there, all or none. Passwords stay where they are: the catalog holds the name of a variable or a file.',
+      'Registers the servers of the configured connections in the catalog, with their shards: all of them or none. The catalog stores no passwords, only the name of the variable or file that holds each one.',
     )
     .option(
       '--password <server=place>',
-      'where the password of a server is found, env:NAME or file:/path; may be repeated (default: env:HYPERVAULT_PASSWORD_ and the name of the server)',
+      'where to read the password of a server: env:NAME or file:/path; repeatable (default: env:HYPERVAULT_PASSWORD_ and the name of the server)',
       collect,
       [],
     )
-    .option('--dry-run', 'check all of it, and register nothing')
+    .option('--dry-run', 'check everything, and register nothing')
     .addHelpText(
       'after',
       `
@@ -77,8 +77,8 @@ Examples:
   npx pg-hypervault catalog import --catalog postgres://admin@10.0.0.1/fleet
   npx pg-hypervault catalog import --password s1=env:PG_S1 --password s2=file:/run/secrets/s2
 
-The connections come from the configuration file, HYPERVAULT_CONNECTIONS or --connections. From then on put
-{ "catalog": "postgres://…" } in the place of connections. With --json: { "servers": [{ "serverId", "shards", "password" }] }.`,
+The connections come from the configuration file, HYPERVAULT_CONNECTIONS or --connections. Afterwards, replace connections in
+the configuration by { "catalog": "postgres://…" }. With --json: { "servers": [{ "serverId", "shards", "password" }] }.`,
     )
     .action((options: ImportOptions) => runImport(options, context))
 }
@@ -87,8 +87,8 @@ function addHistoryCommand(catalog: Command, context: Context): void {
   catalog
     .command('history')
     .summary('print who changed what')
-    .description('Prints the last changes of servers and of the places of shards, the newest first.')
-    .option('--limit <count>', 'how many', '20')
+    .description('Prints the latest changes to servers and to the placement of shards, newest first.')
+    .option('--limit <count>', 'maximum number of changes', '20')
     .addHelpText(
       'after',
       `
@@ -103,7 +103,7 @@ With --json: { "changes": [{ "epoch", "at", "actor", "action", "details" }] }.`,
 async function printInit(layouts: number, isDryRun: boolean, { output, isJson }: Context): Promise<void> {
   if (isJson) return output.json({ layouts })
   if (isDryRun && layouts > 0) return output.talk(`${layouts} layouts would be added. Nothing was changed.`)
-  output.talk(layouts === 0 ? 'The catalog is there, and up to date.' : 'The catalog is made.')
+  output.talk(layouts === 0 ? 'The catalog exists and is up to date.' : 'The catalog was created.')
 }
 
 async function runImport({ password: passwords, dryRun: isDryRun }: ImportOptions, context: Context): Promise<void> {
@@ -113,7 +113,7 @@ async function runImport({ password: passwords, dryRun: isDryRun }: ImportOption
     fleet.importConnections(options.connections, { passwords: references, spread: options.spread, isDryRun }),
   )
   await printImported(topology.servers, references, context)
-  if (isDryRun === true) context.output.talk('They can be registered. Nothing was changed.')
+  if (isDryRun === true) context.output.talk('These servers can be registered. Nothing was changed.')
 }
 
 async function printImported(
@@ -154,7 +154,7 @@ function parseReferences(texts: readonly string[], servers: readonly Server[]): 
         return [serverId, parseSecretOption('--password', text.slice(at + 1))]
       }
       throw new UsageError(
-        `--password must name one of ${servers.map((each) => each.serverId).join(', ')}, as in s1=env:NAME`,
+        `--password must name one of the servers ${servers.map((each) => each.serverId).join(', ')}, as in s1=env:NAME`,
       )
     }),
   )
@@ -164,7 +164,7 @@ async function runHistory(limit: number, context: Context): Promise<void> {
   const changes = await context.withFleet((fleet) => fleet.history({ limit }))
   const { output, isJson } = context
   if (isJson) return output.json({ changes })
-  if (changes.length === 0) return output.talk('Nothing was changed yet: the catalog has no servers.')
+  if (changes.length === 0) return output.talk('There are no changes yet: the catalog has no servers.')
   const rows = changes.map(({ epoch, at, actor, action, details }) =>
     [String(epoch), at.toISOString(), actor, action, JSON.stringify(details)].map(oneLine),
   )

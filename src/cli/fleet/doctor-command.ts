@@ -12,11 +12,11 @@ import { StopRequest } from '../terminal/stop-request.ts'
 export function addDoctorCommand(program: Command, context: Context): void {
   program
     .command('doctor')
-    .summary('find what is wrong with a fleet, and what to type')
+    .summary('find problems of a fleet, and print how to fix them')
     .description(
-      'Looks at the servers, shards and moves of a fleet: what would keep a shard from moving, shards on two servers or on none, what moves have left behind, clocks, keys, poolers. Moves nothing. Exit code 1 if there is a problem; notices do not count.',
+      'Checks the servers, shards and moves of a fleet: obstacles to moving a shard, shards on two servers or on none, leftovers of moves, clocks, keys, poolers. Moves nothing. Exit code 1 if there is a problem; notices do not count.',
     )
-    .option('--fix', 'put right what touches no row: leftovers of moves that are over, caches of sequences')
+    .option('--fix', 'repair whatever needs no row changes: leftovers of finished moves, caches of sequences')
     .addHelpText(
       'after',
       `

@@ -29,18 +29,24 @@ export function addMoveCommand(program: Command, context: Context): void {
   const move = FamilyCommand.addTo(program, 'move')
     .summary('move a shard to another server while it is in use')
     .description(
-      'Moves a shard to another server of the fleet while it is in use. Afterwards what is written there streams back, until complete takes the old shard away, or reverse brings the shard back.',
+      'Moves a shard to another server of the fleet while it is in use. After the switch, changes are streamed back to the old server, until complete drops the old shard or reverse moves the shard back.',
     )
     .argument('[shard]', 'logical shard, 0 to 8191')
-    .option('--to <server>', 'where it goes')
-    .option('--dry-run', 'print every step and statement and all that stands in the way, and change nothing')
-    .option('--yes', 'do not ask before --keep-reverse gives up the way back; needed where there is no terminal')
-    .option('--max-pause <time>', 'longest pause of the writers; beyond it they go on at the source (default: 500ms)')
+    .option('--to <server>', 'server to move the shard to')
+    .option('--dry-run', 'print every step, statement and obstacle, and change nothing')
+    .option('--yes', 'do not ask before --keep-reverse gives up the option to reverse; required without a terminal')
+    .option(
+      '--max-pause <time>',
+      'longest pause of writes; if it would be longer, the shard stays on the source (default: 500ms)',
+    )
     .option(
       '--throttle <rate>',
-      'most bytes of rows in a second while they are copied, such as 20MB; they go through this process then (default: as fast as PostgreSQL copies)',
+      'maximum bytes of rows to copy per second, such as 20MB; rows then pass through this process (default: as fast as PostgreSQL copies)',
     )
-    .option('--keep-reverse <time>', 'complete the move by itself after this time (default: when told)')
+    .option(
+      '--keep-reverse <time>',
+      'complete the move automatically after this time (default: only when you run move complete)',
+    )
     .addHelpText(
       'after',
       `
@@ -52,7 +58,7 @@ Examples:
   npx pg-hypervault move complete 17
   npx pg-hypervault move status 17 --watch
 
-Ctrl-C ends a move at its next wait; before the switch the writers go on where they were. With --json: { "moveId", "shardId", "source",
+Ctrl-C stops a move at its next wait; before the switch, clients keep writing to the source. With --json: { "moveId", "shardId", "source",
 "target", "tables", "rows", "chunks", "mismatches", "pauseMs", "lsn", "isExact" }.`,
     )
     .action((shard: string | undefined, options: MoveOptions) => runMove(shard, options, context))
@@ -64,8 +70,8 @@ function addLookCommands(move: Command, context: Context): void {
   move
     .command('list')
     .summary('print the moves')
-    .description('Prints the moves that are not over, the newest first.')
-    .option('--all', 'those that are over as well')
+    .description('Prints the unfinished moves, newest first.')
+    .option('--all', 'include finished moves')
     .addHelpText(
       'after',
       '\nWith --json: { "moves": [{ "moveId", "shardId", "source", "target", "phase", "report", … }] }.',
@@ -78,13 +84,13 @@ function addLookCommands(move: Command, context: Context): void {
     )
   move
     .command('status')
-    .summary('print what a move has done, and how far its stream is behind')
-    .description('Prints what a move has done, how far its stream is behind, and what to type next.')
+    .summary('print the steps of a move, and how far its stream is behind')
+    .description('Prints the steps of a move, how far its stream is behind, and which commands can follow.')
     .argument('<move>', 'number of the move')
-    .option('--watch', 'print it again every second, until the move is over or Ctrl-C')
+    .option('--watch', 'print it again every second, until the move has ended or Ctrl-C')
     .addHelpText(
       'after',
-      '\nWith --json: the move with { "steps", "lagBytes", "retainedBytes", "next" }; with --watch one a line.',
+      '\nWith --json: the move with { "steps", "lagBytes", "retainedBytes", "next" }; with --watch, one per line.',
     )
     .action((moveId: string, { watch }: { watch?: boolean }) =>
       runStatus(parseWhole('move', moveId), watch === true, context),
@@ -94,7 +100,7 @@ function addLookCommands(move: Command, context: Context): void {
 async function runMove(shard: string | undefined, options: MoveOptions, context: Context): Promise<void> {
   const { to, dryRun, maxPause, keepReverse, throttle } = options
   if (shard === undefined || to === undefined) {
-    throw new UsageError('a move needs a shard and --to', 'Such as: npx pg-hypervault move 5 --to s3')
+    throw new UsageError('a move needs a shard and --to', 'For example: npx pg-hypervault move 5 --to s3')
   }
   const shardId = parseShard('shard', shard)
   const maxPauseMs = maxPause === undefined ? undefined : parseDuration('--max-pause', maxPause)
@@ -117,7 +123,7 @@ async function runMove(shard: string | undefined, options: MoveOptions, context:
 }
 
 function describeKeeping(shardId: number, keepMs: number): string {
-  return `${keepMs / 1_000} s after its move shard ${shardId} loses its way back, and the old shard is dropped`
+  return `${keepMs / 1_000} s after its move, shard ${shardId} can no longer be reversed, and the old shard is dropped`
 }
 
 /** Keeps the way back for a while, then takes the old shard away. */
@@ -129,7 +135,7 @@ async function completeLater(
   { output }: Context,
 ): Promise<void> {
   output.talk(
-    `The shard has moved. The way back is kept for ${keepMs / 1_000} s; npx pg-hypervault move reverse ${moveId} takes it.`,
+    `The shard has moved. For ${keepMs / 1_000} s you can move it back: npx pg-hypervault move reverse ${moveId}`,
   )
   await pause(keepMs, hooks.signal)
   await fleet.complete(moveId, hooks)

@@ -31,25 +31,25 @@ interface End {
 
 const ends: Readonly<Record<MoveVerb, End>> = {
   complete: {
-    summary: 'take the old shard away, and with it the way back',
+    summary: 'drop the old shard; the move can then no longer be reversed',
     pauses: false,
     asks: true,
     run: (moveId) => (fleet, hooks) => fleet.complete(moveId, hooks).then(() => undefined),
   },
   reverse: {
-    summary: 'bring the shard back to where it was',
+    summary: 'move the shard back to its previous server',
     pauses: true,
     asks: false,
     run: (moveId) => (fleet, hooks) => fleet.reverse(moveId, hooks),
   },
   abort: {
-    summary: 'take away what a move has made before its switch',
+    summary: 'cancel a move before its switch, and drop what it has created',
     pauses: false,
     asks: false,
     run: (moveId) => (fleet, hooks) => fleet.abort(moveId, hooks).then(() => undefined),
   },
   resume: {
-    summary: 'go on with a move after a crash or a failure',
+    summary: 'continue a move after a crash or a failure',
     pauses: true,
     asks: false,
     run: (moveId) => (fleet, hooks) => fleet.resume(moveId, hooks),
@@ -66,7 +66,7 @@ export function addMoveEndCommands(move: Command, context: Context): void {
       .argument('<move>', 'number of the move')
     addDryRunOption(command)
     if (asks) addYesOption(command)
-    if (pauses) command.option('--max-pause <time>', 'longest pause of the writers (default: that of the move)')
+    if (pauses) command.option('--max-pause <time>', 'longest pause of writes (default: that of the move)')
     command
       .addHelpText(
         'after',
@@ -90,7 +90,7 @@ async function runEnd(verb: MoveVerb, text: string, options: EndOptions, context
 
 /** Asks only when there is a way back that can be given up. */
 async function isWanted(moveId: number, verb: MoveVerb, options: YesOption, context: Context): Promise<boolean> {
-  assertCanConfirm(`move ${moveId} would lose its way back`, options, context)
+  assertCanConfirm(`move ${moveId} could no longer be reversed`, options, context)
   if (options.yes === true) return true
   const { shardId, endsWayBack, home, problems } = await context.withFleet((fleet) => fleet.planEnd(moveId, verb))
   // What would be refused is refused without a question.
@@ -105,8 +105,8 @@ async function printEnd(plan: MoveEndPlan, context: Context): Promise<void> {
   if (isJson) return output.json(plan)
   output.talk(`Move ${moveId} of shard ${shardId} is ${phase}. Nothing is changed; ${verb} would:`)
   for (const { at, what } of steps) await output.data(`${at}: ${what}`)
-  if (steps.length === 0) output.talk('do nothing: it is over.')
+  if (steps.length === 0) output.talk('do nothing: the move has ended.')
   for (const { code, message, hint } of problems) output.problem(`${oneLine(message)} (${code})`, hint)
   if (problems.length > 0) return output.talk(`The ${verb} would be refused: see above.`)
-  output.talk(`The shard lives on ${home} afterwards.${endsWayBack ? ' There is no way back then.' : ''}`)
+  output.talk(`Afterwards the shard lives on ${home}.${endsWayBack ? ' The move can then no longer be reversed.' : ''}`)
 }

@@ -12,10 +12,10 @@ import { formatTable, type Column } from '../terminal/table.ts'
 const left = (...heads: string[]): Column[] => heads.map((head) => ({ head, align: 'left' as const }))
 
 const meanings: Readonly<Record<MoveVerb, string>> = {
-  resume: 'goes on with it',
-  abort: 'takes away what it has made; the shard stays where it is',
-  complete: 'takes the old shard away',
-  reverse: 'brings the shard back',
+  resume: 'continues the move',
+  abort: 'drops what the move has created; the shard stays on its server',
+  complete: 'drops the old shard',
+  reverse: 'moves the shard back',
 }
 
 /** The commands that may come next. */
@@ -41,7 +41,7 @@ export async function printResult(result: MoveResult, { output, isJson }: Contex
       mismatches.length === 0 ? `${formatCount(rows)} in ${tables} ${tables === 1 ? 'table' : 'tables'}` : 'NO',
     ],
     ['proof', proof],
-    ['pause of the writers', `${pauseMs} ms`],
+    ['pause of writes', `${pauseMs} ms`],
   ]
   for (const [name = '', value = ''] of lines) await output.data(`${`${name}:`.padEnd(22)}${value}`)
 }
@@ -56,7 +56,7 @@ export async function printPlan(plan: MovePlan, { output, isJson }: Context): Pr
     for (const statement of statements) await output.data(`${statement};`)
   }
   for (const problem of problems) output.problem(oneLine(problem))
-  output.talk(problems.length === 0 ? 'Nothing stands in the way.' : 'The move would be refused: see above.')
+  output.talk(problems.length === 0 ? 'The move is possible.' : 'The move would be refused: see above.')
 }
 
 /** Prints a list of moves. */
@@ -67,7 +67,9 @@ export async function printMoves(
 ): Promise<void> {
   if (isJson) return output.json({ moves })
   if (moves.length === 0) {
-    return output.talk(isAll ? 'No shard was ever moved.' : 'No move is under way. Add --all for those that are over.')
+    return output.talk(
+      isAll ? 'No shard has been moved yet.' : 'No move is under way. To see finished moves, add --all.',
+    )
   }
   const rows = moves.map(({ moveId, shardId, source, target, phase, report, startedAt }) => [
     String(moveId),
@@ -104,7 +106,7 @@ export async function printStatus(
   await printMoves([move], { isAll: true }, context)
   const { throttleBytesPerSecond } = move.options
   if (throttleBytesPerSecond !== undefined) {
-    await output.data(`throttle: the rows are copied at no more than ${formatBytes(throttleBytesPerSecond)}/s`)
+    await output.data(`throttle: rows are copied at no more than ${formatBytes(throttleBytesPerSecond)}/s`)
   }
   await output.data(
     formatTable(
@@ -112,7 +114,7 @@ export async function printStatus(
       steps.map(({ at, step, state }) => [at, step, state]),
     ),
   )
-  const lag = lagBytes === undefined ? 'nobody reads the stream' : `${formatBytes(lagBytes)} behind`
+  const lag = lagBytes === undefined ? 'the stream is not being read' : `${formatBytes(lagBytes)} behind`
   const kept = retainedBytes === undefined ? '' : `, ${formatBytes(retainedBytes)} of WAL kept`
   if (!move.isOver) await output.data(`stream: ${lag}${kept}`)
   tellNext(move, context)

@@ -38,7 +38,7 @@ const optionsOfApply: readonly (readonly [keyof RebalanceOptions, string])[] = [
   ['yes', '--yes'],
 ]
 
-const GIVING_UP = 'Each move is completed: its old shard is dropped, and there is no way back'
+const GIVING_UP = 'Each move is completed: its old shard is dropped, and the move can no longer be reversed'
 
 const measures: Readonly<Record<string, RebalanceMeasure>> = { bytes: 'bytes', writes: 'writes', count: 'count' }
 
@@ -48,22 +48,22 @@ export function addRebalanceCommand(program: Command, context: Context): void {
     .command('rebalance')
     .summary('spread the shards of a fleet evenly, and empty drained servers')
     .description(
-      'Plans which shards move, so that the active servers have about the same and drained ones nothing; with --apply it moves them, one after the other on each server, while they are in use.',
+      'Plans which shards to move so that active servers have about the same load and drained servers have none. With --apply, moves them while they are in use, one at a time on each server.',
     )
     .option('--plan', 'print which shards would move, and change nothing')
-    .option('--dry-run', 'the same as --plan, also beside --apply and its options')
+    .option('--dry-run', 'same as --plan; can be added to --apply and its options')
     .option('--apply', 'plan, and move the shards')
-    .option('--by <measure>', 'what is to be even: bytes, writes (rows written in a second) or count (shards)', 'bytes')
-    .option('--threshold <percent>', 'difference that is left alone, as a part of the average (default: 10%)')
-    .option('--sample <time>', 'how long writes are counted, with --by writes (default: 5s)')
-    .option('--concurrent <moves>', 'most moves under way on one server (default: 1)')
-    .option('--max-pause <time>', 'longest pause of the writers of a shard (default: 500ms)')
+    .option('--by <measure>', 'what to balance: bytes, writes (rows written per second) or count (shards)', 'bytes')
+    .option('--threshold <percent>', 'tolerated difference from the average (default: 10%)')
+    .option('--sample <time>', 'how long to count writes, with --by writes (default: 5s)')
+    .option('--concurrent <moves>', 'maximum number of concurrent moves on one server (default: 1)')
+    .option('--max-pause <time>', 'longest pause of writes to a shard (default: 500ms)')
     .option(
       '--throttle <rate>',
-      'most bytes of rows in a second while those of one shard are copied, such as 20MB (default: as fast as PostgreSQL copies)',
+      'maximum bytes of rows of one shard to copy per second, such as 20MB (default: as fast as PostgreSQL copies)',
     )
-    .option('--keep-reverse', 'keep the way back of each move, until npx pg-hypervault move complete')
-    .option('--yes', 'do not ask before the ways back are given up; needed where there is no terminal')
+    .option('--keep-reverse', 'keep each move reversible until npx pg-hypervault move complete')
+    .option('--yes', 'do not ask before the moves become irreversible; required without a terminal')
     .addHelpText(
       'after',
       `
@@ -72,9 +72,10 @@ Examples:
   npx pg-hypervault rebalance --apply --by writes --sample 60s
   npx pg-hypervault server drain s1 && npx pg-hypervault rebalance --apply
 
-A move that fails ends the run: what has moved stays, and the way on is told. Ctrl-C does the same.
+If a move fails, the run ends: shards that have moved stay on their new servers, and the command to continue is printed. The same
+applies to Ctrl-C.
 With --json: { "by", "loads": [{ "serverId", "state", "before", "after", "shardsBefore", "shardsAfter" }],
-"moves": [{ "shardId", "from", "to", "amount" }] }; with --apply "moved" as well, each with { "moveId", "rows", "pauseMs" }.`,
+"moves": [{ "shardId", "from", "to", "amount" }] }; with --apply also "moved", each with { "moveId", "rows", "pauseMs" }.`,
     )
     .action((options: RebalanceOptions) => runRebalance(options, context))
 }
@@ -107,7 +108,7 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
   } catch (error) {
     if (!signal.aborted) throw error
     context.exitCode = 1
-    output.problem(`stopped; shards moved: ${moved.length}`, 'npx pg-hypervault move list tells what is under way')
+    output.problem(`stopped; shards moved: ${moved.length}`, 'To see the moves under way: npx pg-hypervault move list')
   }
 }
 
@@ -115,15 +116,15 @@ async function runRebalance(options: RebalanceOptions, context: Context): Promis
 function assertOptionsOfOne(options: RebalanceOptions): void {
   const { plan, apply, dryRun, by, sample } = options
   if (plan === apply && dryRun !== true) {
-    throw new UsageError('a rebalance needs --plan or --apply', 'Look first: npx pg-hypervault rebalance --plan')
+    throw new UsageError('a rebalance needs --plan or --apply', 'Run first: npx pg-hypervault rebalance --plan')
   }
   if (plan === true && apply === true) {
-    throw new UsageError('a rebalance needs --plan or --apply', 'To look at what --apply would do: --apply --dry-run')
+    throw new UsageError('a rebalance needs --plan or --apply', 'To see what --apply would do: --apply --dry-run')
   }
-  if (sample !== undefined && by !== 'writes') throw new UsageError('--sample goes with --by writes')
+  if (sample !== undefined && by !== 'writes') throw new UsageError('--sample requires --by writes')
   if (apply === true) return
   const given = optionsOfApply.find(([name]) => options[name] !== undefined)
-  if (given !== undefined) throw new UsageError(`${given[1]} goes with --apply`)
+  if (given !== undefined) throw new UsageError(`${given[1]} requires --apply`)
 }
 
 async function applyPlan(
@@ -154,7 +155,9 @@ async function applyPlan(
   })
   tellLeftOpen(moved, output)
   if (options.keepReverse === true && moved.length > 0) {
-    output.talk('The ways back are kept: npx pg-hypervault move complete, or reverse, each of these moves.')
+    output.talk(
+      'The moves can still be reversed. For each of them, run npx pg-hypervault move complete, or move reverse.',
+    )
   }
 }
 
@@ -197,11 +200,11 @@ async function printPlan(plan: RebalancePlan, { output, isJson }: Context): Prom
 /** Why a plan has no moves. */
 export function explainNothing(loads: readonly ServerLoad[]): string {
   const stuck = loads.filter(({ state, shardsAfter }) => state === 'draining' && shardsAfter > 0)
-  if (stuck.length === 0) return 'Nothing is to be moved.'
+  if (stuck.length === 0) return 'No shard needs to move.'
   const why = loads.some(({ state }) => state === 'active')
     ? 'their moves are under way: npx pg-hypervault move list'
     : 'no server is active: npx pg-hypervault server add, or activate'
-  return `Nothing is to be moved, though ${stuck.map(({ serverId }) => serverId).join(', ')} still hold shards: ${why}`
+  return `No shard can be moved, although ${stuck.map(({ serverId }) => serverId).join(', ')} still hold shards: ${why}`
 }
 
 function showLoads(loads: readonly ServerLoad[], show: (amount: number) => string): string {

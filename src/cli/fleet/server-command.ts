@@ -57,7 +57,7 @@ export function addServerCommand(program: Command, context: Context): void {
   const server = program
     .command('server')
     .summary('list, add, drain and remove servers of a fleet')
-    .description('The servers of the catalog of a fleet.')
+    .description('Manages the servers in the catalog of a fleet.')
   addListCommand(server, context)
   addAddCommand(server, context)
   addSetCommand(server, context)
@@ -68,7 +68,9 @@ function addListCommand(server: Command, context: Context): void {
   server
     .command('list')
     .summary('print the servers and their shards')
-    .description('Prints the servers of the catalog, and which shards live where. Asks the catalog only: see status.')
+    .description(
+      'Prints the servers in the catalog and the shards on each. Queries only the catalog; to query the servers, use status.',
+    )
     .addHelpText(
       'after',
       `
@@ -87,8 +89,8 @@ function addSettingsOptions(command: Command): Command {
     .option('--port <port>', 'port (default: 5432)')
     .option('--database <name>', 'database')
     .option('--user <name>', 'role')
-    .option('--password <place>', 'where the password is found: env:NAME or file:/path')
-    .option('--ssl [ca-file]', 'TLS, with the certificate of the authority in this file')
+    .option('--password <place>', 'where to read the password: env:NAME or file:/path')
+    .option('--ssl [ca-file]', 'use TLS; the file holds the certificate of the authority')
 }
 
 function addAddCommand(server: Command, context: Context): void {
@@ -96,13 +98,13 @@ function addAddCommand(server: Command, context: Context): void {
     .command('add')
     .summary('register a server')
     .description(
-      'Registers a server, after connecting to it. It gets shards by npx pg-hypervault move and npx pg-hypervault rebalance; with --shards it is to have shards that live nowhere yet, which npx pg-hypervault init makes.',
+      'Registers a server, after connecting to it. To give it shards, run npx pg-hypervault move or npx pg-hypervault rebalance. With --shards, it gets shards that live on no server yet; npx pg-hypervault init creates them.',
     )
     .argument('<server>', 'its name, such as s3')
   addSettingsOptions(command)
-    .option('--shards <range>', "shards that it holds or is to hold, such as '17-33'; the end is not included")
+    .option('--shards <range>', "shards that it holds or will hold, such as '17-33'; the end is not included")
     .option('--no-check', 'register it without connecting')
-    .option('--dry-run', 'check all of it, and register nothing')
+    .option('--dry-run', 'check everything, and register nothing')
     .addHelpText(
       'after',
       `
@@ -118,14 +120,14 @@ With --json: { "serverId", "version", "shardIds" }.`,
 function addSetCommand(server: Command, context: Context): void {
   const command = server
     .command('set')
-    .summary('change how a server is reached')
+    .summary('change the connection settings of a server')
     .description(
-      'Changes the settings of a server that are given, and leaves the others. Applications connect anew to it at once. A server that the catalog says something wrong of is put right like this.',
+      'Changes the given settings of a server and keeps the others. Applications reconnect to it at once. Also repairs a server whose settings in the catalog are invalid.',
     )
     .argument('<server>', 'its name')
   addSettingsOptions(command)
-    .option('--unset <names>', 'settings to take out, with commas between them, such as ssl,user')
-    .option('--dry-run', 'check all of it, and change nothing')
+    .option('--unset <names>', 'settings to remove, separated by commas, such as ssl,user')
+    .option('--dry-run', 'check everything, and change nothing')
     .addHelpText(
       'after',
       `
@@ -150,9 +152,13 @@ function addStateCommands(server: Command, context: Context): void {
     addDryRunOption(command)
     if (name === 'remove') addYesOption(command)
   }
-  add('drain', 'give a server no more shards', 'Marks a server: it gets no more shards, and rebalance empties it.')
-  add('activate', 'let a drained server get shards again', 'Takes the mark of drain back.')
-  add('remove', 'take an empty server out', 'Takes a server that holds no shard out of the catalog.')
+  add(
+    'drain',
+    'give a server no more shards',
+    'Marks a server as draining: it gets no more shards, and rebalance empties it.',
+  )
+  add('activate', 'let a drained server get shards again', 'Reverses drain: the server can get shards again.')
+  add('remove', 'remove an empty server', 'Removes a server that holds no shards from the catalog.')
 }
 
 async function runList(context: Context): Promise<void> {
@@ -182,8 +188,8 @@ async function runAdd(serverId: string, options: AddOptions, context: Context): 
     return { version: answered, spread, all: servers.flatMap((server) => server.shardIds) }
   })
   if (context.isJson) return context.output.json({ serverId, version, shardIds })
-  const done = options.dryRun === true ? 'can be registered, and is not' : 'is registered'
-  context.output.talk(`${serverId} ${done}${version === null ? '' : `: PostgreSQL ${version} answers`}.`)
+  const done = options.dryRun === true ? 'can be registered; nothing was changed' : 'is registered'
+  context.output.talk(`${serverId} ${done}${version === null ? '' : ` (PostgreSQL ${version})`}.`)
   tellOutsideSpread({ spread, shardIds: all }, context)
 }
 
@@ -191,10 +197,10 @@ async function runSet(serverId: string, options: SetOptions, context: Context): 
   const settings = readSettings(options)
   const unset = options.unset?.split(',').map((name) => name.trim()) ?? []
   if (Object.keys(settings).length + unset.length === 0)
-    throw new UsageError('nothing is to be set: give --host, --port …')
+    throw new UsageError('no setting was given: add --host, --port …')
   await context.withFleet((fleet) => fleet.setServer(serverId, settings, { unset, isDryRun: options.dryRun }))
   if (context.isJson) return context.output.json({ serverId, settings, unset })
-  context.output.talk(`${serverId} ${options.dryRun === true ? 'can be set, and is not' : 'is set'}.`)
+  context.output.talk(`${serverId} ${options.dryRun === true ? 'can be changed; nothing was changed' : 'was changed'}.`)
 }
 
 function readSettings({ host, port, database, user, password, ssl }: SettingsOptions): ServerSettings {
@@ -236,7 +242,7 @@ async function runState(
 ): Promise<void> {
   const { output, isJson } = context
   const isDryRun = options.dryRun === true
-  const removal = `Server ${serverId} is taken out of the catalog, and its settings are forgotten`
+  const removal = `Server ${serverId} is removed from the catalog, together with its settings`
   if (verb === 'remove' && !isDryRun && !(await confirm(removal, options, context))) return
   const shards = await context.withFleet(async (fleet) => {
     if (verb === 'drain') await fleet.drainServer(serverId, { isDryRun })
@@ -248,6 +254,6 @@ async function runState(
   if (isJson) return output.json({ serverId })
   if (isDryRun) return output.talk(`npx pg-hypervault server ${verb} ${serverId} is possible. Nothing was changed.`)
   const next = shards > 0 ? ` It still holds ${formatCount(shards)} shards: npx pg-hypervault rebalance --plan` : ''
-  const done = { drain: `${serverId} gets no more shards.${next}`, activate: `${serverId} may get shards.` }
-  output.talk(verb === 'remove' ? `${serverId} is out of the catalog.` : done[verb])
+  const done = { drain: `${serverId} gets no more shards.${next}`, activate: `${serverId} can get shards again.` }
+  output.talk(verb === 'remove' ? `${serverId} was removed from the catalog.` : done[verb])
 }

@@ -30,9 +30,9 @@ interface SpreadState {
 export function addSpreadCommand(program: Command, context: Context): void {
   const spread = program
     .command('spread')
-    .summary('the shards that values are spread over')
+    .summary('show or change the shards that values are spread over')
     .description(
-      'The spread is the list of shards that shardFor() spreads values over. It is recorded once, in the catalog of a fleet or with connections in the shards, so that shards that join change no value.',
+      'The spread is the list of shards that shardFor() spreads values over. It is recorded once: in the catalog of a fleet or, with connections, in the shards. So adding shards does not change the shard of any value.',
     )
   addShowCommand(spread, context)
   addSetCommand(spread, context)
@@ -41,7 +41,7 @@ export function addSpreadCommand(program: Command, context: Context): void {
 function addShowCommand(spread: Command, context: Context): void {
   spread
     .command('show')
-    .summary('print it')
+    .summary('print the spread')
     .description('Prints the shards that values are spread over, and the shards that get no values.')
     .addHelpText(
       'after',
@@ -49,7 +49,7 @@ function addShowCommand(spread: Command, context: Context): void {
 Example:
   npx pg-hypervault spread show
 
-With --json: { "spread", "others" }, as ranges; null where there is none.`,
+With --json: { "spread", "others" }, as ranges or null.`,
     )
     .action(() => runShow(context))
 }
@@ -57,13 +57,13 @@ With --json: { "spread", "others" }, as ranges; null where there is none.`,
 function addSetCommand(spread: Command, context: Context): void {
   spread
     .command('set')
-    .summary('change it, which sends values to other shards')
+    .summary('change the spread, which assigns values to other shards')
     .description(
-      'Spreads values over these shards from now on. Most values belong to another shard then, and no row moves: whoever looks for a row in the shard of its value does not find what was stored before. With a catalog the applications take it up as they run; with connections stop them first, and give them the option spread.',
+      'Spreads values over these shards from now on. Most values then belong to another shard, but no row is moved: an application that looks for a row in the shard of its value no longer finds rows stored before. With a catalog, running applications adopt the change. With connections, stop the applications first, and set their option spread.',
     )
     .argument('<shards>', 'ranges such as 1-33 or 1-9,17-25; the end is not included')
-    .option('--dry-run', 'print what it would mean, and change nothing')
-    .option('-y, --yes', 'do it')
+    .option('--dry-run', 'print the effect, and change nothing')
+    .option('-y, --yes', 'confirm the change')
     .addHelpText(
       'after',
       `
@@ -95,8 +95,8 @@ async function runSet(shards: string, { dryRun, yes }: SetFlags, context: Contex
   if (!context.isJson) describePlan(plan, context)
   if (dryRun === true) return printPlan(plan, { applied: false, failures: [] }, context)
   if (yes !== true && !isSameSpread(plan.before ?? [], after)) {
-    const hint = `If that is what you want: npx pg-hypervault spread set ${shards} --yes`
-    throw new UsageError('a change of the spread sends values to other shards: nothing was done', hint)
+    const hint = `To change it anyway: npx pg-hypervault spread set ${shards} --yes`
+    throw new UsageError('changing the spread assigns values to other shards: nothing was done', hint)
   }
   const failures = await apply(plan, context)
   await printPlan(plan, { applied: true, failures }, context)
@@ -125,8 +125,8 @@ async function readConnections({ topology }: ConnectionsConfig): Promise<SpreadS
 function unreadable(silent: readonly RecordedSpread[]): HypervaultError {
   const failures = silent.map(({ serverId, problem = '' }) => ({ serverId, code: undefined, message: problem }))
   const text = describeFailures(failures).join('; ')
-  const hint = 'Bring these servers back, and repeat the command.'
-  return new HypervaultError('HV_PROVISION_FAILED', `servers could not be asked: ${text}`, { failures }, { hint })
+  const hint = 'Make these servers available, then run the command again.'
+  return new HypervaultError('HV_PROVISION_FAILED', `servers could not be queried: ${text}`, { failures }, { hint })
 }
 
 async function apply(plan: SpreadPlan, context: Context): Promise<SpreadFailure[]> {
@@ -137,9 +137,9 @@ async function apply(plan: SpreadPlan, context: Context): Promise<SpreadFailure[
 
 function describePlan({ before, after, movedShare }: SpreadPlan, { output }: Context): void {
   const share = `${(movedShare * 100).toFixed(movedShare > 0 && movedShare < 0.1 ? 2 : 0)} %`
-  const from = before === undefined ? 'nothing that is recorded' : formatShardRanges(before)
-  output.talk(`Values are spread over ${from}, and are to be spread over ${formatShardRanges(after)}.`)
-  output.talk(`${share} of all values belong to another shard then. No row is moved.`)
+  const from = before === undefined ? 'no recorded list' : formatShardRanges(before)
+  output.talk(`Values are spread over ${from}. The new spread is ${formatShardRanges(after)}.`)
+  output.talk(`${share} of all values then belong to another shard. No row is moved.`)
 }
 
 async function printPlan(
@@ -154,7 +154,7 @@ async function printPlan(
   if (failures.length === 0) return
   context.exitCode = 4
   output.problem(
-    `shards could not be told on ${describeFailures(failures).join('; ')}`,
-    'Mend that, and repeat the command.',
+    `the spread could not be recorded on ${describeFailures(failures).join('; ')}`,
+    'Fix the causes, then run the command again.',
   )
 }

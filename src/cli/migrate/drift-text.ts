@@ -21,10 +21,10 @@ export async function printDrift(report: DriftReport, output: Output): Promise<v
   if (groups.length > 1) await printGroups(groups, output)
   for (const line of failureLines(fixedIndexes.map((index) => toFailure(index, 'was rebuilt')))) output.talk(line)
   tellFailures(
-    invalidIndexes.map((index) => toFailure(index, 'is not valid')),
+    invalidIndexes.map((index) => toFailure(index, 'is invalid')),
     output,
   )
-  if (absent.length > 0) output.problem(`${describeShards(absent)} not there`, 'Type: npx pg-hypervault init')
+  if (absent.length > 0) output.problem(`${describeShards(absent)} missing`, 'Run: npx pg-hypervault init')
   tellFailures(failures, output)
   const advice = adviceOf(report)
   if (advice !== undefined) output.talk(advice)
@@ -34,11 +34,12 @@ export async function printDrift(report: DriftReport, output: Output): Promise<v
 /** What to type, for what can be put right by typing something. */
 function adviceOf({ groups, invalidIndexes, isClean }: DriftReport): string | undefined {
   const shards = groups.reduce((sum, { shardIds }) => sum + shardIds.length, 0)
-  if (isClean && shards === 0) return 'There is no shard yet: npx pg-hypervault init makes them.'
-  if (isClean) return shards === 1 ? 'There is one shard.' : `All ${formatCount(shards)} shards are made of the same.`
-  if (invalidIndexes.length > 0) return 'To rebuild the indexes, type: npx pg-hypervault migrate verify --fix'
+  if (isClean && shards === 0) return 'There are no shards yet. To create them, run: npx pg-hypervault init'
+  if (isClean)
+    return shards === 1 ? 'There is one shard.' : `All ${formatCount(shards)} shards have the same definition.`
+  if (invalidIndexes.length > 0) return 'To rebuild the indexes, run: npx pg-hypervault migrate verify --fix'
   if (groups.length < 2) return undefined
-  return 'If a migration is left to run in some, type: npx pg-hypervault migrate up. What else differs is put right by SQL in the schemas of these shards.'
+  return 'If migrations are pending in some shards, run: npx pg-hypervault migrate up. To repair other differences, run SQL in the schemas of these shards.'
 }
 
 async function printGroups(groups: readonly ShapeGroup[], output: Output): Promise<void> {
@@ -46,7 +47,7 @@ async function printGroups(groups: readonly ShapeGroup[], output: Output): Promi
     String(index + 1),
     formatCount(group.shardIds.length),
     formatShards(group.shardIds),
-    group.isReference ? 'what the others are compared with' : '',
+    group.isReference ? 'reference for the others' : '',
   ])
   const columns = [
     { head: 'group', align: 'right' },

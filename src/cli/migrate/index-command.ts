@@ -31,7 +31,7 @@ export function addIndexCommand(program: Command, context: Context): void {
   const index = program
     .command('index')
     .summary('list, create and drop indexes of the entities in all shards')
-    .description('Indexes of the entities, the same in all shards. None of it holds up reads and writes.')
+    .description('Manages the indexes of the entities, the same in all shards, without blocking reads and writes.')
   addListCommand(index, context)
   addCreateCommand(index, context)
   addDropCommand(index, context)
@@ -42,7 +42,7 @@ function addListCommand(index: Command, context: Context): void {
     .command('list')
     .summary('print the indexes')
     .description(
-      'Prints the indexes of the entities, how many shards have them, and in which they are missing or not valid.',
+      'Prints the indexes of the entities, how many shards have each, and in which shards it is missing or invalid.',
     )
     .addHelpText(
       'after',
@@ -63,14 +63,14 @@ function addCreateCommand(index: Command, context: Context): void {
     .command('create')
     .summary('create an index in all shards')
     .description(
-      'Creates an index in every shard. Safe to repeat and to end at any point: shards that have it are skipped, what a failed run left behind is made anew. Exit code 4 if some shards failed.',
+      'Creates an index in every shard. Safe to repeat, and to stop at any point: shards that have the index are skipped, and indexes that a failed run left invalid are created again. Exit code 4 if some shards failed.',
     )
-    .argument('[field]', 'key of the body, for finds by its value')
-    .option('--body', 'on the whole body instead, for finds by keys and pairs that are there')
-    .option('--kind <kind>', 'only entities of this kind')
+    .argument('[field]', 'key of the body, for finding by its value')
+    .option('--body', 'index the whole body instead, for finding by the presence of keys and pairs')
+    .option('--kind <kind>', 'index only entities of this kind')
     .option('--cast <type>', `index the value as ${casts.join(', ')}`)
     .option('--unique', 'no two entities of a shard may have the same value')
-    .option('--dry-run', 'print in how many shards it would be made, and change nothing')
+    .option('--dry-run', 'print in how many shards it would be created, and change nothing')
     .addHelpText(
       'after',
       `
@@ -79,7 +79,7 @@ Examples:
   npx pg-hypervault index create --body
 
 With --json: { "name", "servers": [{ "serverId", "created", "repaired", "dropped", "unchanged" }] }, each a list of shards;
-if shards failed { "name", "failures": [{ "serverId", "shardId", "code", "sqlstate", "message" }], "completed" }.`,
+if shards failed: { "name", "failures": [{ "serverId", "shardId", "code", "sqlstate", "message" }], "completed" }.`,
     )
     .action((field: string | undefined, options: CreateOptions) => {
       const definition = readDefinition(field, options)
@@ -93,16 +93,16 @@ function addDropCommand(index: Command, context: Context): void {
     .command('drop')
     .summary('drop an index in all shards')
     .description('Drops an index in every shard that has it. Safe to repeat. Exit code 4 if some shards failed.')
-    .argument('<name>', 'as npx pg-hypervault index list prints it')
+    .argument('<name>', 'name of the index, as npx pg-hypervault index list prints it')
     .option('--dry-run', 'print in how many shards it would be dropped, and change nothing')
-    .option('--yes', 'do not ask first; needed where there is no terminal')
+    .option('--yes', 'do not ask for confirmation; required without a terminal')
     .addHelpText(
       'after',
       `
 Example:
   npx pg-hypervault index drop hv_index_email_0123456789ab
 
-With --json: as npx pg-hypervault index create.`,
+With --json: the same as npx pg-hypervault index create.`,
     )
     .action((name: string, options: DryRunOption & YesOption) => runDrop(name, options, context))
 }
@@ -121,7 +121,7 @@ async function tellWouldBe(verb: IndexVerb, name: string, context: Context): Pro
     const [valid, invalid] = [found?.shards.length ?? 0, found?.invalid.length ?? 0]
     const count = verb === 'drop' ? valid + invalid : all - valid
     if (context.isJson) return context.output.json({ name, shards: count })
-    const done = verb === 'drop' ? 'dropped' : 'made'
+    const done = verb === 'drop' ? 'dropped' : 'created'
     context.output.talk(
       `${name} would be ${done} in ${formatCount(count)} of ${formatCount(all)} shards. Nothing was changed.`,
     )
@@ -130,7 +130,7 @@ async function tellWouldBe(verb: IndexVerb, name: string, context: Context): Pro
 
 function readDefinition(field: string | undefined, { body, kind, cast, unique }: CreateOptions): IndexDefinition {
   if ((field === undefined) === (body === undefined)) {
-    throw new UsageError('give either a field or --body', 'Such as: npx pg-hypervault index create email')
+    throw new UsageError('give either a field or --body', 'For example: npx pg-hypervault index create email')
   }
   const definition = {
     on: field === undefined ? 'body' : { field },
@@ -173,7 +173,7 @@ function tellStopped(verb: IndexVerb, context: Context): void {
   context.exitCode = 1
   context.output.problem(
     'stopped before the end',
-    `What is done stays; the same npx pg-hypervault index ${verb} goes on.`,
+    `Finished shards are kept. To continue, run the same npx pg-hypervault index ${verb} again.`,
   )
 }
 

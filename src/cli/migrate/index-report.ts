@@ -25,7 +25,7 @@ const columns: readonly Column[] = [
 export async function printIndexReport(report: IndexReport, verb: IndexVerb, context: Context): Promise<void> {
   if (context.isJson) return context.output.json(report)
   if (verb === 'drop' && report.servers.every(({ dropped }) => dropped.length === 0)) {
-    const hint = 'Nothing was dropped. Those that there are: npx pg-hypervault index list'
+    const hint = 'Nothing was dropped. To see the indexes, run: npx pg-hypervault index list'
     return context.output.talk(`No shard has an index ${oneLine(report.name)}. ${hint}`)
   }
   const heads = outcomes[verb]
@@ -43,7 +43,7 @@ export async function printIndexReport(report: IndexReport, verb: IndexVerb, con
 export async function printIndexes(indexes: readonly ListedIndex[], total: number, context: Context): Promise<void> {
   const { output, isJson } = context
   if (isJson) return output.json({ indexes })
-  if (indexes.length === 0) return output.talk('There is no index but the primary keys.')
+  if (indexes.length === 0) return output.talk('There are no indexes except the primary keys.')
   const rows = indexes.map(({ name, shards, bytes, isUnique, definition }) => [
     oneLine(name),
     `${formatCount(shards.length)}/${formatCount(total)}`,
@@ -57,7 +57,7 @@ export async function printIndexes(indexes: readonly ListedIndex[], total: numbe
 
 function describeProblems({ name, invalid, missing }: ListedIndex): string[] {
   return [
-    ...(invalid.length > 0 ? [`${oneLine(name)}: not valid in shards ${formatShards(invalid)}; create it again`] : []),
+    ...(invalid.length > 0 ? [`${oneLine(name)}: invalid in shards ${formatShards(invalid)}; create it again`] : []),
     ...(missing.length > 0 ? [`${oneLine(name)}: missing in shards ${formatShards(missing)}`] : []),
   ]
 }

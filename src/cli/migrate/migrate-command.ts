@@ -10,9 +10,9 @@ import { addMigrateVerifyCommand } from './migrate-verify.ts'
 export function addMigrateCommand(program: Command, context: Context): void {
   const migrate = program
     .command('migrate')
-    .summary('plan and run migrations in all shards, and compare what these are made of')
+    .summary('plan and run migrations in all shards, and compare the definitions of the shards')
     .description(
-      'Migrations are files such as 0001_name.sql in a folder, which --dir or "migrations" of the configuration names. They run in every shard, in their order, each once.',
+      'Migrations are files such as 0001_name.sql in a folder, given by --dir or by "migrations" in the configuration. Each runs once in every shard, in order.',
     )
   addMigratePlanCommand(migrate, context)
   addMigrateUpCommand(migrate, context)

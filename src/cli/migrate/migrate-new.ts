@@ -12,13 +12,13 @@ interface NewOptions extends DirOption {
   readonly transaction: boolean
 }
 
-const SQL = `-- Names without a schema mean those of the shard; next_id() gives a key of it:
+const SQL = `-- Unqualified names refer to the shard; next_id() returns a key of the shard:
 --   create table note (id bigint primary key default next_id(), text text not null);
 `
 
 const TS = `import type { MigrationShard } from 'pg-hypervault'
 
-/** Names without a schema mean those of the shard. */
+/** Unqualified names refer to the shard. */
 export async function up(shard: MigrationShard): Promise<void> {
   await shard.query('select 1')
 }
@@ -29,14 +29,14 @@ export function addMigrateNewCommand(migrate: Command, context: Context): void {
   addDirOption(
     migrate
       .command('new')
-      .summary('make an empty migration with the next number')
+      .summary('create an empty migration with the next number')
       .description(
-        'Makes a file with the next number in the folder of the migrations, and the folder if it is not there.',
+        'Creates a file with the next number in the folder of the migrations, and the folder if it does not exist.',
       )
       .argument('<name>', 'what it does, such as add_email'),
   )
     .option('--ts', 'in TypeScript instead of SQL')
-    .option('--no-transaction', 'for create index concurrently and its like')
+    .option('--no-transaction', 'for statements such as create index concurrently')
     .addHelpText(
       'after',
       `
@@ -55,7 +55,7 @@ async function runNew(name: string, options: NewOptions, context: Context): Prom
   }
   const { folder, origin } = await findSource(options, context)
   if (folder === undefined)
-    throw new UsageError(`another tool makes the migrations in ${origin}`, 'Make it with that tool.')
+    throw new UsageError(`another tool creates the migrations in ${origin}`, 'Create it with that tool.')
   await withFile(folder, () => mkdir(folder, { recursive: true }))
   const file = join(folder, `${await nextId(folder)}_${name}.${options.ts === true ? 'ts' : 'sql'}`)
   await withFile(file, () => writeFile(file, templateOf(options), { flag: 'wx' }))

@@ -21,21 +21,21 @@ export interface ScopeOptions extends DirOption {
   readonly breaking?: boolean
 }
 
-const HINT = 'Give --dir ./migrations, or { "migrations": "./migrations" } in the configuration.'
+const HINT = 'Add --dir ./migrations, or put { "migrations": "./migrations" } into the configuration.'
 
 /** Adds the option that names the folder. */
 export function addDirOption(command: Command): Command {
-  return command.option('--dir <folder>', 'folder of the migrations (default: "migrations" of the configuration)')
+  return command.option('--dir <folder>', 'folder of the migrations (default: "migrations" in the configuration)')
 }
 
 /** Adds the options that say what is planned. */
 export function addScopeOptions(command: Command): Command {
   return addDirOption(command)
     .option('--to <id>', 'the last migration to run, such as 0042')
-    .option('--shards <list>', "only these shards, such as '17' or '1-9,20': the end of a range is not included")
-    .option('--canary <list>', 'the shards to begin with, as in --shards (default: the first one)')
-    .option('--no-canary', 'begin with no shard in particular')
-    .option('--breaking', 'run breaking migrations too, which are held back otherwise')
+    .option('--shards <list>', "only these shards, such as '17' or '1-9,20'; the end of a range is not included")
+    .option('--canary <list>', 'the shards to start with, as in --shards (default: the first one)')
+    .option('--no-canary', 'run without a canary')
+    .option('--breaking', 'also run breaking migrations, which are otherwise held back')
 }
 
 /** What commander gives, as the library takes it. Throws a {@link UsageError}. */

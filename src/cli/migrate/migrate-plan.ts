@@ -39,7 +39,7 @@ export async function runMigratePlan(options: ScopeOptions, context: Context): P
 }
 
 async function printPlan({ stages, held, unfit, unreachable }: MigrationPlan, { output }: Context): Promise<void> {
-  if (stages.length === 0) output.talk('Nothing is left to run.')
+  if (stages.length === 0) output.talk('No migrations are left to run.')
   for (const [index, { migrations, waves }] of stages.entries()) {
     await output.data(`${index > 0 ? '\n' : ''}${migrations.map(labelOf).join(', ')}`)
     for (const [number, wave] of waves.entries()) await output.data(describeWave(wave, number + 1))
@@ -63,5 +63,5 @@ function describeWave({ isCanary, servers }: Wave, number: number): string {
 export function describeHeld(labels: readonly string[]): string {
   const [first = '', ...others] = labels
   const rest = others.length > 0 ? `, and with it ${others.join(', ')}` : ''
-  return `${first} is breaking and held back${rest}: when no code needs what it takes away, add --breaking`
+  return `${first} is breaking and held back${rest}. When no code needs the objects that it removes, add --breaking`
 }

@@ -21,7 +21,7 @@ export function addMigrateStatusCommand(migrate: Command, context: Context): voi
       .command('status')
       .summary('print which migrations have run where')
       .description(
-        'Prints which migrations have run in how many shards, and a grid of the shards by their version. With --require it asks only whether a migration has run in every shard: exit code 0 if so, else 1.',
+        'Prints in how many shards each migration has run, and a grid of the shards by version. With --require, only checks whether a migration has run in every shard: exit code 0 if so, otherwise 1.',
       ),
   )
     .option('--require <id>', 'a migration such as 0042; needs no files')

@@ -40,16 +40,16 @@ export function addMigrateUpCommand(migrate: Command, context: Context): void {
   addScopeOptions(
     migrate
       .command('up')
-      .summary('run in every shard what is left to run in it')
+      .summary('run the pending migrations in every shard')
       .description(
-        'Runs in every shard the migrations that are left to run in it: a canary first, then wave by wave, while the application is at work. Safe to repeat and to end at any point: Ctrl-C finishes the shards at hand, and the same command goes on. Exit code 4 if some shards failed.',
+        'Runs the pending migrations in every shard: first in a canary, then wave by wave, while the application is running. Safe to repeat, and to stop at any point: Ctrl-C finishes the shards in progress, and the same command continues. Exit code 4 if some shards failed.',
       ),
   )
-    .option('--dry-run', 'print what would run where, as npx pg-hypervault migrate plan does, and change nothing')
-    .option('--per-server <count>', 'connections that work side by side on one server (default: 2)')
-    .option('--lock-timeout <ms>', 'longest wait for a lock, during which others wait behind it (default: 100)')
-    .option('--lock-budget <ms>', 'how long a shard is tried again for the sake of locks (default: 60000)')
-    .option('--max-failures <count>', 'shards that may fail before it stops by itself (default: 10)')
+    .option('--dry-run', 'print what would run where, like npx pg-hypervault migrate plan, and change nothing')
+    .option('--per-server <count>', 'connections that work in parallel on one server (default: 2)')
+    .option('--lock-timeout <ms>', 'longest wait for a lock; other sessions queue behind it meanwhile (default: 100)')
+    .option('--lock-budget <ms>', 'how long to retry a shard that is blocked by locks (default: 60000)')
+    .option('--max-failures <count>', 'number of failed shards after which the run stops (default: 10)')
     .addHelpText(
       'after',
       `
@@ -100,7 +100,7 @@ function readNumbers(options: UpOptions): MigrateOptions {
 async function printReport({ migrations, held }: MigrationReport, context: Context): Promise<void> {
   const { output } = context
   if (context.isJson) return output.json({ migrations, held })
-  if (migrations.length === 0) output.talk('Nothing was left to run.')
+  if (migrations.length === 0) output.talk('No migrations were left to run.')
   const columns = [
     { head: 'migration', align: 'left' },
     { head: 'shards', align: 'right' },
@@ -112,7 +112,10 @@ async function printReport({ migrations, held }: MigrationReport, context: Conte
 
 function tellStopped(command: Command, context: Context): void {
   context.exitCode = 1
-  context.output.problem('stopped before the end', `What has run stays. To go on: ${nextCommand(command, [])}`)
+  context.output.problem(
+    'stopped before the end',
+    `Migrations that have run are kept. To continue, run: ${nextCommand(command, [])}`,
+  )
 }
 
 /** Some shards failed: 4, and the others are done. All of them failed: 1. */
@@ -132,7 +135,7 @@ async function tellFailures(
     failures.map((failure) => ({ ...failure, subject: failure.migration })),
     output,
   )
-  if (stopped !== undefined) output.problem(`stopped by itself: ${stopped}`)
+  if (stopped !== undefined) output.problem(`the run stopped: ${stopped}`)
   const counts = [`${formatCount(completed.length)} shards are done`, `${formatCount(failed.length)} failed`]
   output.talk([...counts, ...(left.length > 0 ? [`${formatCount(left.length)} are left`] : [])].join(', '))
   output.talk(`Fix the causes, then run: ${next}`)

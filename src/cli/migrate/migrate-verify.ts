@@ -17,12 +17,12 @@ interface VerifyOptions {
 export function addMigrateVerifyCommand(migrate: Command, context: Context): void {
   migrate
     .command('verify')
-    .summary('compare what all shards are really made of')
+    .summary('compare the definitions of all shards')
     .description(
-      'Compares whatever pg_dump would write of the schemas of all shards, from columns and constraints to policies, owners, grants and comments, and prints in what the others differ from the largest group that is the same. Needs no files, and changes nothing unless told to. Exit code 0 if all shards are made of the same, else 1.',
+      'Compares the schemas of all shards in everything that pg_dump would write, from columns and constraints to policies, owners, grants and comments. Prints how the other shards differ from the largest group of equal shards. Needs no files, and changes nothing without --fix. Exit code 0 if all shards have the same definition, otherwise 1.',
     )
     .option('--reference <shard>', 'compare with this shard (default: one of the largest group)')
-    .option('--fix', 'rebuild indexes that are not valid, while their tables are in use')
+    .option('--fix', 'rebuild invalid indexes, while their tables are in use')
     .addHelpText(
       'after',
       `
@@ -48,7 +48,7 @@ async function runVerify(options: VerifyOptions, context: Context): Promise<void
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error
     context.exitCode = 1
-    context.output.problem('stopped before the end', 'To look again: npx pg-hypervault migrate verify')
+    context.output.problem('stopped before the end', 'To compare again, run: npx pg-hypervault migrate verify')
   }
 }
 

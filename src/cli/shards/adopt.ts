@@ -15,11 +15,11 @@ type AdoptReport = Omit<ServerReport, 'created'> & { readonly missing: readonly 
 export function addAdoptCommand(program: Command, context: Context): void {
   program
     .command('adopt')
-    .summary('take over existing shards, create none')
+    .summary('adopt existing shards, create none')
     .description(
-      'Takes over the shards that the original hypervault made, without rewriting a row. It is what init does, but shards that are missing stay missing and are reported.',
+      'Adopts the shards that the original hypervault created, without rewriting a row. Works like init, but reports missing shards and does not create them.',
     )
-    .option('--dry-run', 'print the SQL instead, and change nothing')
+    .option('--dry-run', 'print the SQL, and change nothing')
     .addHelpText(
       'after',
       `

@@ -29,13 +29,13 @@ interface DevCluster {
 export function addDevCommand(program: Command, context: Context): void {
   program
     .command('dev')
-    .summary('start PostgreSQL servers to develop with, until Ctrl-C')
+    .summary('start PostgreSQL servers for development, until Ctrl-C')
     .description(
-      'Starts real PostgreSQL servers out of npm, makes the shards on them, prints how to connect, and runs until Ctrl-C. Then nothing is left: no process, no data. Reads no configuration.',
+      'Starts real PostgreSQL servers from npm packages, creates the shards on them, prints how to connect, and runs until Ctrl-C. Then it removes everything: processes and data. Reads no configuration.',
     )
-    .option('--servers <count>', 'how many servers', '2')
+    .option('--servers <count>', 'number of servers', '2')
     .option('--shards <range>', 'logical shards, spread evenly; the end is not included', '1-17')
-    .option('--fleet', 'register them in a catalog; with more than two servers the others are empty, to move shards to')
+    .option('--fleet', 'register the servers in a catalog; all servers after the second are empty, to move shards to')
     .option('--pg-version <version>', 'PostgreSQL 15, 16, 17 or 18 (default: 18)')
     .addHelpText(
       'after',
@@ -48,7 +48,7 @@ Examples:
 
 With --json: { "connections": [{ "shards", "host", "port", "user", "password", "database" }] }, with --fleet
 { "catalog" }: both are configurations.
-HYPERVAULT_PG_BIN names a folder with initdb and postgres to use instead.`,
+To use other binaries, set HYPERVAULT_PG_BIN to a folder with initdb and postgres.`,
     )
     .action((options: DevOptions) => runDev(options, context))
 }

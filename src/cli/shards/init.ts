@@ -10,11 +10,11 @@ import { tellOutsideSpread } from './spread-note.ts'
 export function addInitCommand(program: Command, context: Context): void {
   program
     .command('init')
-    .summary('make the shards on the configured servers')
+    .summary('create the shards on the configured servers')
     .description(
-      'Makes the logical shards on the configured servers: creates what is missing, adopts what the original hypervault made, leaves the rest as it is. Safe to repeat, and to end at any point.',
+      'Creates the logical shards on the configured servers: creates missing shards, adopts those that the original hypervault created, and leaves the others unchanged. Safe to repeat, and to stop at any point.',
     )
-    .option('--dry-run', 'print the SQL instead, and change nothing')
+    .option('--dry-run', 'print the SQL, and change nothing')
     .addHelpText(
       'after',
       `

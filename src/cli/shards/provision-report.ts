@@ -38,6 +38,8 @@ export async function printSql({ servers }: Pick<ProvisionPlan, 'servers'>, { ou
 export function tellUnplaced({ unplaced }: Pick<ProvisionPlan, 'unplaced'>, { output }: Context): void {
   for (const serverId of new Set(unplaced.map((shard) => shard.serverId))) {
     const shardIds = unplaced.filter((shard) => shard.serverId === serverId).map(({ shardId }) => shardId)
-    output.talk(`${serverId} holds shards that no entry of connections places, let be: ${formatShards(shardIds)}`)
+    output.talk(
+      `${serverId} holds shards that no entry of connections includes; they were left unchanged: ${formatShards(shardIds)}`,
+    )
   }
 }

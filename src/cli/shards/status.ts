@@ -22,11 +22,11 @@ const columns: readonly Column[] = [
 export function addStatusCommand(program: Command, context: Context): void {
   program
     .command('status')
-    .summary('servers, versions, shards, entities, bytes, connections')
+    .summary('print servers, versions, shards, entities, bytes, connections')
     .description(
-      'Asks each configured server at the same time. Exit code 1 if one does not answer, or lacks a shard that it should hold.',
+      'Queries all configured servers at once. Exit code 1 if a server does not respond, or lacks a shard that it should hold.',
     )
-    .option('--exact', 'count the entities, also on servers with more than 1 GB, where an estimate (~) is shown')
+    .option('--exact', 'count the entities on servers with more than 1 GB too, instead of showing an estimate (~)')
     .addHelpText(
       'after',
       `
@@ -94,12 +94,12 @@ function problemsOf({ serverId, content, failure }: ServerStatus): PlacedFailure
   return content.shards.unfit.map(({ shardId, problems }) => ({
     serverId,
     shardId,
-    message: `not fit to be a shard: ${problems.join(', ')}`,
+    message: `cannot be used as a shard: ${problems.join(', ')}`,
   }))
 }
 
 function describeMissing({ serverId, content }: ServerStatus): string[] {
   const missing = content?.shards.missing ?? []
   if (missing.length === 0) return []
-  return [`${serverId}: missing shards ${formatShards(missing)}; npx pg-hypervault init makes them`]
+  return [`${serverId}: missing shards ${formatShards(missing)}; to create them: npx pg-hypervault init`]
 }

@@ -21,7 +21,7 @@ export function addDryRunOption(command: Command, what = 'print what would be do
 
 /** Adds the option that takes the place of an answer. */
 export function addYesOption(command: Command): Command {
-  return command.option('--yes', 'do not ask first; needed where there is no terminal')
+  return command.option('--yes', 'do not ask for confirmation; required without a terminal')
 }
 
 /**
@@ -31,13 +31,16 @@ export function addYesOption(command: Command): Command {
  */
 export function assertCanConfirm(what: string, { yes }: YesOption, { stdin, output }: Context): void {
   if (yes === true || (stdin.isTTY && output.stderr.isTTY === true)) return
-  throw new UsageError(`${what}, and there is no terminal to ask at`, 'Look first with --dry-run, then add --yes.')
+  throw new UsageError(
+    `${what}, and there is no terminal to ask for confirmation`,
+    'Run it with --dry-run first, then add --yes.',
+  )
 }
 
 /** Asks at the terminal, unless there is a `--yes`. False when the answer is not yes: then nothing is to be done. */
 export async function confirm(what: string, options: YesOption, context: Context): Promise<boolean> {
   assertCanConfirm(what, options, context)
-  if (options.yes === true || (await ask(`${what}. Go on? [y/N] `, context))) return true
+  if (options.yes === true || (await ask(`${what}. Continue? [y/N] `, context))) return true
   context.exitCode = 1
   context.output.problem('not confirmed: nothing was changed')
   return false

@@ -17,8 +17,8 @@ export interface Failure {
 /** Codes that mean: the call or the configuration is wrong, nothing was done. */
 const usageCodes: readonly ErrorCode[] = ['HV_CONFIG_INVALID', 'HV_CONFIG_NOT_FOUND', 'HV_JOURNAL_MISMATCH']
 
-const HELP_HINT = 'Add --help to see how it is called.'
-const DEBUG_HINT = 'Set HYPERVAULT_DEBUG=1 to see where it comes from.'
+const HELP_HINT = 'Add --help to see the usage.'
+const DEBUG_HINT = 'Set HYPERVAULT_DEBUG=1 to see the stack trace.'
 
 /** True when "it failed" only means that help or the version was printed. */
 export function isHelp(error: unknown): boolean {

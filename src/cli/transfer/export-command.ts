@@ -20,37 +20,40 @@ export function addExportCommand(program: Command, context: Context): void {
     .command('export')
     .summary('write entities to a file')
     .description(
-      'Writes entities as NDJSON or CSV, in the order of their creation, that npx pg-hypervault import reads again. Into a file it is safe to end at any point, also by kill -9: the same command goes on, and no entity is missing or there twice. Exit code 4 if shards were left out.',
+      'Writes entities as NDJSON or CSV, in order of creation, in a form that npx pg-hypervault import can read. An export to a file is safe to stop at any point, even with kill -9: the same command continues, and no entity is lost or duplicated. Exit code 4 if shards were left out.',
     )
     .argument('[file]', 'file to write, or - for standard output', STREAM)
-    .option('--kind <kinds>', 'only these kinds, with commas, one after the other (default: all)')
+    .option('--kind <kinds>', 'only these kinds, separated by commas, one after the other (default: all)')
     .option('--shards <ranges>', "only these shards, such as '1-9,12'; the end of a range is not included")
     .option(
       '--created-after <time>',
-      'only what was created then or later: 2026-01-31 (in UTC), or 2026-01-31T12:00:00Z',
+      'only entities created at or after this time: 2026-01-31 (in UTC), or 2026-01-31T12:00:00Z',
     )
-    .option('--created-before <time>', 'only what was created before that time')
+    .option('--created-before <time>', 'only entities created before this time')
     .addOption(
-      new Option('--format <format>', 'form of the lines (default: csv for .csv, otherwise ndjson)').choices([
+      new Option('--format <format>', 'format of the file (default: csv for .csv, otherwise ndjson)').choices([
         'ndjson',
         'csv',
       ]),
     )
     .option(
       '--columns <names>',
-      'CSV: keys of the body that get a column each, with commas (default: all as JSON in one)',
+      'CSV: keys of the body that get a column each, separated by commas (default: the whole body as JSON in one column)',
     )
-    .option('--gzip', 'pack it (default for .gz)')
+    .option('--gzip', 'compress the file (default for .gz)')
     .addOption(
-      new Option('--on-shard-error <rule>', 'what to do about a shard that cannot be read: end, or go on without it')
+      new Option(
+        '--on-shard-error <rule>',
+        'what to do about a shard that cannot be read: stop, or continue without it',
+      )
         .choices(['throw', 'skip'])
         .default('throw'),
     )
     .option(
       '--state <file>',
-      'where the export writes down how far it is (default: FILE.hv-export, removed at the end)',
+      'file in which the export records its progress (default: FILE.hv-export, removed at the end)',
     )
-    .option('--restart', 'begin from the first entity; a file that is there is replaced')
+    .option('--restart', 'start over from the first entity; an existing file is replaced')
     .addHelpText(
       'after',
       `
@@ -58,10 +61,10 @@ Examples:
   npx pg-hypervault export backup.ndjson.gz
   npx pg-hypervault export cities.csv --kind 1 --columns name,country
   npx pg-hypervault export --shards 1-9 --created-after 2026-01-01 | jq -r .body.email
-  npx pg-hypervault import backup.ndjson.gz --keep-keys     brings it back
+  npx pg-hypervault import backup.ndjson.gz --keep-keys     restores it
 
-It is no snapshot: what is written or deleted meanwhile may be in it or not. While FILE.hv-export is there, the file is
-not whole. Shards that were left out are written behind the rest by the same command, once they can be read.
+An export is not a snapshot: it may or may not include changes made while it runs. While FILE.hv-export exists, the file is
+incomplete. The same command appends shards that were left out, once they can be read.
 
 With --json, for a file: { "entities", "resumed", "missing": [{ "shardId", "serverId", "code" }] }.`,
     )
@@ -95,9 +98,9 @@ async function runExport(file: string, flags: ExportFlags, context: Context): Pr
 
 function assertStreamFlags({ state, restart }: ExportFlags, isJson: boolean): void {
   if (state !== undefined || restart === true) {
-    throw new UsageError('--state and --restart are for a file: what went to standard output cannot be gone on with')
+    throw new UsageError('--state and --restart require a file: an export to standard output cannot be continued')
   }
-  if (isJson) throw new UsageError('--json reports on a file: the entities go to standard output', 'Name a file.')
+  if (isJson) throw new UsageError('--json requires a file: the entities go to standard output', 'Name a file.')
 }
 
 function exportToOutput(db: Datastore, choices: ExportChoices, { output }: Context): Promise<ExportReport> {
@@ -110,7 +113,7 @@ async function printReport(report: ExportReport, isStream: boolean, context: Con
   const missing = missingShards.map(({ shardId, serverId = null, error }) => {
     return { shardId, serverId, code: isHypervaultError(error) ? error.code : null }
   })
-  const said = `${formatCount(entities)} entities written${isResumed ? ', with those of the runs before' : ''}`
+  const said = `${formatCount(entities)} entities written${isResumed ? ', including those of earlier runs' : ''}`
   if (isJson) await output.json({ entities, resumed: isResumed, missing })
   else if (isStream) output.talk(said)
   else await output.data(said)
@@ -120,7 +123,7 @@ async function printReport(report: ExportReport, isStream: boolean, context: Con
   const reasons = [...new Set(missing.map(({ code }) => code ?? 'unexpected'))].join(', ')
   output.problem(
     `${formatCount(missing.length)} shards could not be read and are missing: ${shards} (${reasons})`,
-    isStream ? 'Export them by --shards once they can be read.' : 'The same command adds them once they can be read.',
+    isStream ? 'Export them with --shards once they can be read.' : 'The same command adds them once they can be read.',
   )
 }
 
@@ -130,7 +133,7 @@ function tellStopped(isStream: boolean, context: Context): void {
   if (isStream && output.closed.aborted) return
   context.exitCode = 1
   const hint = isStream
-    ? 'What was written cannot be gone on with. An export to a file can.'
-    : 'What is written stays; the same command goes on.'
+    ? 'An export to standard output cannot be continued. An export to a file can.'
+    : 'The entities written so far are kept. To continue, run the same command again.'
   output.problem('stopped before the end', hint)
 }

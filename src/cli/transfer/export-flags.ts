@@ -49,7 +49,7 @@ export async function readExportPlaces(
     throw new UsageError('the file and --state must be different files')
   }
   if (!isRestart && (await isThere(path)) && !(await isThere(journalPath))) {
-    throw new UsageError(`${path} is there, and no export to it is under way`, 'Add --restart to write it anew.')
+    throw new UsageError(`${path} already exists, and no export to it is under way`, 'Add --restart to replace it.')
   }
   return { path, journalPath, isRestart }
 }

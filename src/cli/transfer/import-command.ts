@@ -20,25 +20,25 @@ export function addImportCommand(program: Command, context: Context): void {
     .command('import')
     .summary('store the rows of a file')
     .description(
-      'Stores the rows of a file as entities: NDJSON, a JSON array or CSV, also packed with gzip. Safe to end at any point, also by kill -9: the same command goes on, and no row is missing or there twice. Records that are no rows go into a file of their own, with line and reason; then the exit code is 4.',
+      'Stores the rows of a file as entities: NDJSON, a JSON array or CSV, optionally compressed with gzip. Safe to stop at any point, even with kill -9: the same command continues, and no row is lost or duplicated. Records that cannot be stored are written to a separate file, with line and reason; the exit code is then 4.',
     )
     .argument('<file>', 'file to read, or - for standard input')
-    .option('--kind <kind>', 'kind of the entities; lines that export wrote have their own')
+    .option('--kind <kind>', 'kind of the entities; lines written by export include their kind')
     .option('--shard-by <field>', 'field whose value chooses the shard of a row, as shardFor() does')
     .option('--shard <shard>', 'one shard for all rows')
     .option(
       '--keep-keys',
-      'rows keep the keys, and so the shards, that npx pg-hypervault export wrote; none is overwritten',
+      'keep the keys, and so the shards, that npx pg-hypervault export wrote; no entity is overwritten',
     )
     .addOption(
-      new Option('--format <format>', 'form of the file (default: by its name or its first mark)').choices(
+      new Option('--format <format>', 'format of the file (default: from its name or first character)').choices(
         inputFormats,
       ),
     )
-    .option('--delimiter <mark>', 'what separates the fields of CSV (default: comma, and tab for .tsv)')
-    .option('--columns <names>', 'names of the columns of CSV, with commas, when the first record is none of them')
+    .option('--delimiter <mark>', 'separator of CSV fields (default: comma, or tab for .tsv)')
+    .option('--columns <names>', 'names of the CSV columns, separated by commas, if the file has no header')
     .addOption(
-      new Option('--empty <rule>', 'what a field of CSV is that has no text and no quotes')
+      new Option('--empty <rule>', 'value of an empty CSV field without quotes')
         .choices(['null', 'text', 'absent'])
         .default('null'),
     )
@@ -47,14 +47,14 @@ export function addImportCommand(program: Command, context: Context): void {
         .choices(['reject', 'json'])
         .default('reject'),
     )
-    .option('--rejects <file>', 'where rejected records go (default: FILE.rejects.ndjson)')
+    .option('--rejects <file>', 'file for rejected records (default: FILE.rejects.ndjson)')
     .option(
       '--state <file>',
-      'where the import writes down how far it is (default: FILE.hv-import, removed at the end)',
+      'file in which the import records its progress (default: FILE.hv-import, removed at the end)',
     )
-    .option('--restart', 'begin from the first row; what an earlier run has stored is stored again')
+    .option('--restart', 'start over from the first row; rows stored by an earlier run are stored again')
     .addOption(
-      new Option('--unknown <rule>', 'rows of which no server can tell whether they are stored').choices([
+      new Option('--unknown <rule>', 'what to do with rows for which it is unknown whether they were stored').choices([
         'again',
         'skip',
       ]),
@@ -68,9 +68,9 @@ Examples:
   psql -c 'copy people to stdout (format csv, header)' | npx pg-hypervault import - --format csv --kind 3 --shard-by email
   npx pg-hypervault import backup.ndjson.gz --keep-keys
 
-Text is stored as it is, null as null; a number as the digits it is written with, true and false as these words.
-Standard input cannot be read again: an import from it can be gone on with only if --state is given, by a command that
-gives the same bytes once more.
+Text is stored unchanged, null as null, numbers with the digits of the file, true and false as these words.
+An import from standard input can be continued only with --state, and only if standard input supplies the same bytes
+again.
 
 With --json: { "rows", "rejected", "rejects", "resumed" }.`,
     )
@@ -95,7 +95,7 @@ async function runImport(file: string, flags: ImportFlags, context: Context): Pr
 }
 
 async function openInput(file: string, { stdin, output }: Context): Promise<OpenInput> {
-  if (file === '-' && stdin.isTTY) output.talk('Type rows; Ctrl-D ends.')
+  if (file === '-' && stdin.isTTY) output.talk('Type rows; end with Ctrl-D.')
   if (file === '-') return OpenInput.open({ name: 'standard input', path: undefined, stream: stdin })
   try {
     return await OpenInput.open({ name: file, path: file, stream: createReadStream(file) })
@@ -121,12 +121,12 @@ async function printReport(report: ImportReport, context: Context): Promise<void
   const { rows, rejected, rejectsPath, isResumed } = report
   const { output, isJson } = context
   if (isJson) await output.json({ rows, rejected, rejects: rejectsPath ?? null, resumed: isResumed })
-  else await output.data(`${formatCount(rows)} rows stored${isResumed ? ', with those of the runs before' : ''}`)
+  else await output.data(`${formatCount(rows)} rows stored${isResumed ? ', including those of earlier runs' : ''}`)
   if (rejectsPath === undefined) return
   context.exitCode = rows > 0 ? 4 : 1
   output.problem(
     `${formatCount(rejected)} records were rejected`,
-    `See ${rejectsPath}: each with its line and the reason.`,
+    `See ${rejectsPath}, which lists each with its line and the reason.`,
   )
 }
 
@@ -134,7 +134,7 @@ function tellStopped(journalPath: string | undefined, context: Context): void {
   context.exitCode = 1
   const hint =
     journalPath === undefined
-      ? 'What is stored stays. Without --state nobody knows what that is, so it cannot be gone on with.'
-      : 'What is stored stays; the same command goes on.'
+      ? 'The rows stored so far are kept. Without --state, the import cannot be continued.'
+      : 'The rows stored so far are kept. To continue, run the same command again.'
   context.output.problem('stopped before the end', hint)
 }

@@ -52,8 +52,8 @@ export async function readForm(
   const format = flags.format ?? decideFormat(input.name, await input.readHead())
   if (format === undefined) {
     throw new UsageError(
-      `neither its name nor its first mark tells the form of ${input.name}`,
-      'Say --format csv, ndjson or json.',
+      `the format of ${input.name} is not clear from its name or first character`,
+      'Add --format csv, ndjson or json.',
     )
   }
   const delimiter = readDelimiter(flags.delimiter ?? defaultDelimiter(input.name))
@@ -79,8 +79,8 @@ export function readPlaces(
 function readShardChoice({ shardBy: field, shard, keepKeys }: ImportFlags): ShardChoice {
   if ([field, shard, keepKeys].filter((choice) => choice !== undefined).length !== 1) {
     throw new UsageError(
-      'give either --shard-by or --shard, or --keep-keys for what npx pg-hypervault export wrote',
-      'Such as: npx pg-hypervault import cities.csv --kind 1 --shard-by country',
+      'give one of --shard-by, --shard, or --keep-keys (for files that npx pg-hypervault export wrote)',
+      'For example: npx pg-hypervault import cities.csv --kind 1 --shard-by country',
     )
   }
   if (keepKeys === true) return { keepsKeys: true }
@@ -91,14 +91,14 @@ function readShardChoice({ shardBy: field, shard, keepKeys }: ImportFlags): Shar
 function readDelimiter(text: string): string {
   const delimiter = text === 'tab' || text === '\\t' ? '\t' : text
   if (/^[\t -~]$/.test(delimiter) && !'"\\'.includes(delimiter)) return delimiter
-  throw new UsageError(`--delimiter must be one mark such as ; or tab, got ${JSON.stringify(text)}`)
+  throw new UsageError(`--delimiter must be one character such as ; or tab, got ${JSON.stringify(text)}`)
 }
 
 function readColumns(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined
   const columns = text.split(',').map((name) => name.trim())
   if (columns.includes('') || new Set(columns).size < columns.length) {
-    throw new UsageError(`--columns must be different names with commas between them, got ${JSON.stringify(text)}`)
+    throw new UsageError(`--columns must be different names, separated by commas, got ${JSON.stringify(text)}`)
   }
   return columns
 }
