@@ -151,12 +151,13 @@ async function writeHistory(session: ServerSession, epoch: number, record: Chang
 }
 
 function notCommitted(cause: unknown): HypervaultError<'HV_CONNECTION_LOST'> {
-  const message = 'the catalog did not answer a commit, and has not made the change: nothing was changed'
+  const message = 'the catalog did not answer a commit: the change was not made'
   return new HypervaultError('HV_CONNECTION_LOST', message, { serverId: 'catalog' }, { cause })
 }
 
 function outcomeUnknown(cause: unknown, hint: string | undefined): HypervaultError<'HV_OUTCOME_UNKNOWN'> {
-  const message = 'the catalog answered neither a commit nor the question what became of it: the change may be there'
+  const message =
+    'the catalog did not answer a commit, and its outcome could not be queried: the change may have been made'
   const extras = { cause, ...(hint !== undefined && { hint }) }
   return new HypervaultError('HV_OUTCOME_UNKNOWN', message, { serverId: 'catalog' }, extras)
 }

@@ -22,7 +22,7 @@ export function settingsOfConnection(
   if (connectionString !== undefined) throw new TypeError(`${where} has a connection string that cannot be read`)
   if (secureContext !== undefined || typeof key === 'string') {
     throw new TypeError(
-      `${where}.ssl has a key, which a catalog does not hold: name its file, { key: { file: '/path' } }`,
+      `${where}.ssl has a key, which a catalog does not store: name its file, { key: { file: '/path' } }`,
     )
   }
   if (secret !== undefined && password === undefined) {

@@ -49,7 +49,7 @@ export async function assertCatalog(session: ServerSession): Promise<void> {
   assertNotNewer(found)
   if (found === KNOWN) return
   const message = `the catalog has layout ${found}, older than ${KNOWN} of this release`
-  const hint = 'Run `npx pg-hypervault catalog init`: it brings the catalog to the layout of this release.'
+  const hint = 'Run `npx pg-hypervault catalog init`: it updates the catalog to the layout of this release.'
   throw new HypervaultError('HV_CATALOG_LAYOUT', message, { found, known: KNOWN }, { hint })
 }
 

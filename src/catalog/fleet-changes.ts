@@ -151,7 +151,7 @@ async function insertServer(session: ServerSession, { serverId, settings }: NewS
     values: [serverId, JSON.stringify(settings)],
   })
   if (row !== undefined) return
-  throw new HypervaultError('HV_SERVER_EXISTS', `the catalog has a server ${serverId} already`, { serverId })
+  throw new HypervaultError('HV_SERVER_EXISTS', `the catalog already has a server ${serverId}`, { serverId })
 }
 
 async function insertPlacements(
@@ -170,7 +170,7 @@ async function insertPlacements(
   const placed = new Set(rows.map(([shardId]) => Number(shardId)))
   const taken = shardIds.filter((shardId) => !placed.has(shardId))
   if (taken.length === 0) return
-  const message = `shards ${taken.slice(0, 20).join(', ')} live on a server already: move them instead`
+  const message = `shards ${taken.slice(0, 20).join(', ')} already live on a server: move them instead`
   throw new HypervaultError('HV_SHARD_PLACED', message, { serverId, shardIds: taken })
 }
 

@@ -65,14 +65,14 @@ export class SecretPlaces {
   /** Throws a {@link RefusedSecret} unless the variable may be read. */
   assertVariable(name: string): void {
     if (this.#prefixes.some((prefix) => name.startsWith(prefix)) && !neverRead.has(name)) return
-    const message = `the variable ${name} is none that this application lets a catalog name`
+    const message = `this application does not allow a catalog to name the variable ${name}`
     throw new RefusedSecret(message, `secrets: { variablePrefixes: ['${name}'] }`)
   }
 
   /** Throws a {@link RefusedSecret} unless a server may have the host. */
   assertHost(host: string): void {
     if (this.#hosts === undefined || this.#hosts.some((pattern) => matchesHost(host, pattern))) return
-    const message = `the host ${host} is none that this application lets a catalog name`
+    const message = `this application does not allow a catalog to name the host ${host}`
     throw new RefusedSecret(message, `secrets: { hosts: ['${host}'] }`)
   }
 
@@ -90,7 +90,7 @@ export class SecretPlaces {
       // Of what may not be read it is not told whether it is there.
       if (this.#isAllowed(named, named)) throw error
     }
-    const message = `the file ${file} is in no folder that this application lets a catalog name`
+    const message = `this application does not allow a catalog to name the file ${file}`
     throw new RefusedSecret(message, `secrets: { folders: ['${dirname(named)}'] }`)
   }
 
@@ -127,7 +127,7 @@ function readList(name: string, value: unknown, assert: (name: string, value: st
   return Object.freeze(
     (value as unknown[]).map((each, index) => {
       const where = `${name}[${index}]`
-      if (typeof each !== 'string') throw new TypeError(`${where} must be a text, got ${describeType(each)}`)
+      if (typeof each !== 'string') throw new TypeError(`${where} must be a string, got ${describeType(each)}`)
       assert(where, each)
       return each
     }),
@@ -141,5 +141,5 @@ function assertFolder(name: string, folder: string): void {
 /** An empty one would allow every variable. */
 function assertPrefix(name: string, prefix: string): void {
   if (/^\w+$/.test(prefix)) return
-  throw new RangeError(`${name} must be the beginning of a variable's name, got ${JSON.stringify(prefix)}`)
+  throw new RangeError(`${name} must be the beginning of the name of a variable, got ${JSON.stringify(prefix)}`)
 }

@@ -63,8 +63,8 @@ export class ServerAccess implements ConnectionGate {
   }
 
   clearTextError(): Unusable {
-    const reason = 'it wants the password in clear text on a connection without TLS'
-    const hint = `Let it ask for scram-sha-256 in pg_hba.conf, or use TLS: npx pg-hypervault server set ${this.#server.serverId} --ssl`
+    const reason = 'it asks for the password in clear text on a connection without TLS'
+    const hint = `Set scram-sha-256 in its pg_hba.conf, or use TLS: npx pg-hypervault server set ${this.#server.serverId} --ssl`
     const error = this.#unusable(reason, { hint })
     this.#onVerdict(this.#server.serverId, error)
     return error
@@ -139,10 +139,10 @@ export class ServerAccess implements ConnectionGate {
     if (!(cause instanceof RefusedSecret)) {
       return this.#unusable(describe(cause), {
         cause,
-        hint: `Put it there, which the next connection finds; or ${another}`,
+        hint: `Provide it (the next connection uses it), or ${another}`,
       })
     }
-    const hint = `Look who wrote it. If it is right, allow it by an option of Datastore.open() and Fleet.open(), or in hypervault.config: ${cause.remedy}; or ${another}`
+    const hint = `Check who wrote it. If it is correct, allow it with an option of Datastore.open() and Fleet.open(), or in hypervault.config: ${cause.remedy}; or ${another}`
     return this.#unusable(cause.message, { hint })
   }
 

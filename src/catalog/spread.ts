@@ -67,8 +67,8 @@ export function assertHeld(spread: readonly number[], shardIds: readonly number[
 
 function spreadDiffers(planned: readonly number[], found: readonly number[]): HypervaultError<'HV_SPREAD_DIFFERS'> {
   const [spread, recorded] = [formatShardRanges(planned), formatShardRanges(found)]
-  const message = `the catalog spreads values over ${recorded || 'no shards'} by now, not over ${spread || 'none'}`
-  const hint = 'Somebody else has changed it: look at it with `npx pg-hypervault spread show`, and plan again.'
+  const message = `the catalog now spreads values over ${recorded || 'no shards'}, not over ${spread || 'none'}`
+  const hint = 'It was changed in the meantime: run `npx pg-hypervault spread show`, and plan again.'
   return new HypervaultError('HV_SPREAD_DIFFERS', message, { spread, recorded: [recorded] }, { hint })
 }
 

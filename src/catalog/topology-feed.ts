@@ -156,7 +156,7 @@ export class TopologyFeed implements AsyncDisposable {
       return undefined
     } catch (error) {
       this.#silences = Math.min(this.#silences + 1, MAX_SILENCES)
-      if (!this.#isStopped) this.#warn('the catalog could not be read: the last topology stays in force', error)
+      if (!this.#isStopped) this.#warn('the catalog could not be read: the last known topology remains in use', error)
       return error instanceof Error ? error.message : String(error)
     }
   }

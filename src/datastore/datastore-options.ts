@@ -101,9 +101,9 @@ export function resolveOptions(options: unknown): ResolvedOptions {
 export function assertFleetOptions(options: unknown): void {
   const { spread, connections, ...others } = Object(options) as Record<string, unknown>
   if (spread !== undefined) {
-    throw new TypeError('spread is for connections: a catalog says itself which shards values are spread over')
+    throw new TypeError('spread requires connections: a catalog records which shards values are spread over')
   }
-  if (connections !== undefined) throw new TypeError('Datastore.open() takes a catalog in the place of connections')
+  if (connections !== undefined) throw new TypeError('Datastore.open() takes a catalog instead of connections')
   const known = [...common, 'catalog', 'topologyFile', 'topologyPollMs', 'secrets', 'signal'].sort()
   assertOptions('Datastore.open()', typeof options === 'object' && options !== null ? others : options, known)
 }
@@ -118,7 +118,7 @@ export function assertSpread(spread: readonly number[] | undefined, servers: rea
   const held = new Set(servers.flatMap(({ shardIds }) => shardIds))
   const missing = spread.filter((shardId) => !held.has(shardId))
   if (missing.length === 0) return
-  throw new RangeError(`spread names ${formatShardRanges(missing)}, which no entry of connections has`)
+  throw new RangeError(`spread names ${formatShardRanges(missing)}, which no entry of connections includes`)
 }
 
 function resolveSwitch(name: SwitchName, value: unknown): boolean {
@@ -131,5 +131,5 @@ function resolveLogger(logger: unknown): Logger | undefined {
   if (logger === undefined) return undefined
   const { debug, warn } = Object(logger) as { debug?: unknown; warn?: unknown }
   if (typeof debug === 'function' && typeof warn === 'function') return logger as Logger
-  throw new TypeError('logger must have the methods debug() and warn(), as pino has them')
+  throw new TypeError('logger must have the methods debug() and warn(), like those of pino')
 }

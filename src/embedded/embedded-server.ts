@@ -138,7 +138,7 @@ export class EmbeddedServer implements AsyncDisposable {
     assertCallOptions('startAgain', options)
     const { signal } = options
     await this.#inTurn(async () => {
-      if (this.#isStopped) throw new Error('this server was stopped, and its data is gone: start a new one')
+      if (this.#isStopped) throw new Error('this server was stopped, and its data was removed: start a new one')
       if (!this.#postmaster.hasExited) return
       this.#postmaster = new Postmaster(this.#folder, this.#runtime, this.port)
       await this.#postmaster.waitUntilReady(this.connection, signal)

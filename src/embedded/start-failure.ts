@@ -22,5 +22,5 @@ export async function readTail(logFile: string): Promise<string> {
 
 function hintFor(log: string): { hint: string } | undefined {
   if (!/permission denied/i.test(log)) return undefined
-  return { hint: 'Set TMPDIR to a folder in which every user may run programs; details.log has the end of the log.' }
+  return { hint: 'Set TMPDIR to a folder in which every user may run programs. details.log holds the end of the log.' }
 }

@@ -346,8 +346,8 @@ export class Fleet implements AsyncDisposable {
     if (source === undefined) {
       throw new HypervaultError('HV_SHARD_UNKNOWN', `no server holds shard ${shardId}`, { shardId })
     }
-    if (source === target) throw new RangeError(`shard ${shardId} lives on server ${to} already`)
-    if (target.state === 'draining') throw new RangeError(`server ${to} is being drained: it gets no shards`)
+    if (source === target) throw new RangeError(`shard ${shardId} already lives on server ${to}`)
+    if (target.state === 'draining') throw new RangeError(`server ${to} is being drained and gets no shards`)
     return source.serverId
   }
 

@@ -13,7 +13,7 @@ export function toFleetServers(
 ): Pick<FleetServer, 'serverId' | 'shardIds' | 'settings'>[] {
   return servers.map(({ serverId, shardIds, clientConfig, poolMax }) => {
     if (poolMax !== undefined) {
-      throw new TypeError(`server ${serverId} has poolMax, which a catalog does not hold: give it to Datastore.open()`)
+      throw new TypeError(`server ${serverId} has poolMax, which a catalog does not store: pass it to Datastore.open()`)
     }
     return {
       serverId,

@@ -21,7 +21,7 @@ export async function findImportedSpread(
 }
 
 function severalSpreads(recorded: string[]): HypervaultError<'HV_SPREAD_DIFFERS'> {
-  const message = `the shards do not agree on what values are spread over: ${recorded.join(' and ')}`
-  const hint = 'Repeat the change that has not reached all of them: npx pg-hypervault spread set SHARDS'
+  const message = `the shards record different lists of shards to spread values over: ${recorded.join(' and ')}`
+  const hint = 'Repeat the change that has not reached all shards: npx pg-hypervault spread set SHARDS'
   return new HypervaultError('HV_SPREAD_DIFFERS', message, { spread: recorded[0] ?? '', recorded }, { hint })
 }

@@ -76,7 +76,7 @@ export class ShardLease implements AsyncDisposable {
       values: [this.#name],
     })
     if (Number(row?.[0]) === this.token) return
-    const message = `the lease ${this.#name} went to another operator`
+    const message = `the lease ${this.#name} was taken over by another operator`
     throw new HypervaultError('HV_LEASE_LOST', message, { name: this.#name, token: this.token })
   }
 

@@ -22,7 +22,7 @@ export class CommitWait {
   take(): Error | undefined {
     if (!this.#wasCancelled) return undefined
     this.#wasCancelled = false
-    return new Error('the server has committed without waiting for its synchronous standby')
+    return new Error('the server committed without waiting for its synchronous standby')
   }
 
   /** Hears nothing more. */

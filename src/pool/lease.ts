@@ -93,7 +93,7 @@ export class Lease implements AsyncDisposable {
   assertHeld(): void {
     if (!this.#isReturned) return
     const { serverId } = this
-    const message = `this connection of server ${serverId} has been returned already`
+    const message = `this connection to server ${serverId} has already been returned`
     throw new HypervaultError('HV_CONNECTION_RETURNED', message, { serverId })
   }
 

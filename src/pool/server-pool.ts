@@ -155,7 +155,7 @@ export class ServerPool implements AsyncDisposable {
     this.#counts.timeouts += 1
     const { serverId } = this
     const { total, idle, lent, connecting, waiting } = this.stats()
-    const figures = `${lent} lent, ${idle} idle, ${connecting} connecting, ${waiting} waiting`
+    const figures = `${lent} in use, ${idle} idle, ${connecting} connecting, ${waiting} waiting`
     return new HypervaultError(
       'HV_POOL_TIMEOUT',
       `no connection to server ${serverId} became free within ${waitedMs} ms (${figures})`,

@@ -25,7 +25,7 @@ export function decideSpread(
 }
 
 function spreadDiffers(spread: string, recorded: string[]): HypervaultError<'HV_SPREAD_DIFFERS'> {
-  const message = `values are to be spread over the shards ${spread}, and there are shards that say ${recorded.join(' and ')}`
+  const message = `values should be spread over the shards ${spread}, but some shards record ${recorded.join(' and ')}`
   const hint = `Plan the change: npx pg-hypervault spread set ${spread} --dry-run`
   return new HypervaultError('HV_SPREAD_DIFFERS', message, { spread, recorded }, { hint })
 }

@@ -83,6 +83,6 @@ export async function readShards(
 /** Throws `HV_SERVER_UNSUPPORTED` for PostgreSQL older than 15. */
 export function assertSupported({ serverId, version, versionNumber }: Omit<ServerFacts, 'databaseIdentity'>): void {
   if (versionNumber >= OLDEST_VERSION) return
-  const message = `server ${serverId} runs PostgreSQL ${version}, and 15 is the oldest that will do`
+  const message = `server ${serverId} runs PostgreSQL ${version}; the oldest supported version is 15`
   throw new HypervaultError('HV_SERVER_UNSUPPORTED', message, { serverId, version })
 }

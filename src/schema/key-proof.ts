@@ -60,7 +60,7 @@ async function proveSamples(
     const [sample, ...others] = samples
     if (sample === undefined) throw error
     // One of them cannot be called: each is tried alone, so that it can be named.
-    if (others.length === 0) return [[sample.shardId, `its keys cannot be looked at: ${error.message}`]]
+    if (others.length === 0) return [[sample.shardId, `its keys cannot be read: ${error.message}`]]
     return proveOneByOne(session, samples, epochMs)
   }
 }

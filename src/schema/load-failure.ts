@@ -28,7 +28,7 @@ function describeBundle(error: unknown): LoadFailure | undefined {
 /** Trouble with modules: CommonJS in an ES module, and what is imported and not there. */
 function describeModule(text: string): LoadFailure | undefined {
   if (/is not defined in ES module scope/.test(text)) {
-    const hint = 'The file is an ES module: write `export` and `import` in the place of `module.exports` and `require`.'
+    const hint = 'The file is an ES module: write `export` and `import` instead of `module.exports` and `require`.'
     return { problem: text, hint }
   }
   const [, name] = /^Cannot find (?:package|module) '([^']+)'/.exec(text) ?? []

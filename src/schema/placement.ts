@@ -43,13 +43,13 @@ export function assertPlaceable(conflicts: PlacementConflict[], incompatible: In
 
 function conflictError(conflicts: PlacementConflict[], unfit: HypervaultError | undefined): HypervaultError {
   const text = `not where the connections place them: ${describeFailures(conflicts.map(toFailure)).join('; ')}`
-  const message = unfit === undefined ? text : `${text}. Besides, ${unfit.message}`
+  const message = unfit === undefined ? text : `${text}. Also, ${unfit.message}`
   return new HypervaultError('HV_SHARD_CONFLICT', message, { shards: conflicts }, { cause: unfit })
 }
 
 /** The error of schemas that cannot be shards. */
 export function incompatibleError(shards: IncompatibleShard[]): HypervaultError<'HV_SHARD_INCOMPATIBLE'> {
-  const message = `not fit to be shards: ${describeFailures(shards.map(({ problem, ...place }) => ({ ...place, message: problem }))).join('; ')}`
+  const message = `cannot be used as shards: ${describeFailures(shards.map(({ problem, ...place }) => ({ ...place, message: problem }))).join('; ')}`
   return new HypervaultError('HV_SHARD_INCOMPATIBLE', message, { shards })
 }
 

@@ -95,7 +95,7 @@ export class ServerProvision {
   #findUnproven({ shardId, nextId }: ShardLayout): string[] {
     if (nextId === undefined || isCurrentNextId(shardId, nextId, this.#settings.epochMs)) return []
     const proven = this.#inspection.shards.get(shardId)?.nextId
-    return proven?.source === nextId.source ? [] : ['next_id() was changed during provisioning: run it again']
+    return proven?.source === nextId.source ? [] : ['next_id() was changed during provisioning: run provisioning again']
   }
 
   async #createExtension(): Promise<string> {

@@ -5,7 +5,7 @@ const LOCK_NOT_AVAILABLE = '55P03' // lock_not_available
 
 /** What to do about a refusal that is likely while shards are made. */
 const hints: Readonly<Record<string, string>> = {
-  '42501': 'Connect as the owner of the shards, who also needs: grant create on database … to …', // insufficient_privilege
+  '42501': 'Connect as the owner of the shards, which also needs: grant create on database … to …', // insufficient_privilege
   '53200': 'Lower shardsPerTransaction, or raise max_locks_per_transaction on that server.', // out_of_memory
   '25006': READ_ONLY_HINT, // read_only_sql_transaction
 }

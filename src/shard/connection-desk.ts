@@ -47,7 +47,11 @@ export class ConnectionDesk {
    */
   takeBack(connection: unknown): void {
     if (typeof connection !== 'object' || connection === null || !this.#lent.has(connection)) {
-      throw new HypervaultError('HV_CONNECTION_FOREIGN', 'this datastore did not lend what putConnection() got', {})
+      throw new HypervaultError(
+        'HV_CONNECTION_FOREIGN',
+        'putConnection() got a connection that this datastore did not hand out',
+        {},
+      )
     }
     ;(connection as ShardConnection).release()
   }

@@ -81,7 +81,7 @@ export class ShardFollower {
 
 /** The refusal, with the reason why nobody knows where the shard lives now. The refusal itself is its cause. */
 function withProblem(refusal: Departure, problem: string): Departure {
-  const message = `${refusal.message}; where it lives now is not known: ${problem}`
+  const message = `${refusal.message}; its current server is not known: ${problem}`
   return new HypervaultError(refusal.code, message, refusal.details, { cause: refusal })
 }
 

@@ -48,10 +48,10 @@ export class SpreadGuard {
 }
 
 function spreadDiffers(serverId: string, spread: string, recorded: string[]): HypervaultError<'HV_SPREAD_DIFFERS'> {
-  const message = `shardFor() would spread values over the shards ${spread}, but those of server ${serverId} say ${recorded.join(' and ')}`
+  const message = `shardFor() would spread values over the shards ${spread}, but the shards of server ${serverId} record ${recorded.join(' and ')}`
   const hint =
     recorded.length === 1
-      ? `Give the Datastore, or hypervault.config, the option spread: '${recorded[0]}'.`
-      : 'A change has not reached all shards: repeat it with `npx pg-hypervault spread set`.'
+      ? `Set the option spread: '${recorded[0]}' of the Datastore or in hypervault.config.`
+      : 'A change of the spread has not reached all shards: repeat it with `npx pg-hypervault spread set`.'
   return new HypervaultError('HV_SPREAD_DIFFERS', message, { spread, recorded, serverId }, { hint })
 }

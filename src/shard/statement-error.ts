@@ -30,7 +30,7 @@ export function statementError(cause: unknown, site: StatementSite): HypervaultE
   const where = `shard ${shardId} on server ${serverId}`
   if (isFenced(cause)) return movedError(cause, site)
   if (missing.has(sqlstate)) {
-    return new HypervaultError('HV_SHARD_MISSING', `${where} is not there`, { serverId, shardId }, { cause })
+    return new HypervaultError('HV_SHARD_MISSING', `${where} does not exist`, { serverId, shardId }, { cause })
   }
   const message = `a statement in ${where} failed with SQLSTATE ${sqlstate}`
   const details = { serverId, shardId, sqlstate }
@@ -66,7 +66,9 @@ function lostError(cause: unknown, site: StatementSite, sqlstate: string | undef
   const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }
   const message = `the connection ended during a statement in shard ${shardId} on server ${serverId}`
   if (!isWrite) return new HypervaultError('HV_CONNECTION_LOST', message, details, { cause })
-  return new HypervaultError('HV_OUTCOME_UNKNOWN', `${message}: the write may or may not be there`, details, { cause })
+  return new HypervaultError('HV_OUTCOME_UNKNOWN', `${message}: the write may or may not have been stored`, details, {
+    cause,
+  })
 }
 
 /**
@@ -98,7 +100,9 @@ export function commitUnknown(
   const sqlstate = sqlstateOf(cause)
   const details = { serverId, shardId, ...(sqlstate !== undefined && { sqlstate }) }
   const message = `the connection ended during a commit in shard ${shardId} on server ${serverId}`
-  return new HypervaultError('HV_COMMIT_UNKNOWN', `${message}: all of it is there, or nothing`, details, { cause })
+  return new HypervaultError('HV_COMMIT_UNKNOWN', `${message}: either all of it was stored or nothing`, details, {
+    cause,
+  })
 }
 
 /** How far down a chain of causes to look: wrappers of query builders are one or two deep. */

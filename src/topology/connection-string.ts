@@ -63,8 +63,8 @@ interface Parts {
 
 function findProblem(text: string): string | undefined {
   if (/\p{Cc}/u.test(text)) return 'with a control character, such as the end of a line'
-  if (/%(?![0-9a-f]{2})/i.test(text)) return 'with a % that begins no percent-encoded character'
-  if (text.includes('#')) return 'with a #, behind which everything is ignored'
+  if (/%(?![0-9a-f]{2})/i.test(text)) return 'with a % that does not begin a percent-encoded character'
+  if (text.includes('#')) return 'with a #, after which everything is ignored'
   if (text.includes(' ') && /%[0-9a-f]{2}/i.test(text)) return 'with a space beside percent-encoded characters'
   const parts = split(text)
   return findUserProblem(parts) ?? findPathProblem(parts) ?? findQueryProblem(parts)
@@ -84,7 +84,7 @@ function findUserProblem({ authority }: Parts): string | undefined {
   if (password.length > 1) return 'with more than one : before the host'
   if (secrets.some((part) => part.includes('@'))) return 'with more than one @ before the host'
   if (secrets.some((part) => part.includes(' '))) return 'with a space before the host'
-  return secrets.every(isDecodable) ? undefined : 'with percent-encoded bytes that are no UTF-8'
+  return secrets.every(isDecodable) ? undefined : 'with percent-encoded bytes that are not UTF-8'
 }
 
 /** An `@` behind the first `/` is mostly that before the host, and the `/` one of a password. */
@@ -93,7 +93,7 @@ function findPathProblem({ authority, path }: Parts): string | undefined {
   if (rest.length === 0) return undefined
   const isSplit = /[:@]/.test(authority) || before?.includes(':') === true
   return isSplit
-    ? 'with an @ behind its first /, as if the / belonged to a password (a database with an @ in its name is an option of its own)'
+    ? 'with an @ after its first /, as if the / belonged to a password (for a database with an @ in its name, use the option database)'
     : undefined
 }
 

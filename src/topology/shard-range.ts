@@ -13,7 +13,7 @@ export interface ShardRange {
  * @throws TypeError for anything but a string, RangeError for malformed, empty, reversed and too large ranges
  */
 export function parseShardRange(text: unknown, where: string): ShardRange {
-  if (typeof text !== 'string') throw new TypeError(`${where} must be a text such as '1-9', got ${typeof text}`)
+  if (typeof text !== 'string') throw new TypeError(`${where} must be a string such as '1-9', got ${typeof text}`)
   const match = /^(\d{1,5})-(\d{1,5})$/.exec(text)
   if (!match) throw new RangeError(`${where} must look like '1-9' (1 to 8), got ${JSON.stringify(text.slice(0, 40))}`)
   const range = { first: Number(match[1]), end: Number(match[2]) }

@@ -62,6 +62,6 @@ export function describeOutside(
   if (spread === undefined || others.length === 0) return undefined
   const all = formatShardRanges([...spread, ...others])
   const what = `values are spread over ${spread.length} shards, ${formatShardRanges(spread)}; ${others.length} shards get none: ${formatShardRanges(others)}`
-  const remedy = `if nothing is stored by value yet: npx pg-hypervault spread set ${all} --yes; otherwise look first what that means: npx pg-hypervault spread set ${all} --dry-run`
+  const remedy = `if nothing is stored by value yet: npx pg-hypervault spread set ${all} --yes; otherwise check the effect first: npx pg-hypervault spread set ${all} --dry-run`
   return { what, remedy }
 }

@@ -157,7 +157,7 @@ describe('the option secrets', () => {
     [5, 'secrets takes an object of options'],
     [{ folder: '/x' }, 'unknown option folder'],
     [{ folders: '/x' }, 'secrets.folders must be an array'],
-    [{ folders: [5] }, 'secrets.folders[0] must be a text'],
+    [{ folders: [5] }, 'secrets.folders[0] must be a string'],
     [{ folders: ['secrets'] }, 'secrets.folders[0] must be an absolute path'],
     [{ variablePrefixes: [''] }, 'secrets.variablePrefixes[0] must be the beginning'],
     [{ variablePrefixes: ['*'] }, 'secrets.variablePrefixes[0] must be the beginning'],

@@ -99,8 +99,8 @@ describe('a dry run', () => {
   })
 
   it.each([
-    ['move abort 1', 'abort is possible when it is'],
-    ['move complete 2', 'complete is possible when it is'],
+    ['move abort 1', 'abort is possible only when it is'],
+    ['move complete 2', 'complete is possible only when it is'],
     ['move reverse 99', 'move 99'],
     ['server remove s1', 'still has'],
     ['server drain nope', 'nope'],

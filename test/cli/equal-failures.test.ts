@@ -98,7 +98,7 @@ describe('the same finding of the doctor in 200 shards is one line with a count'
     })
     const ill = await run('doctor')
     expect(linesAbout('has a cache', ill)).toEqual([
-      'problem: s1, 200 shards (0-199): the sequence of shard N on server s1 has a cache: keys made at the same time come out of order, and repeat sooner',
+      'problem: s1, 200 shards (0-199): the sequence of shard N on server s1 has a cache: keys generated at the same time are out of order, and repeat sooner',
     ])
     expect(linesAbout('    do: alter', ill)).toEqual(['    do: alter sequence shardNNNN.table_id_seq cache 1'])
     const { findings } = parseDocument<{ findings: { kind: string }[] }>(await run('doctor', '--json'))

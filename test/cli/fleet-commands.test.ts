@@ -121,7 +121,7 @@ describe('hypervault catalog', () => {
   test('takes all servers or none, and says which shards live somewhere already', async () => {
     await makeFleet()
     const again = await run('catalog', 'import')
-    expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has a server s1 already') as string })
+    expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('already has a server s1') as string })
     const other = JSON.stringify([{ ...databases.connections[3], shards: '3-8', id: 's9' }])
     const overlap = await run('catalog', 'import', '--connections', other)
     expect(overlap).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shards 3, 4, 5 live') as string })
@@ -207,7 +207,7 @@ describe('a server that cannot be used here', () => {
     const status = await run('status')
     expect(status.exitCode).toBe(1)
     expect(status.stdout).toMatch(/^s1 +up .*\ns2 +unusable$/m)
-    expect(status.stdout).toContain(`${reason}. Put it there, which the next connection finds`)
+    expect(status.stdout).toContain(`${reason}. Provide it (the next connection uses it)`)
     expect(parseDocument(await run('status', '--json'))).toMatchObject({
       servers: [
         { serverId: 's1', problem: null },

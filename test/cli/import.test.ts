@@ -100,8 +100,8 @@ describe('hypervault import', { timeout: 120_000 }, () => {
     expect(stderr).toContain('rows.ndjson.rejects.ndjson')
     expect(stderr).not.toContain('secret')
     expect(await readRejects(folder, 'rows.ndjson.rejects.ndjson')).toEqual([
-      { line: 1, record: 1, reason: '"group" holds an array, and a body holds only text', text: bad.split('\n')[0] },
-      { line: 3, record: 2, reason: 'it has no "group", by which its shard is chosen', text: '{"n":"2"}' },
+      { line: 1, record: 1, reason: '"group" holds an array, but a body can hold only text', text: bad.split('\n')[0] },
+      { line: 3, record: 2, reason: 'it has no "group", which determines its shard', text: '{"n":"2"}' },
       { line: 4, record: 3, reason: 'it is not JSON, from character 21 on', text: '{"n":"3","group":"a"' },
       {
         line: 6,

@@ -75,7 +75,7 @@ describe('hypervault index', () => {
   test('that fails in all shards ends with 1', async () => {
     await using folder = await makeTestFolder('1-3')
     const { stderr, exitCode } = await folder.run('index', 'create', '--body')
-    expect(stderr).toMatch(/s1, 2 shards \(1-2\): shard N on server s1 is not there/)
+    expect(stderr).toMatch(/s1, 2 shards \(1-2\): shard N on server s1 does not exist/)
     expect(exitCode).toBe(1)
   })
 

@@ -105,7 +105,7 @@ describe('hypervault move', () => {
       'copy shard0001."entities" ("id", "type", "body", "updated") to stdout;',
       expect.stringMatching(/^copy shard0001."hv_migrations" \(.*\) to stdout;$/),
     ])
-    expect(stdout).toContain('at most 1572864 bytes a second through this process')
+    expect(stdout).toContain('at most 1572864 bytes per second through this process')
     expect(stdout).toMatch(/^create subscription hv_move_0_planned .* copy_data = false/m)
     expect((await run('move', '1', '--to', 's3', '--throttle', '20MB/s')).exitCode).toBe(0)
     const status = await run('move', 'status', '1')
@@ -120,7 +120,7 @@ describe('hypervault move', () => {
     expect(exitCode).toBe(1)
     expect(stderr).toContain('shard0001.notes is unlogged')
     const same = await run('move', '1', '--to', 's1', '--dry-run')
-    expect(same).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('lives on server s1 already') as string })
+    expect(same).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('already lives on server s1') as string })
   })
 
   test('that is stopped by Ctrl-C while it waits ends at once, and says how to go on', async () => {

@@ -82,7 +82,7 @@ async function failuresOf(calls: Record<string, Call>, shardId: number): Promise
 describe('while the catalog is silent', { timeout: 10_000 }, () => {
   it('every call to a shard that has left ends within its bound, and says that the catalog did not answer', async () => {
     for (const [name, text] of Object.entries(await failuresOf({ ...reads, ...writes }, 1))) {
-      expect.soft(`${name}: ${text}`).toMatch(/the catalog did not answer|shard 1 .* is not there/)
+      expect.soft(`${name}: ${text}`).toMatch(/the catalog did not answer|shard 1 .* does not exist/)
     }
   })
 

@@ -113,10 +113,10 @@ describe('a load of rows that keep their keys', () => {
   })
 
   it.each([
-    ['a key of another shard', { keyOf: () => keyOf(1) }, 'keyOf gave a key of shard 2, and shardOf gave 1'],
+    ['a key of another shard', { keyOf: () => keyOf(1) }, 'keyOf returned a key of shard 2, but shardOf returned 1'],
     ['a number', { keyOf: () => 5 as never }, 'load takes a Key, got number'],
-    ['no time', { updatedOf: () => '2024' as never }, 'updatedOf must give a valid Date or null, got string'],
-    ['an invalid time', { updatedOf: () => new Date(NaN) }, 'updatedOf must give a valid Date or null'],
+    ['no time', { updatedOf: () => '2024' as never }, 'updatedOf must return a valid Date or null, got string'],
+    ['an invalid time', { updatedOf: () => new Date(NaN) }, 'updatedOf must return a valid Date or null'],
   ] as const)('ends at a row with %s', async (_what, options, message) => {
     const failure = await failureOf(() => load([0], { shardOf: () => 1, ...options }))
     expect(failure).toMatchObject({ code: 'HV_LOAD_FAILED', details: { row: 0, stored: [] } })
@@ -125,6 +125,6 @@ describe('a load of rows that keep their keys', () => {
 
   it('is refused at the call without a function for the keys', () => {
     expect(() => db.load(1, [], { shardOf: () => 1, keyOf: keyOf(1) as never })).toThrow('keyOf must be a function')
-    expect(() => db.load(1, [], { shardOf: () => 1, updatedOf: () => null })).toThrow('beside keyOf only')
+    expect(() => db.load(1, [], { shardOf: () => 1, updatedOf: () => null })).toThrow('updatedOf requires keyOf')
   })
 })

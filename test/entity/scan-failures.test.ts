@@ -188,7 +188,7 @@ describe('a scan that is left', () => {
     for await (const _ of scan);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
     await expect(scan.pages().next()).rejects.toThrow(
-      new TypeError('a scan is done once: call scan() again for another one'),
+      new TypeError('a scan can run only once: call scan() again for another one'),
     )
   })
 

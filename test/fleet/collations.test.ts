@@ -15,7 +15,9 @@ it('servers that sort texts differently, and indexes made under other rules, are
   expect(readiness.collation).toMatch(/^(libc|icu|builtin) ./)
   expect(judgeServer('s1', readiness)).toEqual([])
   const stale = judgeServer('s1', { ...readiness, collationVersions: ['153.14', '153.120'] })
-  expect(stale).toEqual([expect.stringContaining('had version 153.14 when its indexes were made, and is 153.120 now')])
+  expect(stale).toEqual([
+    expect.stringContaining('had version 153.14 when its indexes were created, and is now 153.120'),
+  ])
   const readings = ['libc C', 'icu und'].map((collation, index) => ({
     serverId: `s${index}`,
     readiness: { collation },

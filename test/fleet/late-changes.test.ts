@@ -54,7 +54,7 @@ it('ends when the shard was changed between the comparison and the fence, there 
       }
       await expect(go(1, { maxPauseMs: 60_000, onCheckpoint }), make).rejects.toMatchObject({
         code: 'HV_MOVE_CHANGED',
-        details: { different: expect.arrayContaining([`new at s${server + 1}: ${told}`]) as string[] },
+        details: { different: expect.arrayContaining([`new on s${server + 1}: ${told}`]) as string[] },
       })
       await queryServer(servers, server, undo)
       await queryServer(servers, sides.from, `insert into shard0001.entities (type, body) values (1, '')`)

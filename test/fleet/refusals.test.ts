@@ -294,12 +294,12 @@ describe('a move that does not get through', () => {
       code: 'HV_MOVE_CHANGED',
       details: {
         different: [
-          'only at the source: create table shard0001.late',
-          'only at the source: create table shard0001.entities (… note text …)',
-          'only at the source: alter table shard0001.late replica identity full',
+          'only on the source: create table shard0001.late',
+          'only on the source: create table shard0001.entities (… note text …)',
+          'only on the source: alter table shard0001.late replica identity full',
         ],
       },
-      hint: 'Run: npx pg-hypervault move abort 1, and then: npx pg-hypervault move 1 --to s3',
+      hint: 'Run: npx pg-hypervault move abort 1, then: npx pg-hypervault move 1 --to s3',
     })
     expect(await fleet.moves()).toMatchObject([{ phase: 'preparing' }])
     await abortIt()
@@ -315,7 +315,7 @@ describe('a move that does not get through', () => {
     await queryServer(servers, 2, 'create schema shard0001; create table shard0001.precious as select 7 as n')
     await expect(fleet.resume(1)).rejects.toMatchObject({
       code: 'HV_MOVE_REFUSED',
-      details: { problems: ['server s3 has a schema shard0001 already: look what is in it, and drop or rename it'] },
+      details: { problems: ['server s3 has a schema shard0001 already: check its contents, and drop or rename it'] },
     })
     await fleet.abort(1)
     expect(await queryServer(servers, 2, 'select n from shard0001.precious')).toEqual([[7]])
@@ -328,7 +328,7 @@ describe('a move that does not get through', () => {
     const moving = fleet.moveShard(1, { to: 's3', onCheckpoint, limits: { stallTimeoutMs: 1_500 } })
     await expect(moving).rejects.toMatchObject({
       code: 'HV_MOVE_CHANGED',
-      details: { different: ['only at the source: create table shard0001.entities (… note text …)'] },
+      details: { different: ['only on the source: create table shard0001.entities (… note text …)'] },
     })
     await abortIt()
   })

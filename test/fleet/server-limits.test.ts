@@ -37,19 +37,19 @@ it('servers that are not set up for moves are refused with all that they lack, i
   const { problems } = await fleet.planMove(1, { to: 's3' })
   const lackedBy = (serverId: string): string[] => [
     `server ${serverId} has wal_level below logical: alter system set wal_level = 'logical', and restart`,
-    `server ${serverId} has 1 free replication slots, and a move takes 2: raise max_replication_slots, and restart`,
-    `server ${serverId} has 1 free WAL senders, and a move takes 2: raise max_wal_senders, and restart`,
-    `server ${serverId} has 1 free workers of logical replication, and a move takes 2: raise max_logical_replication_workers, and restart`,
-    `server ${serverId} has 1 free background workers, and a move takes 2: raise max_worker_processes, and restart`,
+    `server ${serverId} has 1 free replication slots, and a move needs 2: raise max_replication_slots, and restart`,
+    `server ${serverId} has 1 free WAL senders, and a move needs 2: raise max_wal_senders, and restart`,
+    `server ${serverId} has 1 free logical replication workers, and a move needs 2: raise max_logical_replication_workers, and restart`,
+    `server ${serverId} has 1 free background workers, and a move needs 2: raise max_worker_processes, and restart`,
     expect.stringMatching(
-      `^server ${serverId} has 1 free replication origins, and a move takes 2: raise max_`,
+      `^server ${serverId} has 1 free replication origins, and a move needs 2: raise max_`,
     ) as string,
     `server ${serverId} copies no tables: alter system set max_sync_workers_per_subscription = 2, and select pg_reload_conf()`,
   ]
   expect(problems).toEqual([
     ...lackedBy('s1'),
     ...lackedBy('s3'),
-    'the databases have different encodings, s1 has UTF8, s3 has LATIN1: make one anew with the encoding of the other',
+    'the databases have different encodings, s1 has UTF8, s3 has LATIN1: create one again with the encoding of the other',
   ])
   const { findings } = await fleet.doctor()
   expect(findings.filter(({ kind, serverId }) => kind === 'server-unready' && serverId === 's1')).toHaveLength(7)

@@ -103,7 +103,7 @@ describe('the preflight', () => {
     [{ walLevel: 'minimal', effectiveWalLevel: 'minimal' }, /wal_level below logical/],
     [{ version: 180_000, walLevel: 'replica', effectiveWalLevel: undefined }, /wal_level below logical/],
     [{ version: 150_000, effectiveWalLevel: undefined }, undefined],
-    [{ slotKeepMb: 0 }, /keeps more than 0 MB of WAL.*max_slot_wal_keep_size/],
+    [{ slotKeepMb: 0 }, /retains more than 0 MB of WAL.*max_slot_wal_keep_size/],
     [{ slotKeepMb: 1_023 }, /max_slot_wal_keep_size/],
     [{ slotKeepMb: 1_024 }, undefined],
     [{ slotIdleSeconds: 60 }, /idle for 60 s.*idle_replication_slot_timeout/],

@@ -61,7 +61,7 @@ describe('a row that only the old shard has', () => {
     await queryServer(servers, 0, 'create table shard0001.late (id int primary key)')
     await expect(fleet.complete(moveId)).rejects.toMatchObject({
       code: 'HV_MOVE_CHANGED',
-      details: { different: ['only at s1: table late'] },
+      details: { different: ['only on s1: table late'] },
     })
     await queryServer(servers, 0, 'drop table shard0001.late')
     await fleet.complete(moveId)

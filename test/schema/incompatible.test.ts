@@ -145,7 +145,7 @@ describe('next_id() of an existing shard', () => {
     ],
     ['of another shard', 'select shard0003.next_id()', 'next_id() gives keys of shard 3'],
     ['without shift', 'select 1::bigint', 'next_id() gives keys of shard 0'],
-    ['that fails', 'select 1 / 0::bigint', 'its keys cannot be looked at'],
+    ['that fails', 'select 1 / 0::bigint', 'its keys cannot be read'],
   ])('%s is found out by calling it', async (_, body, problem) => {
     await provision(entriesOf(databases, '1-4'))
     await run(0, `create or replace function shard0002.next_id(out result bigint) language sql as $$ ${body} $$`)

@@ -318,7 +318,7 @@ describe('indexes', () => {
       message: expect.stringContaining('belongs to a constraint') as string,
     })
     expect(await rejectionOf(db.indexes.drop('table_id_seq'))).toMatchObject({
-      message: expect.stringContaining('is the name of something else') as string,
+      message: expect.stringContaining('is already the name of another object') as string,
     })
     const client = new Client(databases.connections[0])
     await client.connect()

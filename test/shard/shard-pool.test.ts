@@ -257,7 +257,7 @@ describe('a pool of a shard', () => {
     await using db = open()
     const { pool } = db.shard(1)
     await expect(pool.query(undefined as never)).rejects.toThrow(
-      'query takes a text or { text, values }, got undefined',
+      'query takes a string or { text, values }, got undefined',
     )
     await expect(pool.query({ name: 'x' } as never)).rejects.toThrow('the text of a query must be a string')
     await expect(pool.query('select 1', 5 as never)).rejects.toThrow('values must be an array, got number')

@@ -162,7 +162,7 @@ describe('a row in JSON', () => {
 
   it('with an object or array in it is refused, or holds its JSON as it is written', async () => {
     const text = '{"a" : {"x": [1.0, "},{"]} ,"\\"b":[],"c":7,"a\\\\":{ }}'
-    expect(await rowOf(text)).toBe('"a" holds an object, and a body holds only text')
+    expect(await rowOf(text)).toBe('"a" holds an object, but a body can hold only text')
     expect(await rowOf(text, 'json')).toEqual({ a: '{"x": [1.0, "},{"]}', '"b': '[]', c: '7', 'a\\': '{ }' })
   })
 
@@ -205,13 +205,13 @@ describe('a row in JSON', () => {
     expect(Object.keys(record?.row?.body ?? {})).toEqual(Object.keys(JSON.parse(line) as object))
     const [refused] = (await readInput('ndjson', line)).records
     if (typeof changes.body === 'string') expect(refused?.row).toEqual(record?.row)
-    else expect(refused?.problem).toMatch(/^"body" holds an (?:object|array), and a body holds only text$/)
+    else expect(refused?.problem).toMatch(/^"body" holds an (?:object|array), but a body can hold only text$/)
   })
 
   it.each([
-    ['5', 'it is no JSON object, but a number'],
-    ['[{}]', 'it is no JSON object, but an array'],
-    ['null', 'it is no JSON object, but null'],
+    ['5', 'it is not a JSON object, but a number'],
+    ['[{}]', 'it is not a JSON object, but an array'],
+    ['null', 'it is not a JSON object, but null'],
     ['{"a":"secret"', 'it is not JSON, from character 14 on'],
     ['{"a":tru}', expect.stringContaining('it is not JSON') as string],
     ['{"a":"\\u0000"}', 'body.a must not contain NUL (U+0000)'],
@@ -249,18 +249,18 @@ describe('a JSON array', () => {
     expect(records.map(({ line, problem }) => [line, problem])).toEqual([
       [2, undefined],
       [3, 'it is not JSON, from character 6 on'],
-      [5, 'it is no JSON object, but a number'],
+      [5, 'it is not a JSON object, but a number'],
       [6, 'there is no element'],
-      [6, '"a" holds an array, and a body holds only text'],
+      [6, '"a" holds an array, but a body can hold only text'],
       [7, undefined],
     ])
   })
 
   it.each([
     ['{"a":"1"}', 'it does not begin with [', 1, 0],
-    [' \n', 'it holds no array', 2, 2],
+    [' \n', 'it does not contain an array', 2, 2],
     ['[{"a":"1"},\n{"a":"2"', 'its array has no end', 2, 11],
-    ['[{"a":"1"}]\n]', 'something comes behind its array', 2, 12],
+    ['[{"a":"1"}]\n]', 'there is content after its array', 2, 12],
     [`[{"a":"1"},\n{"a":"${'x'.repeat(MAX_RECORD_BYTES)}"}]`, 'an element is longer than 16777216 bytes', 2, 11],
   ])('that is %.20j is malformed, and what is before stands', async (text, message, line, offset) => {
     const { records, error } = await readInput('json', text)
@@ -289,8 +289,8 @@ describe('a record of CSV', () => {
     expect(bodiesOf(input)).toEqual([
       'it has 1 fields, and there are 2 columns',
       'it has 3 fields, and there are 2 columns',
-      'a quote stands inside a field',
-      'a quote stands inside a field',
+      'there is a quote inside a field',
+      'there is a quote inside a field',
       { a: 'x"y', b: '\n' },
       'it is not UTF-8',
       { a: '1', b: '2' },

@@ -41,7 +41,7 @@ const nothing: FindPlan = Object.freeze({
   indexes: [],
   usable: [],
   isServed: true,
-  text: 'no key can be meant: nothing is asked of the server',
+  text: 'no key can match: the server is not queried',
 })
 
 /** Name of the primary key, whose index leads to keys and not to what is in an entity. */

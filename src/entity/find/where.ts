@@ -71,7 +71,7 @@ function checkEquals(equals: unknown): (readonly [string, string])[] {
 
 function checkField(key: string, value: unknown): readonly [string, string] {
   assertPair(key, value)
-  if (value === null) throw new TypeError(`${nameValue(key)} must be a string, got null: ask for null with contains`)
+  if (value === null) throw new TypeError(`${nameValue(key)} must be a string, got null: to match null, use contains`)
   assertStorableKey(key)
   assertStorableValue(value, key)
   return [key, value]

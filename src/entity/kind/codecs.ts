@@ -40,7 +40,7 @@ export const integerCodec: TextCodec<number> = {
   },
   read(text) {
     const value = /^-?\d+$/.test(text) ? Number(text) : NaN
-    if (!Number.isSafeInteger(value)) throw misfit('is not a text of an integer up to 2^53 - 1')
+    if (!Number.isSafeInteger(value)) throw misfit('is not the text of an integer up to 2^53 - 1')
     return value === 0 ? 0 : value
   },
 }
@@ -54,7 +54,7 @@ export const numberCodec: TextCodec<number> = {
   },
   read(text) {
     const value = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN
-    if (!Number.isFinite(value)) throw misfit('is not a text of a finite number')
+    if (!Number.isFinite(value)) throw misfit('is not the text of a finite number')
     return value === 0 ? 0 : value
   },
 }
@@ -66,7 +66,7 @@ export const bigintCodec: TextCodec<bigint> = {
     return String(value)
   },
   read(text) {
-    if (!/^-?\d+$/.test(text)) throw misfit('is not a text of an integer')
+    if (!/^-?\d+$/.test(text)) throw misfit('is not the text of an integer')
     return BigInt(text)
   },
 }
@@ -92,8 +92,7 @@ export const timestampCodec: TextCodec<Date> = {
   },
   read(text) {
     const value = new Date(isoInstant.test(text) ? text.replace(/(\.\d{3})\d+/, '$1') : NaN)
-    if (Number.isNaN(value.getTime()))
-      throw misfit('is not a text of a time with date and offset, as ISO 8601 writes it')
+    if (Number.isNaN(value.getTime())) throw misfit('is not an ISO 8601 time with date and offset')
     return value
   },
 }
@@ -137,7 +136,7 @@ export const keyCodec: TextCodec<Key> = {
     try {
       return new Key(text, epochMs)
     } catch {
-      throw misfit('is not a text of a key')
+      throw misfit('is not the text of a key')
     }
   },
 }

@@ -12,8 +12,8 @@ export interface CustomCodec<T> {
 export function customCodec<T>({ write, read }: CustomCodec<T>): TextCodec<T> {
   return {
     write: (value) =>
-      textCodec.write(guarded(`its codec does not take this, got ${describeType(value)}`, () => write(value as T))),
-    read: (text) => guarded('its codec does not take the text', () => read(text)),
+      textCodec.write(guarded(`its codec does not accept this, got ${describeType(value)}`, () => write(value as T))),
+    read: (text) => guarded('its codec does not accept the text', () => read(text)),
   }
 }
 

@@ -61,8 +61,8 @@ function assertField(name: string, field: unknown): void {
   assertStorableKey(name)
   if (name === '__proto__') throw new RangeError('a field cannot be called __proto__')
   if (field instanceof Field) return
-  const hint = typeof field === 'function' ? ': call it, as in text()' : ''
+  const hint = typeof field === 'function' ? ': call the function, as in text()' : ''
   throw new TypeError(
-    `field ${JSON.stringify(name)} must be made by text(), integer() …, got ${describeType(field)}${hint}`,
+    `field ${JSON.stringify(name)} must be created with text(), integer() …, got ${describeType(field)}${hint}`,
   )
 }

@@ -84,7 +84,7 @@ export class FieldsCodec implements BodyCodec {
   }
 }
 
-const NO_FIELD = 'is no field of this kind'
+const NO_FIELD = 'is not a field of this kind'
 
 function assertObject(value: unknown): asserts value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

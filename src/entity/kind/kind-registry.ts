@@ -17,7 +17,7 @@ export class KindRegistry {
 
   /** The terms of a kind; a TypeError if it contradicts one that was met before. */
   termsOf<K extends AnyKind>(kind: K): KindTerms<K> {
-    if (!(kind instanceof Kind)) throw new TypeError(`kind takes what defineKind gives, got ${describeType(kind)}`)
+    if (!(kind instanceof Kind)) throw new TypeError(`kind takes the result of defineKind, got ${describeType(kind)}`)
     this.#assertAgrees(kind)
     this.#names.set(kind.number, kind.name)
     this.#numbers.set(kind.name, kind.number)
@@ -27,8 +27,8 @@ export class KindRegistry {
   #assertAgrees({ number, name }: AnyKind): void {
     const otherName = this.#names.get(number) ?? name
     const otherNumber = this.#numbers.get(name) ?? number
-    if (otherName !== name) throw new TypeError(`kind ${number} is ${otherName} already, and cannot be ${name} too`)
+    if (otherName !== name) throw new TypeError(`kind ${number} is already ${otherName}, and cannot also be ${name}`)
     if (otherNumber !== number)
-      throw new TypeError(`${name} is kind ${otherNumber} already, and cannot be ${number} too`)
+      throw new TypeError(`${name} is already kind ${otherNumber}, and cannot also be ${number}`)
   }
 }

@@ -69,7 +69,7 @@ export class SchemaCodec implements BodyCodec {
 /** A schema drops what it does not know; a change that would come to nothing is a mistake. */
 function assertKept(set: ValueChange['set'], after: Body): void {
   const issues = new IssueList()
-  for (const name of Object.keys(set)) if (!Object.hasOwn(after, name)) issues.add(name, 'its schema drops this')
+  for (const name of Object.keys(set)) if (!Object.hasOwn(after, name)) issues.add(name, 'its schema drops this value')
   issues.assertNone()
 }
 
@@ -91,5 +91,5 @@ function readObject(body: Body): object {
 
 function asObject(value: unknown): object {
   if (isPlainObject(value)) return value
-  throw misfit(`its schema must give a plain object, got ${describeType(value)}`)
+  throw misfit(`its schema must return a plain object, got ${describeType(value)}`)
 }

@@ -15,7 +15,7 @@ export function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown
 }
 
 /** Why a value is refused that could be stored but not read as what it was. */
-export const UNSTABLE = 'its schema does not take what it gives, or gives something else for it'
+export const UNSTABLE = 'its schema does not accept its own output, or returns something else for it'
 
 /** Reads back what is about to be stored; what the schema does not take now is not stored. */
 export function readBack<T>(read: () => T): T {
@@ -39,7 +39,7 @@ function asIssue(issue: StandardSchemaV1.Issue, root: unknown): Issue {
   return {
     path,
     message: issue.message,
-    reason: `its schema does not take this, got ${describeType(valueAt(root, path))}`,
+    reason: `its schema does not accept this, got ${describeType(valueAt(root, path))}`,
   }
 }
 
@@ -54,6 +54,6 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
 function asynchronousError(result: Promise<unknown>): TypeError {
   result.catch(() => undefined)
   return new TypeError(
-    'a schema validates asynchronously, which a kind cannot wait for: leave that rule out of its schema, and check it before put',
+    'a schema validates asynchronously, which a kind does not support: remove that rule from its schema, and check it before put',
   )
 }

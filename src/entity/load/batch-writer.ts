@@ -188,7 +188,7 @@ export class BatchWriter {
 function takenError(details: { serverId: string; shardId: number; keys: string[] }): HypervaultError<'HV_KEY_TAKEN'> {
   const { serverId, shardId, keys } = details
   const [first = ''] = keys
-  const message = `${keys.length} keys are there already in shard ${shardId} on server ${serverId}, such as ${first}`
+  const message = `${keys.length} keys already exist in shard ${shardId} on server ${serverId}, such as ${first}`
   return new HypervaultError('HV_KEY_TAKEN', message, details)
 }
 

@@ -21,7 +21,8 @@ export interface LoadBatch {
 export function assertTicket(ticket: unknown): asserts ticket is BatchTicket {
   const { serverId, shardId, transactionId, key } = Object(ticket) as Record<string, unknown>
   const isTicket = typeof serverId === 'string' && Number.isInteger(shardId) && isDigits(transactionId) && isDigits(key)
-  if (!isTicket) throw new TypeError(`a ticket is what a load gives to beforeCommit, got ${describeType(ticket)}`)
+  if (!isTicket)
+    throw new TypeError(`a ticket must be one that a load passed to beforeCommit, got ${describeType(ticket)}`)
 }
 
 function isDigits(value: unknown): boolean {

@@ -122,13 +122,13 @@ export function resolveLoadOptions<B extends Body>(options: LoadOptions<B>): Loa
 }
 
 function resolveKept({ keyOf, updatedOf }: LoadOptions): LoadSettings['keptOf'] {
-  if (keyOf === undefined && updatedOf !== undefined) throw new TypeError('updatedOf is an option beside keyOf only')
+  if (keyOf === undefined && updatedOf !== undefined) throw new TypeError('updatedOf requires keyOf')
   if (keyOf === undefined) return undefined
   return (body, row, shardId) => {
     const key: unknown = keyOf(body, row)
     assertKey('load', key)
     if (key.shardId !== shardId) {
-      throw new RangeError(`keyOf gave a key of shard ${key.shardId}, and shardOf gave ${shardId}`)
+      throw new RangeError(`keyOf returned a key of shard ${key.shardId}, but shardOf returned ${shardId}`)
     }
     return { id: key.id, updated: checkTime(updatedOf?.(body, row) ?? null) }
   }
@@ -136,7 +136,7 @@ function resolveKept({ keyOf, updatedOf }: LoadOptions): LoadSettings['keptOf'] 
 
 function checkTime(time: unknown): Date | null {
   if (time === null || (time instanceof Date && !Number.isNaN(time.getTime()))) return time
-  throw new TypeError(`updatedOf must give a valid Date or null, got ${describeType(time)}`)
+  throw new TypeError(`updatedOf must return a valid Date or null, got ${describeType(time)}`)
 }
 
 /** Throws a TypeError unless the source can be iterated. A text can, but is no list of bodies. */

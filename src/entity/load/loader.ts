@@ -92,7 +92,7 @@ export class Loader implements LoadObserver {
 
   /** Begins to read and to store; a TypeError the second time. */
   begin(): void {
-    if (this.#isBegun) throw new TypeError('a load is done once: call load() again for another one')
+    if (this.#isBegun) throw new TypeError('a load can run only once: call load() again for another one')
     this.#isBegun = true
     const { signal } = this.#settings
     this.#meter.start()

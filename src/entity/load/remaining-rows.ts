@@ -33,7 +33,9 @@ export function remainingRows<B extends Body>(
 
 function shallSkip(unknown: number, choice: unknown): boolean {
   if (choice === undefined && unknown > 0) {
-    throw new RangeError(`of ${unknown} rows nobody knows: say { unknown: 'again' } or { unknown: 'skip' }`)
+    throw new RangeError(
+      `it is unknown whether ${unknown} rows were stored: pass { unknown: 'again' } or { unknown: 'skip' }`,
+    )
   }
   if (choice === undefined || choice === 'again' || choice === 'skip') return choice === 'skip'
   throw new TypeError(`unknown must be 'again' or 'skip', got ${describeType(choice)}`)

@@ -79,6 +79,6 @@ function isKeyCollision(error: unknown): boolean {
 
 function collisionError(put: PutAttempt, cause: unknown): HypervaultError {
   const { serverId, shardId, attempts } = put
-  const message = `shard ${shardId} on server ${serverId} gave out keys that exist already, ${attempts} times in a row`
+  const message = `shard ${shardId} on server ${serverId} generated keys that already exist, ${attempts} times in a row`
   return new HypervaultError('HV_KEY_COLLISION', message, { serverId, shardId, attempts }, { cause })
 }

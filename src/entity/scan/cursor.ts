@@ -116,13 +116,13 @@ function checksumOf(content: Buffer): Buffer {
 
 function invalidError(reason: 'damaged' | 'version'): HypervaultError<'HV_CURSOR_INVALID'> {
   const texts = {
-    damaged: 'after is no cursor of a page, or not the whole of one',
+    damaged: 'after is not a cursor of a page, or is incomplete',
     version: 'after is a cursor of another version of Hypervault',
   }
   return new HypervaultError('HV_CURSOR_INVALID', texts[reason], { reason })
 }
 
 function foreignError(): HypervaultError<'HV_CURSOR_FOREIGN'> {
-  const message = 'after is the cursor of another query: order, kind, where, times and shards must be the same'
+  const message = 'after is a cursor of another query: order, kind, where, times and shards must be the same'
   return new HypervaultError('HV_CURSOR_FOREIGN', message, {})
 }

@@ -39,7 +39,7 @@ export class Scan implements AsyncIterable<Entity>, AsyncDisposable {
    *   `HV_STATEMENT_FAILED`, `HV_CLOSED`, or the reason of the signal; TypeError the second time
    */
   async *pages(): AsyncGenerator<ScanPage, void, undefined> {
-    if (this.#isBegun) throw new TypeError('a scan is done once: call scan() again for another one')
+    if (this.#isBegun) throw new TypeError('a scan can run only once: call scan() again for another one')
     this.#isBegun = true
     try {
       for (;;) {

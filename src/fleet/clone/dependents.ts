@@ -107,5 +107,5 @@ function describe({ schema, type, name, on }: Dependent): string {
   if (type === 'publication relation' && publication !== undefined) {
     return `table ${table} is in publication ${publication}, which stays at this server: alter publication ${publication} drop table ${table}`
   }
-  return `${type} ${name} is outside the shard and depends on ${on}, which goes away with it: drop it, or let it depend on nothing in ${schema}`
+  return `${type} ${name} is outside the shard and depends on ${on}, which is dropped with the shard: drop it, or remove its dependency on ${schema}`
 }

@@ -54,7 +54,7 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
   const found = reading.objects.find(({ kind, name }) => kind === 'slot' && name === slot)
   const reason = found === undefined ? 'dropped' : found.lostBecause
   if (reason !== undefined) {
-    const consequence = `what is written to shard ${shardId} there does not come to server ${source} any more, and there is no way back`
+    const consequence = `changes to shard ${shardId} there no longer reach server ${source}, and the move can no longer be reversed`
     return [slotLost(move, target, `${slot} (${reason}): ${consequence}`, `npx pg-hypervault move complete ${moveId}`)]
   }
   if (found?.isActive === true) return []
@@ -64,8 +64,8 @@ function judgeStream(move: MoveRecord, readings: readonly ServerReading[]): Diag
       level: 'problem',
       serverId: target,
       shardId,
-      what: `server ${source} does not read what is written to shard ${shardId} on server ${target}, which keeps the WAL for it`,
-      remedy: `look into the log of server ${source}, or give up the way back: npx pg-hypervault move complete ${moveId}`,
+      what: `server ${source} does not read the changes to shard ${shardId} on server ${target}, which retains WAL for them`,
+      remedy: `check the log of server ${source}, or give up the option to reverse: npx pg-hypervault move complete ${moveId}`,
     },
   ]
 }
@@ -78,7 +78,7 @@ function judgeForward(move: MoveRecord, readings: readonly ServerReading[]): Dia
   const reading = readings.find(({ serverId }) => serverId === move.source)
   const reason = reading?.objects.find(({ kind, name }) => kind === 'slot' && name === slot)?.lostBecause
   if (reason === undefined || !following.includes(move.phase)) return []
-  const what = `${slot} (${reason}): move ${move.moveId} of shard ${move.shardId} cannot go on`
+  const what = `${slot} (${reason}): move ${move.moveId} of shard ${move.shardId} cannot continue`
   return [slotLost(move, move.source, what, `npx pg-hypervault move abort ${move.moveId}`)]
 }
 
@@ -88,7 +88,7 @@ function slotLost({ shardId }: MoveRecord, serverId: string, what: string, remed
     level: 'problem',
     serverId,
     shardId,
-    what: `server ${serverId} has given up slot ${what}`,
+    what: `server ${serverId} has invalidated slot ${what}`,
     remedy,
   }
 }
@@ -99,7 +99,7 @@ function stopped({ moveId, shardId, phase, problem }: MoveRecord): Diagnosis {
     kind: 'move-stopped',
     level: 'problem',
     shardId,
-    what: `move ${moveId} of shard ${shardId} is ${phase}, and nobody works on it${why}`,
+    what: `move ${moveId} of shard ${shardId} is ${phase}, and no operator is working on it${why}`,
     remedy: listVerbs(phase)
       .map((verb) => `npx pg-hypervault move ${verb} ${moveId}`)
       .join(', or '),
@@ -134,7 +134,7 @@ function foreign(serverId: string, { kind, name }: FoundObject): Diagnosis {
     level: 'problem',
     serverId,
     what,
-    remedy: `if no other catalog uses server ${serverId}, there: ${dropOf(kind, name)}`,
+    remedy: `if no other catalog uses server ${serverId}, run there: ${dropOf(kind, name)}`,
   }
 }
 
@@ -146,7 +146,7 @@ function dropOf(kind: FoundObject['kind'], name: string): string {
 
 function fence(serverId: string, shardId: number, { name, isActive }: FoundObject): Diagnosis {
   const what = isActive
-    ? `shard ${shardId} lives on server ${serverId}, and a fence refuses every write there, though no move is under way`
+    ? `shard ${shardId} lives on server ${serverId}, but a fence refuses all writes there, although no move is under way`
     : `an open fence of shard ${shardId} is left on server ${serverId}`
   return {
     kind: 'leftover',
@@ -167,7 +167,7 @@ function marker(serverId: string, shardId: number, { name }: FoundObject): Diagn
     serverId,
     shardId,
     what: `the table of markers of a move is left in ${name} on server ${serverId}`,
-    remedy: `npx pg-hypervault doctor --fix, or there: drop table ${name}.hv_marker`,
+    remedy: `npx pg-hypervault doctor --fix, or run there: drop table ${name}.hv_marker`,
     fix: { serverId, shardId, remove: { kind: 'marker', name } },
   }
 }

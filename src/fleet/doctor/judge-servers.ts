@@ -37,8 +37,8 @@ export function judgeFailure({ serverId, failure, unusable }: FailedReading): Di
     kind: 'server-unreachable',
     level: 'problem',
     serverId,
-    what: `server ${serverId} could not be asked: ${failure}`,
-    remedy: 'start it, or put right how it is reached: npx pg-hypervault server list',
+    what: `server ${serverId} could not be queried: ${failure}`,
+    remedy: 'start it, or correct its connection settings: npx pg-hypervault server list',
   }
 }
 
@@ -51,8 +51,8 @@ export function pooled(serverId: string): Diagnosis {
     serverId,
     what: isCatalog
       ? 'the catalog is reached through a pooler in transaction mode: leases of moves and notifications are lost'
-      : `server ${serverId} is reached through a pooler in transaction mode: moves and migrations need sessions of their own`,
-    remedy: 'name the address of the server itself, or a pool in session mode',
+      : `server ${serverId} is reached through a pooler in transaction mode: moves and migrations need dedicated sessions`,
+    remedy: 'use the address of the server itself, or a pool in session mode',
   }
 }
 
@@ -68,7 +68,7 @@ export function judgeClocks(readings: readonly Pick<ServerReading, 'serverId' | 
       kind: 'clock-skew',
       level: skewMs > MAX_SKEW_MS ? 'problem' : 'notice',
       what: `the clock of server ${fast.serverId} is ${(skewMs / 1_000).toFixed(1)} s ahead of that of server ${slow.serverId}`,
-      remedy: 'let both follow the same time server (NTP)',
+      remedy: 'synchronize both with the same time server (NTP)',
     },
   ]
 }
@@ -78,13 +78,15 @@ export function judgeCollations(
   readings: readonly { readonly serverId: string; readonly readiness: Pick<ServerReadiness, 'collation'> }[],
 ): Diagnosis[] {
   if (new Set(readings.map(({ readiness }) => readiness.collation)).size <= 1) return []
-  const named = readings.map(({ serverId, readiness }) => `${serverId} has ${readiness.collation ?? 'another'}`)
+  const named = readings.map(
+    ({ serverId, readiness }) => `${serverId} has ${readiness.collation ?? 'another collation'}`,
+  )
   return [
     {
       kind: 'collations-differ',
       level: 'notice',
-      what: `the databases sort texts differently, ${named.join(', ')}: a shard that moves gives its rows in another order`,
-      remedy: 'say in columns and queries which collation counts, such as collate "C"',
+      what: `the databases sort text differently, ${named.join(', ')}: after a move, a shard may return its rows in another order`,
+      remedy: 'specify the collation in columns and queries, such as collate "C"',
     },
   ]
 }
@@ -92,7 +94,7 @@ export function judgeCollations(
 /** Settings of a server that this release does not know. Applications that run it do without them. */
 export function judgeIgnored({ serverId, ignored }: FleetServer): Diagnosis[] {
   if (ignored === undefined) return []
-  const what = `server ${serverId} has settings that this release does not know, and ignores: ${ignored.join(', ')}`
+  const what = `server ${serverId} has settings that this release does not know and ignores: ${ignored.join(', ')}`
   const remedy = `use the release that wrote them, or: npx pg-hypervault server set ${serverId} --unset NAME`
   return [{ kind: 'settings-ignored', level: 'notice', serverId, what, remedy }]
 }
@@ -119,7 +121,7 @@ function prepared(serverId: string, gid: string, seconds: number): Diagnosis {
     kind: 'prepared-transaction',
     level: 'problem',
     serverId,
-    what: `server ${serverId} has a transaction prepared ${seconds} s ago, ${JSON.stringify(gid)}: no slot can be made, and no dead row goes`,
-    remedy: `at server ${serverId}: commit prepared '${name}', or rollback prepared '${name}'`,
+    what: `server ${serverId} has a transaction prepared ${seconds} s ago, ${JSON.stringify(gid)}: no slot can be created, and dead rows cannot be removed`,
+    remedy: `on server ${serverId}: commit prepared '${name}', or rollback prepared '${name}'`,
   }
 }

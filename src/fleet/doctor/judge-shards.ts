@@ -40,7 +40,7 @@ export function judgeShards(reading: ServerReading): Diagnosis[] {
   }
   return [
     ...[...shardProblems].flatMap(tell('shard-immovable', 'move')),
-    ...[...strayDependents].flatMap(tell('shard-irremovable', `be taken away from server ${serverId}`)),
+    ...[...strayDependents].flatMap(tell('shard-irremovable', `be dropped from server ${serverId}`)),
     ...cachedSequences.map((shardId) => cachedSequence(serverId, shardId)),
     ...[...highestIds].flatMap(([shardId, id]) => judgeHighestId(serverId, shardId, id)),
   ]
@@ -62,11 +62,11 @@ function findMissingShards(
         level: 'problem',
         serverId,
         shardId,
-        what: `shard ${shardId} is to live on server ${serverId}, which does not have it${elsewhere}`,
+        what: `shard ${shardId} should be on server ${serverId}, which does not have it${elsewhere}`,
         remedy:
           others.length === 0
-            ? 'a new shard is made by npx pg-hypervault init; rows that were there come back from a backup alone'
-            : 'npx pg-hypervault catalog history tells who moved it; do not run npx pg-hypervault init before you know',
+            ? 'to create a new shard, run npx pg-hypervault init; lost rows can be restored only from a backup'
+            : 'npx pg-hypervault catalog history shows who moved it; do not run npx pg-hypervault init before you know',
       }
     })
 }
@@ -76,14 +76,14 @@ function judgeHolders(shardId: number, serverIds: readonly string[], home: strin
   return serverIds
     .filter((serverId) => serverId !== home)
     .map((serverId): Diagnosis => {
-      const remedy = `look what is in it; if nobody needs it, at server ${serverId} drop what is in it, and then: drop schema ${schema}`
+      const remedy = `check its contents; if nothing in it is needed, drop its objects on server ${serverId}, and then: drop schema ${schema}`
       return home === undefined
         ? {
             kind: 'shard-unplaced',
             level: 'problem',
             serverId,
             shardId,
-            what: `server ${serverId} has a schema ${schema}, and the catalog places shard ${shardId} nowhere`,
+            what: `server ${serverId} has a schema ${schema}, but the catalog does not place shard ${shardId} on any server`,
             remedy,
           }
         : {
@@ -91,7 +91,7 @@ function judgeHolders(shardId: number, serverIds: readonly string[], home: strin
             level: 'problem',
             serverId,
             shardId,
-            what: `shard ${shardId} lives on server ${home}, and server ${serverId} has a schema ${schema} as well`,
+            what: `shard ${shardId} lives on server ${home}, but server ${serverId} also has a schema ${schema}`,
             remedy,
           }
     })
@@ -104,7 +104,7 @@ function cachedSequence(serverId: string, shardId: number): Diagnosis {
     level: 'problem',
     serverId,
     shardId,
-    what: `the sequence of shard ${shardId} on server ${serverId} has a cache: keys made at the same time come out of order, and repeat sooner`,
+    what: `the sequence of shard ${shardId} on server ${serverId} has a cache: keys generated at the same time are out of order, and repeat sooner`,
     remedy: statement,
     fix: { serverId, shardId, statement },
   }
@@ -118,8 +118,8 @@ function judgeHighestId(serverId: string, shardId: number, id: bigint): Diagnosi
       level: 'notice',
       serverId,
       shardId,
-      what: `the highest key of shard ${shardId}, ${id}, is less than a year from the ids that are negative in SQL`,
-      remedy: 'compare keys by Key.compare, and order SQL of your own by (id < 0), id',
+      what: `the highest key of shard ${shardId}, ${id}, is less than a year away from ids that are negative in SQL`,
+      remedy: 'compare keys with Key.compare, and order your own SQL by (id < 0), id',
     },
   ]
 }

@@ -41,7 +41,7 @@ function judgeOther(
   if (other?.rules === undefined) return [`server ${targetId} lacks the collation ${name}: create it there`]
   if (other.rules === here) return judgeVersion(targetId, other)
   return [
-    `the collation ${name} is ${here} at server ${sourceId} and ${other.rules} at server ${targetId}: make them the same`,
+    `the collation ${name} is ${here} on server ${sourceId} and ${other.rules} on server ${targetId}: make them the same`,
   ]
 }
 

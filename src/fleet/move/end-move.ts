@@ -91,8 +91,8 @@ export function differsBack(
 ): HypervaultError<'HV_MOVE_MISMATCH'> {
   const { moveId, shardId, source, target } = move
   const place = state === 'lives' ? `lives on server ${source} again` : `would be back on server ${source}`
-  const message = `shard ${shardId} ${place}, and its rows differ from those on server ${target}, which are still there: ${mismatches.join('; ')}`
-  const hint = `Bring over by hand what server ${source} lacks, and run: npx pg-hypervault move resume ${moveId}, which takes the rest away`
+  const message = `shard ${shardId} ${place}, and its rows differ from those on server ${target}, which are kept: ${mismatches.join('; ')}`
+  const hint = `Copy the rows that server ${source} lacks. Then run: npx pg-hypervault move resume ${moveId}, which drops the rest`
   return new HypervaultError('HV_MOVE_MISMATCH', message, { moveId, shardId, mismatches: [...mismatches] }, { hint })
 }
 

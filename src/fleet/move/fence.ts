@@ -101,6 +101,6 @@ async function tryOpen(session: ServerSession, shardId: number, token: number | 
 }
 
 function blockedError(serverId: string, shardId: number, waitedMs: number): HypervaultError<'HV_MOVE_BLOCKED'> {
-  const message = `transactions on shard ${shardId} at server ${serverId} left no gap for the fence within ${waitedMs} ms`
+  const message = `transactions on shard ${shardId} on server ${serverId} left no gap for the fence within ${waitedMs} ms`
   return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId, shardId, blockers: [] })
 }

@@ -114,10 +114,10 @@ class StallWatch {
 
   async note(state: string, errors: number): Promise<void> {
     await this.#count(errors)
-    if (this.#counted >= MAX_ERRORS) throw stalled(this.#context, 'its subscription fails again and again')
+    if (this.#counted >= MAX_ERRORS) throw stalled(this.#context, 'its subscription fails repeatedly')
     if (state !== this.#last) [this.#last, this.#changedAt] = [state, performance.now()]
     if (performance.now() - this.#changedAt > this.#context.limits.stallTimeoutMs) {
-      throw stalled(this.#context, 'no row arrived any more')
+      throw stalled(this.#context, 'no more rows arrived')
     }
   }
 
@@ -142,12 +142,12 @@ async function answers(link: FleetLink): Promise<boolean> {
 }
 
 function describeLag(lagBytes: number | undefined): string {
-  return lagBytes === undefined ? 'nobody reads its stream' : `it is ${lagBytes} bytes behind`
+  return lagBytes === undefined ? 'its stream is not being read' : `it is ${lagBytes} bytes behind`
 }
 
 /** The error of a stream that brings nothing any more. */
 export function stalled({ move, target, limits }: MoveSight, why: string): HypervaultError<'HV_MOVE_STALLED'> {
-  const message = `move ${move.moveId} of shard ${move.shardId} does not get on: ${why} (look into the log of server ${target.serverId})`
+  const message = `move ${move.moveId} of shard ${move.shardId} is making no progress: ${why} (check the log of server ${target.serverId})`
   const details = { moveId: move.moveId, shardId: move.shardId, timeoutMs: limits.stallTimeoutMs }
   return new HypervaultError('HV_MOVE_STALLED', message, details)
 }

@@ -98,7 +98,7 @@ async function crossByPosition(sight: MoveSight, [from]: readonly [ServerSession
   await waitFor(
     async () => {
       if ((await from.read({ text, values })).length > 0) return true
-      if (performance.now() > until) throw stalled(sight, 'what is written does not arrive')
+      if (performance.now() > until) throw stalled(sight, 'changes do not arrive')
       return undefined
     },
     { signal: sight.signal, pauseMs: POLL_MS },

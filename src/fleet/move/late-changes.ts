@@ -57,8 +57,8 @@ async function readLines(session: ServerSession): Promise<string[]> {
 function differences(serverId: string, before: readonly string[] = [], now: readonly string[] = []): string[] {
   const { missing, extra } = compareLines(before, now)
   return [
-    ...missing.map((line) => `gone at ${serverId}: ${line}`),
-    ...extra.map((line) => `new at ${serverId}: ${line}`),
+    ...missing.map((line) => `missing on ${serverId}: ${line}`),
+    ...extra.map((line) => `new on ${serverId}: ${line}`),
   ]
 }
 

@@ -90,7 +90,7 @@ export async function insertMove(
     values: [String(move.shardId), move.source, move.target, JSON.stringify(move.options), move.actor],
   })
   if (row !== undefined) return parseMove(row)
-  const message = `shard ${move.shardId} is being moved already`
+  const message = `shard ${move.shardId} is already being moved`
   throw new HypervaultError('HV_MOVE_UNDER_WAY', message, { shardId: move.shardId })
 }
 

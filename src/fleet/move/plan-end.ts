@@ -54,7 +54,7 @@ export function isEnded({ phase, isOver }: MoveRecord, verb: MoveVerb): boolean 
 export function assertPhase({ moveId, phase }: MoveRecord, verb: MoveVerb): void {
   const allowed = phasesOf[verb]
   if (allowed.includes(phase)) return
-  const message = `move ${moveId} is ${phase}: ${verb} is possible when it is ${allowed.join(' or ')}`
+  const message = `move ${moveId} is ${phase}: ${verb} is possible only when it is ${allowed.join(' or ')}`
   throw new HypervaultError('HV_MOVE_PHASE', message, { moveId, phase })
 }
 
@@ -88,7 +88,7 @@ function listSteps(move: MoveRecord, verb: MoveVerb, recorded: readonly Cleanup[
   const { source, target, phase, shardId } = move
   if (verb === 'reverse' && phase === 'mirroring') {
     return [
-      { at: target, what: 'wait until the old server has everything; then fence the shard and close its sequences' },
+      { at: target, what: 'wait until the old server has all changes; then fence the shard and close its sequences' },
       { at: 'catalog', what: `place shard ${shardId} on ${source}, in one transaction` },
       { at: source, what: 'open the fence and the sequences; prove the rows' },
       ...removals(behindReversal(move, recorded)),
@@ -96,8 +96,8 @@ function listSteps(move: MoveRecord, verb: MoveVerb, recorded: readonly Cleanup[
   }
   if (verb !== 'resume' || ['completing', 'aborting', 'reversing'].includes(phase)) return removals(recorded)
   if (phase === 'mirroring') return [{ at: target, what: 'open the fence, if a reversal was interrupted' }]
-  const rest = phase === 'switched' ? 'prove the rows' : 'copy what is left, catch up, switch, and prove the rows'
-  return [{ at: `${source}, ${target}`, what: `go on from ${phase}: ${rest}; what is written there streams back` }]
+  const rest = phase === 'switched' ? 'prove the rows' : 'copy the remaining rows, catch up, switch, and prove the rows'
+  return [{ at: `${source}, ${target}`, what: `continue from ${phase}: ${rest}; changes are then streamed back` }]
 }
 
 /** The switch back changes which of the two sides is to be cleaned up. */
@@ -121,6 +121,6 @@ function removals(cleanups: readonly Cleanup[]): EndStep[] {
 function describe(kind: Cleanup['kind'], name: string): string {
   if (kind === 'schema') return `drop schema ${name} with all its rows`
   if (kind === 'session') return `end sessions ${name}`
-  if (kind === 'fence') return `open the fence of ${name}, and take it away`
+  if (kind === 'fence') return `open the fence of ${name}, and drop it`
   return kind === 'marker' ? `drop table ${name}.hv_marker` : `drop ${kind} ${name}`
 }

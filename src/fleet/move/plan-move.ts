@@ -89,14 +89,14 @@ function planCopy(sides: PlannedSides): PlannedStep[] {
       'schema, tables with primary keys and a fence',
       targetTablesSql(definition, { target: source.serverId, epoch: 0 }),
     ),
-    step('publication', at.source, 'what changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
+    step('publication', at.source, 'publishes the changes', [createPublicationSql(NAMES.forward, shardId, tables)]),
     ...planRows(sides),
     step('indexes', at.target, 'the rest of the definition, and statistics', finishTablesSql(definition)),
     step('way back', at.target, 'publication and slot for after the switch', [
       createPublicationSql(NAMES.reverse, shardId, tables),
       createSlot(NAMES.reverse).text,
     ]),
-    step('compare', `${at.source}, ${at.target}`, 'live rows of both sides, by the sums of their hashes', []),
+    step('compare', `${at.source}, ${at.target}`, 'live rows on both servers, by the sums of their hashes', []),
   ]
 }
 
@@ -112,14 +112,14 @@ function planRows({ definition, source, target, throttleBytesPerSecond }: Planne
     ]
   }
   const fence = { shardId, target: source.serverId, epoch: 0 }
-  const rate = `at most ${throttleBytesPerSecond} bytes a second through this process`
+  const rate = `at most ${throttleBytesPerSecond} bytes per second through this process`
   return [
-    step('throttled copy', source.serverId, `keeps changes from here on, and gives the rows, ${rate}`, [
+    step('throttled copy', source.serverId, `keeps changes from here on, and sends the rows, ${rate}`, [
       ...openSourceSql,
       createSlotAndSee(NAMES.forward).text,
       ...tables.map((table) => copyOutSql(shardId, table)),
     ]),
-    step('throttled copy', target.serverId, 'takes the rows, behind the fence', [
+    step('throttled copy', target.serverId, 'receives the rows, behind the fence', [
       ...openTargetSql(fence, tables),
       ...tables.map((table) => copyInSql(shardId, table)),
       ...closeTargetSql(fence, tables),
@@ -137,10 +137,12 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
     step(
       'fence',
       source.serverId,
-      'refuses every write, and every number of a sequence; the pause begins',
+      'refuses all writes and all use of sequences; the pause begins',
       raiseFenceSql(fence, names, { hasRows: true }),
     ),
-    step('marker', source.serverId, 'once the target shows it, nothing is missing', [writeMarker(shardId, '').text]),
+    step('marker', source.serverId, 'once it has reached the target, no change is missing', [
+      writeMarker(shardId, '').text,
+    ]),
     step('sequences', `${source.serverId}, ${target.serverId}`, 'so that no key is issued twice', [
       `select ${sequencesSql(shardId)}`,
     ]),
@@ -153,17 +155,19 @@ function planCutover({ definition, source, target }: PlannedSides): PlannedStep[
 
 function planEnd({ definition, source, target, removals }: PlannedSides): PlannedStep[] {
   return [
-    step('turn', target.serverId, 'the stream forward ends', dropSubscriptionSql(NAMES.forward)),
-    step('turn', source.serverId, 'the stream back begins', [
+    step('turn', target.serverId, 'the forward stream ends', dropSubscriptionSql(NAMES.forward)),
+    step('turn', source.serverId, 'the reverse stream begins', [
       dropSlot(NAMES.forward).text,
       dropPublicationSql(NAMES.forward),
       createReverseSql(target),
     ]),
     step('prove', `${source.serverId}, ${target.serverId}`, 'all rows, on snapshots of the cutover', []),
-    step('complete', source.serverId, 'on npx pg-hypervault move complete: the way back, and the old shard', [
-      ...dropSubscriptionSql(NAMES.reverse),
-      ...removals,
-    ]),
+    step(
+      'complete',
+      source.serverId,
+      'on npx pg-hypervault move complete: drops the reverse stream and the old shard',
+      [...dropSubscriptionSql(NAMES.reverse), ...removals],
+    ),
     step('complete', target.serverId, 'on npx pg-hypervault move complete', [
       dropSlot(NAMES.reverse).text,
       dropPublicationSql(NAMES.reverse),

@@ -63,7 +63,7 @@ function judgeClocks(from: ServerReadiness, to: ServerReadiness): string[] {
   const skewMs = Math.abs(from.clockMs - to.clockMs)
   return skewMs <= MAX_SKEW_MS
     ? []
-    : [`the clocks of the servers are ${Math.round(skewMs / 1000)} s apart: set them right`]
+    : [`the clocks of the servers are ${Math.round(skewMs / 1000)} s apart: correct them`]
 }
 
 /** A text of the one may be none in the other, which would be found out in the middle of the copy. */
@@ -72,7 +72,7 @@ function judgeEncodings(servers: Readonly<Record<string, ServerReadiness>>): str
   const named = Object.entries(servers).map(([serverId, { encoding }]) => `${serverId} has ${encoding}`)
   return encodings.size === 1
     ? []
-    : [`the databases have different encodings, ${named.join(', ')}: make one anew with the encoding of the other`]
+    : [`the databases have different encodings, ${named.join(', ')}: create one again with the encoding of the other`]
 }
 
 /** What the definition names and the target lacks. The extension hstore is made by the move. */
@@ -98,5 +98,5 @@ async function findLeftovers(session: ServerSession, shardId: number): Promise<s
   const name = shardSchema(shardId)
   const [row] = await session.read({ text: 'select to_regnamespace($1)', values: [name] })
   if (row?.[0] == null) return []
-  return [`server ${session.serverId} has a schema ${name} already: look what is in it, and drop or rename it`]
+  return [`server ${session.serverId} has a schema ${name} already: check its contents, and drop or rename it`]
 }

@@ -142,7 +142,7 @@ function explainSubscribing(error: unknown, { move }: MoveContext, way: { from: 
 async function changingError({ move, limits }: MoveContext, link: FleetLink): Promise<Error> {
   const { shardId } = move
   const blockers = await listBlockers(link, selectLockHolders(shardId))
-  const message = `shard ${shardId} on server ${link.serverId} has been changed by a migration, or by the making of an index, for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
+  const message = `shard ${shardId} on server ${link.serverId} has been in use by a migration or the creation of an index for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
   return new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId, blockers })
 }
 
@@ -150,7 +150,7 @@ async function changingError({ move, limits }: MoveContext, link: FleetLink): Pr
 export async function explainSlot(error: unknown, { move, limits }: MoveContext, link: FleetLink): Promise<never> {
   if (!isHypervaultError(error, 'HV_SERVER_BUSY')) throw error
   const blockers = await listBlockers(link, listWriters)
-  const message = `server ${link.serverId} has transactions that kept a slot from being made for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
+  const message = `server ${link.serverId} has transactions that have prevented the creation of a slot for ${limits.slotTimeoutMs} ms: ${blockers.join('; ')}`
   throw new HypervaultError('HV_MOVE_BLOCKED', message, { serverId: link.serverId, shardId: move.shardId, blockers })
 }
 

@@ -36,7 +36,7 @@ export async function rehearse(context: MoveContext): Promise<void> {
   )
   if (wanted.fingerprint === made.fingerprint) return
   const problems = differences(wanted, made).map(
-    (line) => `server ${target.serverId} would make the shard otherwise: ${line}`,
+    (line) => `server ${target.serverId} would create the shard differently: ${line}`,
   )
   const message = `shard ${shardId} cannot move: ${problems.join('; ')}`
   throw new HypervaultError('HV_MOVE_REFUSED', message, { moveId, shardId, problems })

@@ -76,6 +76,6 @@ function dependentsError(
   shardId: number,
   dependents: readonly string[],
 ): HypervaultError<'HV_MOVE_DEPENDENTS'> {
-  const message = `shard ${shardId} cannot be taken away from server ${serverId}: ${dependents.join('; ')}`
+  const message = `shard ${shardId} cannot be dropped from server ${serverId}: ${dependents.join('; ')}`
   return new HypervaultError('HV_MOVE_DEPENDENTS', message, { serverId, shardId, dependents: [...dependents] })
 }

@@ -71,7 +71,7 @@ export async function assertSameTables(
   if (late.length > 0)
     throw changedError(
       move,
-      late.map(([name, kind]) => `only at ${session.serverId}: ${kind} ${name}`),
+      late.map(([name, kind]) => `only on ${session.serverId}: ${kind} ${name}`),
     )
 }
 
@@ -117,8 +117,8 @@ export function findDifferences({ source, target }: Sides): string[] {
     own.filter((each) => !others.includes(each))
   const [left, right] = [only(source, target), only(target, source)]
   return [
-    ...left.flatMap((each) => describe(each, right).map((what) => `only at the source: ${what}`)),
-    ...right.flatMap((each) => describe(each, left).map((what) => `only at the target: ${what}`)),
+    ...left.flatMap((each) => describe(each, right).map((what) => `only on the source: ${what}`)),
+    ...right.flatMap((each) => describe(each, left).map((what) => `only on the target: ${what}`)),
   ]
 }
 
@@ -139,7 +139,7 @@ export function changedError(move: MoveRecord, different: string[]): HypervaultE
   const message = `shard ${shardId} was changed during move ${moveId}: ${different.join('; ')}`
   const hint =
     switchedEpoch === undefined
-      ? `Run: npx pg-hypervault move abort ${moveId}, and then: npx pg-hypervault move ${shardId} --to ${target}`
-      : `Take the change back at server ${target}, or let the shard stay there: npx pg-hypervault move complete ${moveId}`
+      ? `Run: npx pg-hypervault move abort ${moveId}, then: npx pg-hypervault move ${shardId} --to ${target}`
+      : `Undo the change on server ${target}, or keep the shard there: npx pg-hypervault move complete ${moveId}`
   return new HypervaultError('HV_MOVE_CHANGED', message, { moveId, shardId, different }, { hint })
 }

@@ -41,15 +41,15 @@ export function judgeServer(serverId: string, server: ServerReadiness): string[]
   const lacking = (free: number, what: string, setting: string): string[] =>
     problem(
       free < NEEDED,
-      `has ${Math.max(0, free)} free ${what}, and a move takes ${NEEDED}: raise ${setting}, and restart`,
+      `has ${Math.max(0, free)} free ${what}, and a move needs ${NEEDED}: raise ${setting}, and restart`,
     )
   return [
     ...problem(server.version < 150_000, 'is older than PostgreSQL 15: upgrade it'),
-    ...problem(server.isStandby, 'is a standby: name the primary'),
+    ...problem(server.isStandby, 'is a standby: use the primary'),
     ...problem(!canDecode(server), "has wal_level below logical: alter system set wal_level = 'logical', and restart"),
     ...lacking(server.freeSlots, 'replication slots', 'max_replication_slots'),
     ...lacking(server.freeSenders, 'WAL senders', 'max_wal_senders'),
-    ...lacking(server.freeWorkers, 'workers of logical replication', 'max_logical_replication_workers'),
+    ...lacking(server.freeWorkers, 'logical replication workers', 'max_logical_replication_workers'),
     ...lacking(server.freeProcesses, 'background workers', 'max_worker_processes'),
     ...lacking(
       server.freeOrigins,
@@ -58,11 +58,11 @@ export function judgeServer(serverId: string, server: ServerReadiness): string[]
     ),
     ...problem(
       server.slotKeepMb >= 0 && server.slotKeepMb < LEAST_KEEP_MB,
-      `takes a slot away that keeps more than ${server.slotKeepMb} MB of WAL, and a move may need more: alter system set max_slot_wal_keep_size = -1 (or ${LEAST_KEEP_MB}MB and more), and select pg_reload_conf()`,
+      `invalidates a slot that retains more than ${server.slotKeepMb} MB of WAL, and a move may need more: alter system set max_slot_wal_keep_size = -1 (or ${LEAST_KEEP_MB}MB and more), and select pg_reload_conf()`,
     ),
     ...problem(
       server.slotIdleSeconds > 0 && server.slotIdleSeconds < LEAST_IDLE_SECONDS,
-      `takes a slot away that is idle for ${server.slotIdleSeconds} s, and that of a move may wait longer: alter system set idle_replication_slot_timeout = 0 (or a day and more), and select pg_reload_conf()`,
+      `invalidates a slot that is idle for ${server.slotIdleSeconds} s, and the slot of a move may be idle longer: alter system set idle_replication_slot_timeout = 0 (or a day and more), and select pg_reload_conf()`,
     ),
     ...problem(
       server.copyWorkers < 1,
@@ -78,9 +78,9 @@ function judgeCollation(
   { collationVersions: [recorded, actual] = [undefined, undefined] }: ServerReadiness,
 ): string[] {
   if (recorded === undefined || actual === undefined || recorded === actual) return []
-  const versions = `${recorded} when its indexes were made, and is ${actual} now`
+  const versions = `${recorded} when its indexes were created, and is now ${actual}`
   return [
-    `server ${serverId} sorts texts by other rules than its indexes, whose collation had version ${versions}: reindex the database there, and alter database … refresh collation version`,
+    `server ${serverId} sorts text by other rules than its indexes, whose collation had version ${versions}: reindex the database there, and run alter database … refresh collation version`,
   ]
 }
 

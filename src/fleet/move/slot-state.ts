@@ -29,7 +29,7 @@ export async function assertSlot(
   const { moveId, shardId, switchedEpoch } = move
   const { serverId } = session
   const isBack = switchedEpoch !== undefined
-  const message = `server ${serverId} has given up slot ${slot} of move ${moveId} (${reason}): ${isBack ? 'there is no way back any more' : 'its changes are lost, and the move cannot go on'}`
+  const message = `server ${serverId} has invalidated slot ${slot} of move ${moveId} (${reason}): ${isBack ? 'the move can no longer be reversed' : 'its changes are lost, and the move cannot continue'}`
   const verb = isBack ? 'complete' : 'abort'
   const hint = `Run: npx pg-hypervault move ${verb} ${moveId}${isBack ? '' : `, raise the setting that took it, and run: npx pg-hypervault move ${shardId} --to ${move.target}`}`
   throw new HypervaultError('HV_MOVE_SLOT_LOST', message, { moveId, shardId, serverId, slot, reason }, { hint })

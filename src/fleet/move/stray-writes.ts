@@ -60,8 +60,8 @@ async function listFenced(session: ServerSession, shardId: number): Promise<stri
 
 function mismatchError({ move }: MoveSight, mismatches: readonly string[]): HypervaultError<'HV_MOVE_MISMATCH'> {
   const { moveId, shardId, source, target } = move
-  const message = `the old shard ${shardId} on server ${source} was written behind its fence, or was never equal: its rows differ from those on server ${target}: ${mismatches.join('; ')}`
-  const hint = `Bring over by hand what server ${target} lacks, make the rows equal, and run again: npx pg-hypervault move complete ${moveId}; or let the shard go back: npx pg-hypervault move reverse ${moveId}`
+  const message = `the old shard ${shardId} on server ${source} was changed despite its fence, or was never equal: its rows differ from those on server ${target}: ${mismatches.join('; ')}`
+  const hint = `Copy the rows that server ${target} lacks, make the rows equal, and run again: npx pg-hypervault move complete ${moveId}; or move the shard back: npx pg-hypervault move reverse ${moveId}`
   const details = { moveId, shardId, mismatches: [...mismatches] }
   return new HypervaultError('HV_MOVE_MISMATCH', message, details, { hint })
 }

@@ -72,7 +72,7 @@ export async function copyThrottled(context: MoveContext, bytesPerSecond: number
     signal,
     fence: { shardId: context.move.shardId, target: source.serverId, epoch },
     progress: new CopyProgress(context, (await context.definition()).tables),
-    onStall: () => stall.abort(stalled(context, 'no row arrived any more')),
+    onStall: () => stall.abort(stalled(context, 'no more rows arrived')),
   }
   const name = objects.copy
   const work = (from: OwnSession): Promise<void> =>

@@ -58,7 +58,7 @@ class MovesRun {
     const moved = this.#moved.map(({ moveId, shardId, from, to }) => ({ moveId, shardId, from, to }))
     const left = this.#waiting.map(({ shardId }) => shardId)
     const why = describeFailures(failures).join('; ')
-    const message = `${moved.length} shards moved, ${failures.length} failed, ${left.length} are left: ${why}`
+    const message = `${moved.length} shards moved, ${failures.length} failed, ${left.length} were not started: ${why}`
     const { cause } = this.#failures[0] ?? {}
     throw new HypervaultError('HV_REBALANCE_STOPPED', message, { moved, failures, left }, { cause })
   }

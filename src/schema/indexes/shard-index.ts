@@ -107,7 +107,7 @@ export class ShardIndex {
     const [table, index, isValid, isOfTable, isOfConstraint] = row ?? []
     if (table == null) throw this.#missingError()
     if (index == null) return 'absent'
-    if (isOfTable !== 't') throw new Error(`${this.#name} is the name of something else`)
+    if (isOfTable !== 't') throw new Error(`${this.#name} is already the name of another object`)
     if (isOfConstraint === 't') throw new Error(`${this.#name} belongs to a constraint: alter the table to drop it`)
     return isValid === 't' ? 'valid' : 'invalid'
   }
@@ -118,7 +118,7 @@ export class ShardIndex {
 
   #missingError(): HypervaultError<'HV_SHARD_MISSING'> {
     const { serverId, shardId } = this.#site
-    const message = `shard ${shardId} on server ${serverId} is not there`
+    const message = `shard ${shardId} on server ${serverId} does not exist`
     return new HypervaultError('HV_SHARD_MISSING', message, { serverId, shardId })
   }
 }

@@ -18,7 +18,7 @@ export function assertAllAt(required: string, { servers }: Topology, { surveys, 
   const total = servers.reduce((sum, { shardIds }) => sum + shardIds.length, 0)
   const parts = [
     ...(lacking > 0 ? [`${lacking} of ${total} shards lack it`] : []),
-    ...(unreachable.length > 0 ? [`${unreachable.join(', ')} could not be asked`] : []),
+    ...(unreachable.length > 0 ? [`${unreachable.join(', ')} could not be queried`] : []),
   ]
   const message = `migration ${required} has not run everywhere: ${parts.join(', and ')}`
   throw new HypervaultError('HV_MIGRATION_BEHIND', message, { required, behind, unreachable })

@@ -31,6 +31,6 @@ function assertDistinct(migrations: readonly Migration[], origin: string): void 
   if (unfit === undefined) return
   throw migrationInvalid(
     origin,
-    `${labelOf(unfit)} is no name for a migration: letters, digits, '_', '.' and '-', up to 120`,
+    `${labelOf(unfit)} is not a valid name of a migration: use up to 120 letters, digits, '_', '.' and '-'`,
   )
 }

@@ -40,7 +40,7 @@ export function describeMigrationFailures(failures: readonly MigrationFailure[],
 
 /** What the server says itself, without what is said around it. */
 function describe(error: unknown, code: string | undefined, sqlstate: string | undefined): string {
-  if (sqlstate?.startsWith(DATA_EXCEPTION) === true) return `a value is not accepted (SQLSTATE ${sqlstate})`
+  if (sqlstate?.startsWith(DATA_EXCEPTION) === true) return `a value is invalid (SQLSTATE ${sqlstate})`
   const own = code === 'HV_STATEMENT_FAILED' ? (error as Error).cause : error
   return own instanceof Error ? own.message : String(own)
 }

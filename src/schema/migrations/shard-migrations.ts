@@ -110,7 +110,9 @@ export class ShardMigrations {
   #load({ migrations }: MigratePlanOptions): Promise<readonly Migration[]> {
     const source = resolveSource(migrations) ?? this.#setup.source
     if (source !== undefined) return loadMigrations(source)
-    throw new TypeError('migrations must be given, here or to the datastore: a folder of files such as 0001_name.sql')
+    throw new TypeError(
+      'migrations must be set, here or in the options of the datastore: a folder of files such as 0001_name.sql',
+    )
   }
 
   async #survey(settings: MigrateSettings): Promise<Surveys> {

@@ -28,22 +28,22 @@ export function assertLasting(shardId: number, text: unknown): void {
   const why = findFutility(text)
   if (why === undefined) return
   const message = `a statement was not run through the pool of shard ${shardId}: ${why}`
-  const hint = 'Use transaction(), or a client of your own: const client = await pool.connect()'
+  const hint = 'Use transaction(), or a dedicated client: const client = await pool.connect()'
   throw new HypervaultError('HV_STATEMENT_REFUSED', message, { shardId }, { hint })
 }
 
 /** Why a text that is run by itself would have no effect; undefined if it has one. */
 export function findFutility(text: string): string | undefined {
-  if (SESSION_LOCK.test(text) && locksForNothing(text)) return 'its lock would be given back at once'
+  if (SESSION_LOCK.test(text) && locksForNothing(text)) return 'its lock would be released at once'
   if (ONE_PLAIN.test(text) || !SUSPECT.test(text)) return undefined
   const statements = listStatements(text)
   const [lastBegin, lastEnd] = [lastOf(statements, BEGIN), lastOf(statements, END)]
-  if (lastBegin > lastEnd) return 'it begins a transaction, which would be undone'
+  if (lastBegin > lastEnd) return 'it begins a transaction, which would be rolled back'
   if (lastBegin === -1 && statements.some((each) => END.test(each) || IN_TRANSACTION.test(each))) {
-    return 'it ends a transaction, or a part of one, that is not open'
+    return 'it ends a transaction or savepoint that is not open'
   }
   const last = statements.findLast((each) => !END.test(each))
-  return last !== undefined && MOMENTARY.test(last) ? 'what it does is over at its end' : undefined
+  return last !== undefined && MOMENTARY.test(last) ? 'its effect would end with the statement' : undefined
 }
 
 function locksForNothing(text: string): boolean {

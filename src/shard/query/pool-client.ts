@@ -264,7 +264,7 @@ export class ClientLoan implements AsyncDisposable {
 
   #goneError(): HypervaultError {
     const { shardId } = this
-    const message = `this client of shard ${shardId} has no connection any more`
+    const message = `this client of shard ${shardId} no longer has a connection`
     return new HypervaultError('HV_CONNECTION_RETURNED', message, { serverId: this.#serverId, shardId })
   }
 }

@@ -36,7 +36,7 @@ export function readStatement(
 ): StatementConfig {
   const given = typeof statement === 'string' ? { text: statement } : statement
   if (typeof given !== 'object' || given === null) {
-    throw new TypeError(`query takes a text or { text, values }, got ${describeType(statement)}`)
+    throw new TypeError(`query takes a string or { text, values }, got ${describeType(statement)}`)
   }
   const config = given as Record<string, unknown>
   const { rowMode, binary, queryMode, portal, rows, query_timeout } = config

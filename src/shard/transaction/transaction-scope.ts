@@ -127,13 +127,13 @@ export class TransactionScope {
     if (!readControl(text).controls) return
     const { shardId } = this
     const message = `a transaction in shard ${shardId} was given a statement that begins or ends one`
-    const hint = 'Leave begin and commit to transaction(), and nest by tx.transaction(), or by savepoints.'
+    const hint = 'Leave begin and commit to transaction(), and nest with tx.transaction() or savepoints.'
     throw new HypervaultError('HV_STATEMENT_REFUSED', message, { shardId }, { hint })
   }
 
   /** Throws `HV_TRANSACTION_ENDED` when the transaction was ended by a text that did not look like it. */
   assertUnended(): void {
-    if (this.#session.isIdle) throw this.#endedError('a statement of its own has ended it')
+    if (this.#session.isIdle) throw this.#endedError('one of its statements has ended it')
   }
 
   #assertOpen(): void {
@@ -144,13 +144,13 @@ export class TransactionScope {
       throw error
     }
     const { shardId } = this
-    const message = `the transaction in shard ${shardId} was used while one nested in it was not finished`
+    const message = `the transaction in shard ${shardId} was used before a transaction nested in it had ended`
     throw new HypervaultError('HV_TRANSACTION_BUSY', message, { shardId })
   }
 
   #endedError(why = 'it was used after its end'): HypervaultError<'HV_TRANSACTION_ENDED'> {
     const { shardId } = this
-    return new HypervaultError('HV_TRANSACTION_ENDED', `the transaction in shard ${shardId} is over: ${why}`, {
+    return new HypervaultError('HV_TRANSACTION_ENDED', `the transaction in shard ${shardId} has ended: ${why}`, {
       shardId,
     })
   }

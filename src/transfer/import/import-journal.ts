@@ -138,7 +138,7 @@ export class ImportJournal implements AsyncDisposable {
   #unknown(open: readonly OpenBatch[]): HypervaultError {
     const rows = open.reduce((sum, batch) => sum + batch.rows, 0)
     const shardIds = open.map(({ ticket }) => ticket.shardId)
-    const message = `of ${rows} rows in ${open.length} shards nobody can tell whether they are stored`
+    const message = `it is unknown whether ${rows} rows in ${open.length} shards were stored`
     return new HypervaultError('HV_IMPORT_UNKNOWN', message, { rows, shardIds })
   }
 }

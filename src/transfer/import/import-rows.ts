@@ -80,7 +80,7 @@ export class ImportRows implements AsyncIterable<Body> {
 
   #kindOf(row: SourceRow): number {
     const kind = this.#terms.kind ?? row.entity?.kind
-    if (kind === undefined) throw new RowProblem('it has no kind, and none was named')
+    if (kind === undefined) throw new RowProblem('it has no kind, and --kind was not given')
     try {
       assertKind(kind)
     } catch (error) {

@@ -120,7 +120,7 @@ function readPlace(line: string, path: string): number {
   try {
     return (JSON.parse(line) as Reject).record - 1
   } catch (cause) {
-    const message = `${path} should hold the rejects of an import, and does not`
+    const message = `${path} should hold the rejects of an import, but has other content`
     throw new HypervaultError('HV_JOURNAL_MALFORMED', message, { file: path }, { cause })
   }
 }

@@ -18,7 +18,7 @@ export function choosePlace(db: Datastore, choice: ShardChoice): (row: SourceRow
   return ({ body }) => {
     const value = Object.hasOwn(body, choice.field) ? body[choice.field] : undefined
     if (typeof value === 'string') return { shardId: db.shardFor(value), kept: undefined }
-    throw new RowProblem(`it has no ${JSON.stringify(choice.field)}, by which its shard is chosen`)
+    throw new RowProblem(`it has no ${JSON.stringify(choice.field)}, which determines its shard`)
   }
 }
 

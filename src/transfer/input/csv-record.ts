@@ -48,7 +48,7 @@ export class CsvRecord implements SourceRecord {
     if (length !== columns.length)
       throw new RowProblem(`it has ${length} fields, and there are ${columns.length} columns`)
     const isQuoted = findQuoted(this.#values, this.#raw, delimiter)
-    if (isQuoted === undefined) throw new RowProblem('a quote stands inside a field')
+    if (isQuoted === undefined) throw new RowProblem('there is a quote inside a field')
     const exported = isExport(columns) ? this.#findEntityRow(isQuoted) : undefined
     if (exported !== undefined) return exported
     const twice = findTwice(columns)

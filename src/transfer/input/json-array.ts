@@ -63,7 +63,7 @@ export class JsonArray implements RecordReader {
   /** Throws MalformedInput if the array has no end. */
   end(): void {
     if (this.#state === 'behind') return
-    throw this.#malformed(this.#state === 'before' ? 'it holds no array' : 'its array has no end')
+    throw this.#malformed(this.#state === 'before' ? 'it does not contain an array' : 'its array has no end')
   }
 
   #add(part: Buffer): void {
@@ -73,7 +73,7 @@ export class JsonArray implements RecordReader {
 
   #stepOutside(byte: number): void {
     if (isWhiteSpace(byte)) return
-    if (this.#state === 'behind') throw this.#malformed('something comes behind its array')
+    if (this.#state === 'behind') throw this.#malformed('there is content after its array')
     if (byte !== OPEN_BRACKET) throw this.#malformed('it does not begin with [')
     this.#state = 'inside'
   }

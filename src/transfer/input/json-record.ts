@@ -39,7 +39,7 @@ export class JsonRecord implements SourceRecord {
   parse(): SourceRow {
     const text = readUtf8(this.#bytes)
     const value = parseJson(text)
-    if (!isObject(value)) throw new RowProblem(`it is no JSON object, but ${describe(value)}`)
+    if (!isObject(value)) throw new RowProblem(`it is not a JSON object, but ${describe(value)}`)
     return findEntityRow(value) ?? { body: checkBody(flatten(value, text, this.#nested)) }
   }
 }
@@ -82,7 +82,7 @@ function flatten(value: JsonObject, text: string, nested: NestedRule): Body {
 }
 
 function nestedProblem(key: string, member: object): RowProblem {
-  return new RowProblem(`${JSON.stringify(key)} holds ${describe(member)}, and a body holds only text`)
+  return new RowProblem(`${JSON.stringify(key)} holds ${describe(member)}, but a body can hold only text`)
 }
 
 /** Throws a {@link RowProblem} for what cannot be stored. */

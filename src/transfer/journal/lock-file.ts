@@ -132,7 +132,11 @@ function isThere(pid: number): boolean {
 
 function busy(path: string, { pid, host }: Holder): HypervaultError {
   const who = pid === 0 ? 'a process' : `process ${pid} on ${host}`
-  return new HypervaultError('HV_JOURNAL_BUSY', `${who} is at work here: it holds ${path}`, { file: path, pid, host })
+  return new HypervaultError('HV_JOURNAL_BUSY', `${who} is running the same import or export: it holds ${path}`, {
+    file: path,
+    pid,
+    host,
+  })
 }
 
 function ignoreMissing(error: unknown): void {

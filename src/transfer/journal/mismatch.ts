@@ -2,7 +2,7 @@ import { HypervaultError } from '../../errors.ts'
 
 /** The error of work that cannot be gone on with, because something is not as it was begun. */
 export function mismatch(path: string, different: readonly string[]): HypervaultError {
-  const message = `${path} was begun with something else: ${different.join(', ')}`
+  const message = `${path} was started with different settings: ${different.join(', ')}`
   return new HypervaultError('HV_JOURNAL_MISMATCH', message, { file: path, different: [...different] })
 }
 

@@ -360,7 +360,7 @@ describe('scan', () => {
     await db.put(1, 6, { line: 'M2' })
     const failing = stops.scan({ where, order: 'desc' })
     await expect(failing[Symbol.asyncIterator]().next()).rejects.toMatchObject({ details: { path: 'stop.at' } })
-    expect(() => stops.scan({ where: { has: 'x' as never } })).toThrow('where.x: is no field of this kind')
+    expect(() => stops.scan({ where: { has: 'x' as never } })).toThrow('where.x: is not a field of this kind')
   })
 })
 
@@ -417,7 +417,7 @@ describe('a value that does not fit', () => {
     const error = await users.put(1, wrong).catch((thrown: unknown) => thrown as Error)
     expect(error).toBeInstanceOf(TypeError)
     expect(String(error)).toBe(
-      'TypeError: user.s3cret: is no field of this kind; ' +
+      'TypeError: user.s3cret: is not a field of this kind; ' +
         'user.age: must be an integer between -(2^53 - 1) and 2^53 - 1; ' +
         'user.born: must be a time, got an invalid Date; and 5 more',
     )
@@ -463,12 +463,12 @@ describe('a value that does not fit', () => {
   })
 
   it.each<[string, unknown, string]>([
-    ['an unknown field', { set: { nme: 'x' } }, 'user.nme: is no field of this kind'],
+    ['an unknown field', { set: { nme: 'x' } }, 'user.nme: is not a field of this kind'],
     ['a wrong type', { set: { age: 'x' } }, 'user.age: must be an integer, got string'],
-    ['undefined', { set: { bio: undefined } }, 'user.bio: is set to undefined: leave it out, or name it in unset'],
+    ['undefined', { set: { bio: undefined } }, 'user.bio: is set to undefined: omit it, or name it in unset'],
     ['a field twice', { set: { bio: 'x' }, unset: ['bio'] }, 'user.bio: is both in set and in unset'],
     ['a required field', { unset: ['name'] }, 'user.name: is required, so it cannot be unset'],
-    ['no field', { unset: ['nme'] }, 'user.nme: is no field of this kind'],
+    ['no field', { unset: ['nme'] }, 'user.nme: is not a field of this kind'],
     ['a kind', { set: {}, kind: 2 }, 'unknown part kind of an update of user'],
     ['nothing', {}, 'an update of user takes set or unset'],
     ['no object', 5, 'an update of user must be an object of set, unset, got number'],
@@ -484,13 +484,13 @@ describe('a value that does not fit', () => {
   })
 
   it.each<[string, unknown, string]>([
-    ['an unknown field', { equals: { nme: 'x' } }, 'where.equals.nme: is no field of this kind'],
+    ['an unknown field', { equals: { nme: 'x' } }, 'where.equals.nme: is not a field of this kind'],
     ['a wrong type', { contains: { age: 'x' } }, 'where.contains.age: must be an integer, got string'],
-    ['undefined', { equals: { bio: undefined } }, 'where.equals.bio: is undefined: leave it out to ask for nothing'],
+    ['undefined', { equals: { bio: undefined } }, 'where.equals.bio: is undefined: omit it to match any value'],
     ['JSON', { equals: { tags: [] } }, 'where.equals.tags: is stored as JSON'],
     ['a null that cannot be', { contains: { name: null } }, 'where.contains.name: must be text, got null'],
-    ['an unknown name', { has: 'nme' }, 'where.nme: is no field of this kind'],
-    ['unknown names', { hasAny: ['name', 'nme'] }, 'where.nme: is no field of this kind'],
+    ['an unknown name', { has: 'nme' }, 'where.nme: is not a field of this kind'],
+    ['unknown names', { hasAny: ['name', 'nme'] }, 'where.nme: is not a field of this kind'],
     ['an unknown part', { like: {} }, 'unknown part like of where'],
     ['no object', 'x', 'where must be an object of'],
     ['a list', { equals: [] }, 'where.equals: body must be a plain object, got array'],
@@ -510,7 +510,7 @@ describe('a stored entity that is not what its kind says', () => {
     const error = await users.get(key).catch((thrown: unknown) => thrown as Error)
     expect(error).toMatchObject({
       code: 'HV_KIND_UNREADABLE',
-      message: `entity ${key.toString()} in shard 1 cannot be read: user.age: is not a text of an integer up to 2^53 - 1; user.tags: is not JSON`,
+      message: `entity ${key.toString()} in shard 1 cannot be read: user.age: is not the text of an integer up to 2^53 - 1; user.tags: is not JSON`,
       details: { key: String(key), shardId: 1, kind: 1, name: 'user', path: 'user.age', field: 'age' },
     })
     expect(JSON.stringify(error) + String(error as Error)).not.toContain('s3cret')
@@ -542,9 +542,9 @@ describe('defining kinds', () => {
     [
       'a function',
       () => defineKind(1, 'user', { a: text as never }),
-      'field "a" must be made by text(), integer() …, got function: call it',
+      'field "a" must be created with text(), integer() …, got function: call the function',
     ],
-    ['a type', () => defineKind(1, 'user', { a: 'text' as never }), 'field "a" must be made by text()'],
+    ['a type', () => defineKind(1, 'user', { a: 'text' as never }), 'field "a" must be created with text()'],
     ['a name with NUL', () => defineKind(1, 'user', { 'a\0': text() }), 'must not contain NUL'],
     [
       'a dangerous name',
@@ -574,11 +574,11 @@ describe('a datastore', () => {
   it('knows one name for a number and one number for a name', async () => {
     await using db = open()
     db.kind(User)
-    expect(() => db.kind(defineKind(1, 'account', {}))).toThrow('kind 1 is user already, and cannot be account too')
-    expect(() => db.kind(defineKind(7, 'user', {}))).toThrow('user is kind 1 already, and cannot be 7 too')
-    expect(() => db.kind({ number: 8 } as never)).toThrow('kind takes what defineKind gives, got an object')
+    expect(() => db.kind(defineKind(1, 'account', {}))).toThrow('kind 1 is already user, and cannot also be account')
+    expect(() => db.kind(defineKind(7, 'user', {}))).toThrow('user is already kind 1, and cannot also be 7')
+    expect(() => db.kind({ number: 8 } as never)).toThrow('kind takes the result of defineKind, got an object')
     await db.transaction(1, (tx) => {
-      expect(() => tx.kind(defineKind(1, 'account', {}))).toThrow('kind 1 is user already')
+      expect(() => tx.kind(defineKind(1, 'account', {}))).toThrow('kind 1 is already user')
     })
   })
 

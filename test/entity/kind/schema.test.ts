@@ -139,7 +139,7 @@ describe.each(kinds as [string, PhotoKind][])('a kind defined with %s', (_librar
       place: undefined,
     })
     await expect(photos.update(key, { set: { size: 's3cret' as never } })).rejects.toThrow(
-      'photo.size: its schema does not take this, got string',
+      'photo.size: its schema does not accept this, got string',
     )
     await expect(photos.update(key, { unset: ['title' as never] })).rejects.toThrow('photo.title: its schema')
     expect((await photos.get(key))?.body).toEqual(photo?.body)
@@ -153,8 +153,8 @@ describe.each(kinds as [string, PhotoKind][])('a kind defined with %s', (_librar
       .put(1, wrong)
       .catch((thrown: unknown) => thrown as Error)
     expect(error).toBeInstanceOf(TypeError)
-    expect(String(error as Error)).toContain('photo.size: its schema does not take this, got string')
-    expect(String(error as Error)).toContain('photo.place.seen[1]: its schema does not take this, got string')
+    expect(String(error as Error)).toContain('photo.size: its schema does not accept this, got string')
+    expect(String(error as Error)).toContain('photo.place.seen[1]: its schema does not accept this, got string')
     expect(JSON.stringify([error, String(error as Error), Object.values(error)])).not.toContain('s3cret')
     const issues = issuesOf(error) ?? []
     expect(issues.map(({ path }) => path)).toEqual(expect.arrayContaining([['size'], ['place', 'seen', 1]]))
@@ -308,7 +308,7 @@ describe('a schema', () => {
     ['infinity', z.object({ a: z.any() }), { a: [Infinity] }, 'odd.a[0]: must be a finite number'],
     ['a hole', z.object({ a: z.any() }), { a: [undefined] }, 'odd.a[0]: undefined cannot be stored'],
     ['NUL', z.object({ a: z.string() }), { a: 'a\0' }, 'odd.a: must not contain NUL (U+0000)'],
-    ['no object', z.array(z.string()), [], 'odd: its schema must give a plain object, got an array'],
+    ['no object', z.array(z.string()), [], 'odd: its schema must return a plain object, got an array'],
   ])('that gives %s is refused at the value', async (_name, schema, value, message) => {
     await using db = open()
     await expect(db.kind(defineKind(5, 'odd', schema as never)).put(1, value as never)).rejects.toThrow(message)
@@ -317,7 +317,7 @@ describe('a schema', () => {
 
   it('that does not give back what it has given is refused, because it would be read as something else', async () => {
     await using db = open()
-    const message = 'shout.a: its schema does not take what it gives, or gives something else for it'
+    const message = 'shout.a: its schema does not accept its own output, or returns something else for it'
     const louder = z.object({ a: z.string().transform((each) => `${each}!`) })
     await expect(db.kind(defineKind(6, 'shout', louder)).put(1, { a: 'x' })).rejects.toThrow(message)
     const length = z.object({ a: z.string().transform((each) => each.length) })
@@ -335,7 +335,7 @@ describe('a schema', () => {
     }
     const Slow = defineKind(7, 'slow', later)
     await expect(db.kind(Slow).put(1, { a: 'x' })).rejects.toThrow(
-      'validates asynchronously, which a kind cannot wait for',
+      'validates asynchronously, which a kind does not support',
     )
     await expect(db.kind(Slow).get(await db.put(1, 7, { a: 'x' }))).rejects.toThrow(TypeError)
     const Unique = defineKind(10, 'unique', z.object({ a: z.string().refine(() => Promise.resolve(true)) }))
@@ -354,7 +354,7 @@ describe('a schema', () => {
     })
     const louder = json(z.string().transform((each) => `${each}!`))
     await expect(db.kind(defineKind(9, 'loud', { a: louder })).put(1, { a: 'x' })).rejects.toThrow(
-      'loud.a: its schema does not take what it gives',
+      'loud.a: its schema does not accept its own output',
     )
   })
 })

@@ -47,7 +47,7 @@ describe('a migration in TypeScript', () => {
     ].map((text) => [
       `is given ${JSON.stringify(text)}`,
       `await shard.query('create table t (n int)'); await shard.query(${JSON.stringify(text)})`,
-      'a migration has a transaction of its own: it can neither begin nor end one',
+      'a migration runs in its own transaction: it can neither begin nor end one',
     ]),
   ])('that %s leaves the shard as it was', async (_, body, message) => {
     await using made = await makeMigrations({ '0001_bad.js': `export async function up(shard) { ${body} }` }, '1-2')

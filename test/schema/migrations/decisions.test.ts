@@ -58,11 +58,11 @@ describe('the verdict on a shard', () => {
   })
 
   it.each([
-    ['0004_x has run, and its file is missing', stateOf(['hv0001', '0001', '0004'])],
-    ['hv0002_x is of a newer release than this one', stateOf(['hv0001', 'hv0002'])],
-    ['0001_x has not run, but 0002_x has, which comes after it', stateOf(['hv0001', '0002'])],
+    ['0004_x has run, but its file is missing', stateOf(['hv0001', '0001', '0004'])],
+    ['hv0002_x belongs to a newer release than this one', stateOf(['hv0001', 'hv0002'])],
+    ['0001_x has not run, but 0002_x, which comes after it, has run', stateOf(['hv0001', '0002'])],
     [
-      '0001_x has run, and was changed since',
+      '0001_x has run, but its file was changed since then',
       stateOf([], { applied: [{ id: '0001', name: 'x', checksum: 'other', isDone: true }] }),
     ],
   ])('refuses when %s', (problem, state) => {

@@ -30,7 +30,7 @@ it.each([
   const file = `${String(count).padStart(4, '0')}_index.sql`
   await made.write({ [file]: `-- hypervault: no-transaction\n${create}` })
   await expect(made.db.migrations.up()).rejects.toMatchObject({
-    details: { failures: [{ message: expect.stringContaining('already that is not valid') as string }] },
+    details: { failures: [{ message: expect.stringContaining('an invalid index') as string }] },
   })
   expect(await appliedIn(made)).toEqual([''])
   await made.write({ [file]: undefined })

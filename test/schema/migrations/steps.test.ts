@@ -81,10 +81,7 @@ describe('a migration without a transaction', () => {
       failuresOf(error)
         .map(({ message }) => message)
         .sort(),
-    ).toEqual([
-      'there is an index notes_text already',
-      'there is an index notes_text already that is not valid: drop it',
-    ])
+    ).toEqual(['an index notes_text already exists', 'an invalid index notes_text already exists: drop it'])
     expect(await indexesOf(made, 1)).toEqual(['notes_text'])
     expect(await appliedIn(made)).toEqual(['0001', '0001'])
   })

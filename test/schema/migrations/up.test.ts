@@ -69,7 +69,7 @@ describe('migrate up', () => {
     await using made = await makeMigrations({ '0001_a.sql': `select 'hunter2'::int` }, '1-2')
     const error = await made.db.migrations.up().catch((reason: unknown) => reason)
     expect(failedOf(error).failures).toMatchObject([
-      { sqlstate: '22P02', message: 'a value is not accepted (SQLSTATE 22P02)' },
+      { sqlstate: '22P02', message: 'a value is invalid (SQLSTATE 22P02)' },
     ])
     expect(String(error)).not.toContain('hunter2')
   })
@@ -97,20 +97,20 @@ describe('migrate up', () => {
     await made.write({ '0001_notes.sql': `${notes} -- more`, '0002_late.sql': 'select 2', '0003_x.sql': undefined })
     await made.write({ '0004_new.sql': 'select 4' })
     const problems = [
-      { problem: '0003_x has run, and its file is missing', shardIds: [1, 2] },
-      { problem: '0001_notes has run, and was changed since', shardIds: [1, 2] },
+      { problem: '0003_x has run, but its file is missing', shardIds: [1, 2] },
+      { problem: '0001_notes has run, but its file was changed since then', shardIds: [1, 2] },
     ]
     const refusal = { code: 'HV_MIGRATION_REFUSED', details: { problems } }
     await expect(made.db.migrations.up()).rejects.toMatchObject(refusal)
     await expect(made.db.migrations.plan()).rejects.toMatchObject(refusal)
     await made.write({ '0001_notes.sql': notes, '0003_x.sql': 'select 3' })
     await expect(made.db.migrations.up()).rejects.toMatchObject({
-      message: 'nothing was run: 2 shards (1-2): 0002_late has not run, but 0003_x has, which comes after it',
+      message: 'nothing was run: 2 shards (1-2): 0002_late has not run, but 0003_x, which comes after it, has run',
     })
     await made.write({ '0002_late.sql': undefined })
     await made.rows(2, `insert into $shard.hv_migrations (id, name, checksum) values ('hv0099', 'future', '')`)
     await expect(made.db.migrations.up()).rejects.toMatchObject({
-      message: 'nothing was run: shard 2: hv0099_future is of a newer release than this one',
+      message: 'nothing was run: shard 2: hv0099_future belongs to a newer release than this one',
     })
     expect(await appliedIn(made)).toEqual(['0001 0003', '0001 0003'])
   })

@@ -56,15 +56,15 @@ function findUnknown(migrations: readonly Migration[], { applied = [] }: ShardSt
     .filter(({ id }) => !known.has(id))
     .map((row) =>
       BUILT_IN.test(row.id)
-        ? `${labelOf(row)} is of a newer release than this one`
-        : `${labelOf(row)} has run, and its file is missing`,
+        ? `${labelOf(row)} belongs to a newer release than this one`
+        : `${labelOf(row)} has run, but its file is missing`,
     )
 }
 
 function findChanged(migrations: readonly Migration[], applied: ReadonlyMap<string, AppliedMigration>): string[] {
   return migrations
     .filter(({ id, checksum }) => (applied.get(id)?.checksum ?? checksum) !== checksum)
-    .map((migration) => `${labelOf(migration)} has run, and was changed since`)
+    .map((migration) => `${labelOf(migration)} has run, but its file was changed since then`)
 }
 
 function findSkipped(migrations: readonly Migration[], applied: ReadonlyMap<string, AppliedMigration>): string[] {
@@ -74,5 +74,5 @@ function findSkipped(migrations: readonly Migration[], applied: ReadonlyMap<stri
   return migrations
     .slice(0, last)
     .filter((each) => !hasRun(each, applied))
-    .map((each) => `${labelOf(each)} has not run, but ${labelOf(latest)} has, which comes after it`)
+    .map((each) => `${labelOf(each)} has not run, but ${labelOf(latest)}, which comes after it, has run`)
 }

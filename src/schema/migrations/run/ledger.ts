@@ -125,5 +125,5 @@ export class Ledger {
 function describeEnd(failures: readonly MigrationFailure[], left: number, stopped: string | undefined): string {
   const named = describeMigrationFailures(failures)
   const text = [...(stopped === undefined ? [] : [`stopped: ${stopped}`]), ...named].join('; ')
-  return `${text === '' ? 'not everything has run' : text}; ${left} shards are left`
+  return `${text === '' ? 'not all migrations have run' : text}; ${left} shards are left`
 }

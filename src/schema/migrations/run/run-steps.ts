@@ -97,9 +97,8 @@ class StepwiseRun {
     if (concurrent.action !== 'create') return
     const { index, isConditional } = concurrent
     const state = await this.#readIndex(index)
-    if (state === 'invalid')
-      throw new ForeignIndexError(`there is an index ${index} already that is not valid: drop it`)
-    if (state === 'valid' && !isConditional) throw new ForeignIndexError(`there is an index ${index} already`)
+    if (state === 'invalid') throw new ForeignIndexError(`an invalid index ${index} already exists: drop it`)
+    if (state === 'valid' && !isConditional) throw new ForeignIndexError(`an index ${index} already exists`)
   }
 
   /** After a failure nothing is under way, unless what it left behind could not be taken away. */

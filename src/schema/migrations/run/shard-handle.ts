@@ -116,7 +116,7 @@ export class ShardHandle implements MigrationShard {
     this.#lease.assertHeld()
     const text = typeof query === 'string' ? query : query.text
     if (this.#isTransactional && readControl(text).controls) {
-      throw new Error('a migration has a transaction of its own: it can neither begin nor end one')
+      throw new Error('a migration runs in its own transaction: it can neither begin nor end one')
     }
     // Bound: `statement_timeout` in the session; the watch of the server cuts the connection if it is silent.
     return this.#lease.client.query<R>(query as QueryConfig, values && [...values])
@@ -125,7 +125,7 @@ export class ShardHandle implements MigrationShard {
   #unawaited(statements: number, cause: unknown): HypervaultError<'HV_MIGRATION_UNAWAITED'> {
     const { shardId } = this
     const what = statements === 1 ? 'a statement' : `${statements} statements`
-    const message = `the up of a migration has returned without awaiting ${what} in shard ${shardId}`
+    const message = `the function up of a migration returned without awaiting ${what} in shard ${shardId}`
     return new HypervaultError(
       'HV_MIGRATION_UNAWAITED',
       message,

@@ -32,16 +32,11 @@ function listError(folder: string, error: unknown): unknown {
       folder,
       'it does not exist',
       error,
-      'Name the folder of the migrations, or make it: npx pg-hypervault migrate new NAME',
+      'Name the folder of the migrations, or create it: npx pg-hypervault migrate new NAME',
     )
   }
   if (code === 'ENOTDIR') {
-    return migrationInvalid(
-      folder,
-      'it is not a folder',
-      error,
-      'Name the folder that the files of the migrations are in.',
-    )
+    return migrationInvalid(folder, 'it is not a folder', error, 'Name the folder that contains the migrations.')
   }
   return migrationUnreadable(folder, error)
 }

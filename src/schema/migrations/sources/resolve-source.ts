@@ -33,6 +33,6 @@ function resolveObject(option: object, baseFolder: string): MigrationSource {
 
 function typeError(got: string): TypeError {
   return new TypeError(
-    `migrations must be a folder, { drizzle: folder }, { kysely: folder } or what fromFolder() and its like give, got ${got}`,
+    `migrations must be a folder, { drizzle: folder }, { kysely: folder } or the result of fromFolder() and similar functions, got ${got}`,
   )
 }
