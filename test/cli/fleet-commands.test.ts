@@ -9,7 +9,7 @@ import { parseDocument } from './test-folder.ts'
 
 describe('a call of catalog, server and rebalance', () => {
   test.each([
-    [['catalog', 'import', '--password', 's9=env:X'], '--password must name one of s1, s2'],
+    [['catalog', 'import', '--password', 's9=env:X'], '--password must name one of the servers s1, s2'],
     [['catalog', 'import', '--password', 's1=hunter2'], '--password must be env:NAME or file:/path'],
     [['catalog', 'history', '--limit', '0'], '--limit must be a whole number from 1'],
     [['server', 'add', 's3', '--port', 'x'], '--port must be a whole number from 1'],
@@ -124,7 +124,7 @@ describe('hypervault catalog', () => {
     expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('already has a server s1') as string })
     const other = JSON.stringify([{ ...databases.connections[3], shards: '3-8', id: 's9' }])
     const overlap = await run('catalog', 'import', '--connections', other)
-    expect(overlap).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shards 3, 4, 5 live') as string })
+    expect(overlap).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shards 3, 4, 5 already live') as string })
     expect((await run('server', 'list')).stdout).not.toContain('s9')
   })
 

@@ -67,7 +67,7 @@ function writeComparisons(kind: AnyKind, root: string, values: object): Body {
     const issues = new IssueList()
     const texts: [string, string | null][] = []
     for (const [name, value] of Object.entries(values)) {
-      if (value === undefined) issues.add(name, 'is undefined: leave it out to ask for nothing')
+      if (value === undefined) issues.add(name, 'is undefined: omit it to match any value')
       else issues.collect(name, () => texts.push([name, kind.writeComparison(name, value)]))
     }
     issues.assertNone()

@@ -26,7 +26,7 @@ function assertClear(set: Readonly<Record<string, unknown>>, unset: readonly str
 function reasonAgainst(name: string, value: unknown, unset: readonly string[]): string | undefined {
   if (unset.includes(name)) return 'is both in set and in unset'
   // Neither "leave it as it is" nor "take it out" may be guessed.
-  return value === undefined ? 'is set to undefined: leave it out, or name it in unset' : undefined
+  return value === undefined ? 'is set to undefined: omit it, or name it in unset' : undefined
 }
 
 function asNames(unset: unknown): string[] {
