@@ -123,7 +123,7 @@ describe('a host', () => {
     await write({ host: undefined, port: greedy.port })
     await write({ host: '127.0.0.1' }, 's1')
     await using db = await open({ hosts: ['127.0.0.1'] })
-    expect((await refusalOf(db)).message).toContain('the host localhost is none')
+    expect((await refusalOf(db)).message).toContain('to name the host localhost')
   })
 })
 
