@@ -124,7 +124,10 @@ describe('hypervault catalog', () => {
     expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('already has a server s1') as string })
     const other = JSON.stringify([{ ...databases.connections[3], shards: '3-8', id: 's9' }])
     const overlap = await run('catalog', 'import', '--connections', other)
-    expect(overlap).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shards 3, 4, 5 already live') as string })
+    expect(overlap).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('shards 3, 4, 5 already live') as string,
+    })
     expect((await run('server', 'list')).stdout).not.toContain('s9')
   })
 
