@@ -34,7 +34,7 @@ export abstract class DatastoreEntities {
   /**
    * Stores an entity in a shard and resolves to its key, after the commit.
    *
-   * @param kind smallint that tells entity types apart
+   * @param kind smallint that identifies the type of entity
    * @param body plain object of text or null
    * @throws TypeError, RangeError before anything is sent; what `getConnection` throws; `HV_STATEMENT_FAILED`,
    *   `HV_SHARD_MISSING`, `HV_KEY_COLLISION` when nothing was written; `HV_OUTCOME_UNKNOWN` when the connection ended
@@ -66,7 +66,7 @@ export abstract class DatastoreEntities {
    * of its rows are stored, `aborted` that none is. `unknown` if its first row was deleted since, or the server is still at
    * work on it after 5 seconds.
    *
-   * @throws TypeError for what is no ticket; what `get` throws
+   * @throws TypeError for an invalid ticket; whatever `get` throws
    */
   findBatchEnd(ticket: BatchTicket, options: OperationOptions = {}): Promise<CommitEnd> {
     return this.entities.findBatchEnd(ticket, options)
@@ -204,7 +204,7 @@ export abstract class DatastoreEntities {
   /**
    * One logical shard with tables of your own in it: for SQL, Kysely and Drizzle. Connects to nothing.
    *
-   * @throws TypeError or RangeError for what is no shard id
+   * @throws TypeError or RangeError for an invalid shard id
    * @example
    * const { rows } = await db.shard(5).query('select * from photos where id = $1', [id])
    */

@@ -59,7 +59,7 @@ export class Topology {
   /**
    * The server of a shard.
    *
-   * @throws TypeError, RangeError for what is no shard id; `HV_SHARD_UNKNOWN` for a shard that no server holds
+   * @throws TypeError or RangeError for an invalid shard id; `HV_SHARD_UNKNOWN` for a shard that no server holds
    */
   getServer(shardId: number): Server {
     const server = this.findServer(shardId)

@@ -37,8 +37,8 @@ export interface KindCountOptions<K extends AnyKind> extends Omit<CountOptions, 
 }
 
 /**
- * The query of a kind in terms of bodies. A TypeError names the part that the kind does not have; what is no query at all
- * is left for the find to refuse.
+ * Translates the query of a kind into one of bodies. A TypeError names a field that the kind does not have; `find` refuses
+ * values that are not a query at all.
  */
 export function writeQuery<Q extends object>(kind: AnyKind, query: Q): Q & Pick<FindQuery, 'kind' | 'where'> {
   if (!isObject(query) || query instanceof AbortSignal) return query

@@ -29,7 +29,7 @@ export function misfit(reason: string, path: readonly PropertyKey[] = []): Misfi
   return new Misfit([{ path, reason, message: reason }])
 }
 
-/** The issues of what was thrown for the value at a place; what is no misfit is thrown on. */
+/** The issues of an error that was thrown for the value at a place. Rethrows any error that is not a misfit. */
 export function issuesAt(place: PropertyKey, thrown: unknown): Issue[] {
   if (!(thrown instanceof Misfit)) throw thrown
   return thrown.issues.map((issue) => ({ ...issue, path: [place, ...issue.path] }))

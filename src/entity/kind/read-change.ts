@@ -3,7 +3,7 @@ import type { ValueChange } from './body-codec.ts'
 import { refusing } from './issues.ts'
 import { IssueList } from './misfit.ts'
 
-/** The parts of an update of a kind; a TypeError for what is none. What a field takes is not looked at here. */
+/** Reads the parts of an update of a kind. Throws a TypeError for an unknown part; does not check the values of fields. */
 export function readChange(root: string, change: unknown): ValueChange {
   assertParts(`an update of ${root}`, change, ['set', 'unset'])
   const { set, unset } = change as { set?: unknown; unset?: unknown }

@@ -84,7 +84,7 @@ function readJson(text: string): unknown {
   return fromJsonTree(tree, readNested)
 }
 
-/** Undefined for what is no JSON: V8's error would quote it. */
+/** Undefined for invalid JSON: the error of V8 would quote it. */
 function parseJson(text: string): JsonTree | undefined {
   try {
     return JSON.parse(text) as JsonTree

@@ -21,7 +21,7 @@ const aboutAll: ReadonlySet<string> = new Set([
 const INSUFFICIENT_PRIVILEGE = '42501' // insufficient_privilege, what a policy for rows raises too
 
 /**
- * Tells whether a refused batch is worth being taken apart. The default is yes: a trigger may raise any SQLSTATE for one
+ * Whether to split a refused batch and send its parts again. The default is yes: a trigger may raise any SQLSTATE for one
  * row, and a deadlock may be the work of the rows together.
  */
 export function isDivisible(sqlstate: string): boolean {

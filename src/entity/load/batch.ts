@@ -126,7 +126,7 @@ export class Batch {
    * Appends a row.
    *
    * @param kept what the row was before; of a batch all rows have it, or none
-   * @throws TypeError or RangeError for what is no body; nothing is appended then
+   * @throws TypeError or RangeError for an invalid body; nothing is appended then
    */
   append(row: number, kind: number, body: Body, kept?: KeptRow): void {
     const length = this.#tryAppend(kind, body)

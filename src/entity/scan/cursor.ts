@@ -50,7 +50,7 @@ export function encodeCursor({ after, missing }: ScanPosition, shapeHash: Buffer
 /**
  * Reads a cursor.
  *
- * @throws `HV_CURSOR_INVALID` for what is none, `HV_CURSOR_FOREIGN` for one of another query
+ * @throws `HV_CURSOR_INVALID` for a damaged cursor, `HV_CURSOR_FOREIGN` for a cursor of another query
  */
 export function decodeCursor(text: string, shapeHash: Buffer): ScanPosition {
   const bytes = Buffer.from(text, 'base64url')

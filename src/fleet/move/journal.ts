@@ -70,7 +70,7 @@ export class Journal {
     return this.#done.get(step)
   }
 
-  /** Knows of a step that was written down as done by {@link writeStepIn}. */
+  /** Knows of a step that was written down as done by the transaction of the switch. */
   adopt(step: string, result: unknown): void {
     this.#done.set(step, result)
   }
@@ -172,7 +172,7 @@ export async function listCleanupsOf(session: ServerSession, moveId: number): Pr
 }
 
 /** Writes down what became of a step in a transaction of the catalog. */
-export async function writeStepIn(
+async function writeStepIn(
   session: ServerSession,
   moveId: number,
   { step, state, details }: Pick<JournalEntry, 'step' | 'state'> & { readonly details: unknown },
@@ -184,11 +184,7 @@ export async function writeStepIn(
 }
 
 /** Strikes a cleanup off in a transaction of the catalog. */
-export async function strikeIn(
-  session: ServerSession,
-  moveId: number,
-  { serverId, kind, name }: Cleanup,
-): Promise<void> {
+async function strikeIn(session: ServerSession, moveId: number, { serverId, kind, name }: Cleanup): Promise<void> {
   await session.read({
     text: [
       'update hypervault.cleanups set done_at = clock_timestamp()',

@@ -18,7 +18,7 @@ import type { ComparedSides } from './snapshots.ts'
 const SHAPE = 'hv_shape'
 const TRACE = 'hv_trace'
 
-/** Reads what both sides are made of. What it gives looks again, and throws `HV_MOVE_CHANGED` for what is not the same. */
+/** Reads the definitions of both sides. Returns a function that checks them again and throws `HV_MOVE_CHANGED` if either differs. */
 export async function watchDefinition(context: MoveContext, { sessions }: ComparedSides): Promise<() => Promise<void>> {
   const { move } = context
   const prepared = prepareSql(context)

@@ -53,29 +53,29 @@ export const placeSql = [
 
 /** All in one statement: writers wait for each round trip. */
 const switchSql = `
-with placed as (
+with hv_placed as (
   ${placeSql}
 ),
-moved as (
+hv_moved as (
   -- What was proved before is about the other way.
   update hypervault.moves set phase = $6, switched_epoch = $4, report = null, changed_at = clock_timestamp()
   where move_id = $5
 ),
-struck as (
+hv_struck as (
   update hypervault.cleanups set done_at = clock_timestamp()
   where move_id = $5 and (server_id, kind, name) in (
-    select server_id, kind, name from jsonb_to_recordset($7::jsonb) as kept (server_id text, kind text, name text))
+    select server_id, kind, name from jsonb_to_recordset($7::jsonb) as hv_kept (server_id text, kind text, name text))
 ),
-recorded as (
+hv_recorded as (
   insert into hypervault.cleanups (move_id, server_id, kind, name)
-  select $5, server_id, kind, name from jsonb_to_recordset($8::jsonb) as dropped (server_id text, kind text, name text)
+  select $5, server_id, kind, name from jsonb_to_recordset($8::jsonb) as hv_dropped (server_id text, kind text, name text)
   on conflict (move_id, server_id, kind, name) do update set done_at = null
 ),
-noted as (
+hv_noted as (
   insert into hypervault.move_steps (move_id, step, state, details)
   select $5, key, 'done', value from jsonb_each($9::jsonb)
 )
-select shard_id from placed`
+select shard_id from hv_placed`
 
 async function write(session: ServerSession, change: Switch, epoch: number): Promise<void> {
   const { moveId, shardId, from, to, phase, keep, drop, done } = change

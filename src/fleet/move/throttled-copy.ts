@@ -57,7 +57,8 @@ interface Attempt {
 /**
  * Makes the slot of the stream forward, and brings the rows that were there before it to the target.
  *
- * @throws `HV_MOVE_BLOCKED` as any slot, `HV_MOVE_STALLED` when no row gets on
+ * @throws `HV_MOVE_BLOCKED` when transactions keep the slot from being created, `HV_MOVE_STALLED` when the copy makes no
+ *   progress
  */
 export async function copyThrottled(context: MoveContext, bytesPerSecond: number): Promise<void> {
   const { source, target, objects } = context

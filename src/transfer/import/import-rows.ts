@@ -23,7 +23,7 @@ export interface RowGround {
   readonly register: RowRegister
 }
 
-/** The bodies of an import that are to be stored, in the order of the input: rejects what is no row, skips what is stored. */
+/** The bodies that an import has to store, in the order of the input. Rejects invalid rows, and skips those already stored. */
 export class ImportRows implements AsyncIterable<Body> {
   readonly #terms: RowTerms
   readonly #ground: RowGround

@@ -42,7 +42,7 @@ export class JsonArray implements RecordReader {
     this.#nested = nested
   }
 
-  /** Throws MalformedInput for what is no array, an element that is too long, and anything behind the array. */
+  /** Throws MalformedInput if the input is not an array, an element is too long, or anything follows the array. */
   push(bytes: Buffer, into: SourceRecord[]): void {
     let start = 0
     for (let at = 0; at < bytes.length; at += 1) {
