@@ -130,7 +130,7 @@ describe('hypervault move', () => {
     const child = spawnCli(['move', '1', '--to', 's3'], options)
     const said = text(child.stderr)
     const waiting =
-      "select from pg_stat_activity where query like '%create_logical_replication_slot%' and state = 'active' and pid <> pg_backend_pid()"
+      "select from pg_stat_activity where query like '%create_logical_replication_slot%' and state = 'active' and pid <> pg_backend_pid() and datname = current_database()"
     await until('the slot is waited for', async () => (await queryServer(fleet, 0, waiting)).length > 0)
     child.kill('SIGINT')
     const [exitCode] = (await once(child, 'close')) as [number]

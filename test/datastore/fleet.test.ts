@@ -100,7 +100,10 @@ describe('a datastore on a catalog', () => {
 
   async function countListeners(): Promise<number> {
     const [row] = await fleet.catalog.withSession((session) =>
-      session.read({ text: "select count(*) from pg_stat_activity where query = 'listen hypervault_topology'" }),
+      session.read({
+        text: `select count(*) from pg_stat_activity
+          where query = 'listen hypervault_topology' and datname = current_database()`,
+      }),
     )
     return Number(row?.[0])
   }

@@ -321,7 +321,9 @@ describe('a statement that fails', () => {
     await whileLocked(async (admin) => {
       const write = expect(db.put(1, 1, {}, { signal: controller.signal })).rejects.toThrow('enough')
       await until('it waits for the lock', async () => {
-        const { rowCount } = await admin.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)
+        const { rowCount } = await admin.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+        )
         return rowCount !== 0
       })
       controller.abort(new Error('enough'))

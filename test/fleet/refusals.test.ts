@@ -203,7 +203,8 @@ describe('two operators', () => {
     await holder.query(`begin; select pg_advisory_lock(${LEASE_CLASS}, 1);
       insert into hypervault.leases values ('shard 1', 'ada, process 7', 1, 'infinity')`)
     const told = fleet.moveShard(1, { to: 's3' }).catch((error: unknown) => error)
-    const waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hypervault.leases%'"
+    const waiting =
+      "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hypervault.leases%' and datname = current_database()"
     await until('it waits for the name', async () => (await queryServer(servers, 'catalog', waiting)).length > 0)
     await holder.query('commit')
     expect(await told).toMatchObject({ code: 'HV_MOVE_LEASED', details: { holder: 'ada, process 7' } })

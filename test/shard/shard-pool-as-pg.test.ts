@@ -242,7 +242,7 @@ describe('query_timeout', () => {
     await expect(pool.query('select 1')).rejects.toMatchObject(late)
     await expect(client.query('select pg_sleep(50)')).rejects.toMatchObject(late)
     client.release()
-    const sleeping = `select count(*)::int as n from pg_stat_activity where query like '%pg_sleep(50)%' and state = 'active' and pid <> pg_backend_pid()`
+    const sleeping = `select count(*)::int as n from pg_stat_activity where query like '%pg_sleep(50)%' and state = 'active' and pid <> pg_backend_pid() and datname = current_database()`
     await vi.waitFor(async () => expect((await pool.query(sleeping)).rows).toEqual([{ n: 0 }]), 10_000)
     expect(db.stats()[0]).toMatchObject({ lent: 0 })
   })

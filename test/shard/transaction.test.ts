@@ -604,7 +604,10 @@ describe('a transaction whose connection ends', () => {
       })
       await untilBusy()
       await onServer((admin) =>
-        admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'advisory'`),
+        admin.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where wait_event = 'advisory' and datname = current_database()`,
+        ),
       )
       await killed
       await expect(write({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'HV_COMMIT_UNKNOWN' })
